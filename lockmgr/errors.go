@@ -1,0 +1,39 @@
+package lockmgr
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+var (
+	// ErrLost: the session that held the lease is dead; whatever it protected may have
+	// changed.
+	ErrLost = errors.New("the lock session was lost")
+	// ErrExpired: the lease cannot be proved valid at this moment (no good heartbeat for
+	// Lease minus margin). It may become valid again with the next good beat.
+	ErrExpired = errors.New("the lease is not proved valid")
+	// ErrUnavailable: the lock table could not be reached until the wait ended.
+	ErrUnavailable = errors.New("the lock table is unavailable")
+	// ErrClosed: the manager was closed.
+	ErrClosed = errors.New("the lock manager is closed")
+	// ErrNoTable: the lock table does not exist.
+	ErrNoTable = errors.New("no such lock table")
+	// ErrForeignTable: the table exists but is not a lock table of ours, or of a newer schema.
+	ErrForeignTable = errors.New("not a lock table of this program")
+	// ErrAccessDenied: credentials are missing, wrong or not allowed to do this.
+	ErrAccessDenied = errors.New("access to the lock table denied")
+)
+
+// A HeldError says that somebody else holds the lock and for how long it was waited.
+type HeldError struct {
+	Key    string
+	Host   string
+	Since  time.Time // the holder's clock; for people only
+	Waited time.Duration
+}
+
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("%q is locked by %s since %s (waited %s)", e.Key, e.Host,
+		e.Since.UTC().Format(time.RFC3339), e.Waited.Round(time.Millisecond))
+}

@@ -1,0 +1,36 @@
+package store
+
+import "errors"
+
+// Errors that callers act on. They are matched with errors.Is; the wrapped cause names
+// the operation and the key.
+var (
+	// ErrNotFound: no object (or version) is there, or a delete marker is current.
+	ErrNotFound = errors.New("no such object")
+	// ErrNoBucket: the bucket does not exist.
+	ErrNoBucket = errors.New("no such bucket")
+	// ErrConflict: the key holds another version than the write's Base, and it is not
+	// ours. Nothing of this write is or will be in the bucket.
+	ErrConflict = errors.New("the object was changed by somebody else")
+	// ErrUnknownOutcome: the context ended while it was unknown whether the write
+	// landed. It may be in the bucket, now or later.
+	ErrUnknownOutcome = errors.New("outcome unknown")
+	// ErrUnavailable: the store could not be reached or kept refusing for load until
+	// the context ended; the request had no effect.
+	ErrUnavailable = errors.New("the object store is unavailable")
+	// ErrAccessDenied: credentials are missing, wrong or not allowed to do this.
+	ErrAccessDenied = errors.New("access denied")
+	// ErrRetained: Object Lock refuses.
+	ErrRetained = errors.New("held by object lock")
+	// ErrArchived: the object is in an archive storage class and was not restored.
+	ErrArchived = errors.New("archived and not restored")
+	// ErrTooLarge: over the limits of an object.
+	ErrTooLarge = errors.New("larger than an object can be")
+	// ErrBadRange: the range starts behind the end of the object.
+	ErrBadRange = errors.New("range outside the object")
+	// ErrRefused: any other definite refusal by the server; resending is of no use.
+	ErrRefused = errors.New("refused by the object store")
+	// ErrNotPermitted: the Permit was not valid (any more); nothing was sent, or the
+	// attempt was cut before its last byte.
+	ErrNotPermitted = errors.New("the lease is not valid")
+)
