@@ -1,0 +1,71 @@
+package statedir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Waiter waits for the end of a session. It is opened while the session lives, so
+// that it learns of the end even if the directory is removed then.
+type Waiter struct {
+	path string
+	lock *os.File
+}
+
+// Watch opens a Waiter on stateDir/name.
+func Watch(stateDir, name string) (*Waiter, error) {
+	path := filepath.Join(stateDir, name)
+	f, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &Waiter{path: path, lock: f}, nil
+}
+
+// Spool is the path of the session's directory for accepted bytes.
+func (w *Waiter) Spool() string { return filepath.Join(w.path, "spool") }
+
+// Close gives up whatever the Waiter holds.
+func (w *Waiter) Close() error { return w.lock.Close() }
+
+// Wait blocks until the session's process has ended or ctx ends. It reports whether
+// the directory is still there afterwards; progress, if not nil, is called every
+// interval while it waits.
+func (w *Waiter) Wait(ctx context.Context, interval time.Duration, progress func()) (left bool, err error) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	done := make(chan error, 1)
+	// flock cannot be cancelled: when ctx ends first the goroutine stays behind with the
+	// process, which is about to exit.
+	go func() { done <- flockEINTR(int(w.lock.Fd())) }()
+	for {
+		select {
+		case err := <-done:
+			if err != nil {
+				return false, fmt.Errorf("waiting for %s: %w", w.path, err)
+			}
+			return sameFile(w.lock, filepath.Join(w.path, "lock")), nil
+		case <-tick.C:
+			if progress != nil {
+				progress()
+			}
+		case <-ctx.Done():
+			return true, ctx.Err()
+		}
+	}
+}
+
+func flockEINTR(fd int) error {
+	for {
+		err := unix.Flock(fd, unix.LOCK_EX)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
