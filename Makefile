@@ -1,0 +1,103 @@
+# make run    build, then mount the folder DATA at MNT, with an embedded S3 server
+# make stop   unmount it, once everything is saved
+# make test   everything that has to pass
+# make soak   the long tests
+
+MNT  ?= ./mnt
+DATA ?= ./data
+
+GO       = go
+# The tree may belong to another user than the one who builds (containers), and then
+# git refuses to tell the revision.
+BUILD    = $(GO) build -buildvcs=false -trimpath
+TEST     = $(GO) test -buildvcs=false
+MODULES  = . integration/localserver
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+LATCHFS  = bin/latchfs
+LOCAL    = bin/latchfs-local
+VENV     = integration/.venv
+DYNALITE = integration/dynalite/node_modules
+
+# Where the tests find what they start.
+export LATCHFS_BIN       ?= $(CURDIR)/$(LATCHFS)
+export LATCHFS_LOCAL_BIN ?= $(CURDIR)/$(LOCAL)
+
+# Debian packages as probe:package, the probe being a command that comes with it.
+RUN_PACKAGES  = fusermount3:fuse3
+TEST_PACKAGES = $(RUN_PACKAGES) rsync:rsync vim:vim git:git python3:python3 npm:npm node:nodejs \
+                setfattr:attr unshare:util-linux ps:procps
+
+.PHONY: build run stop test race lint soak fmt clean run-packages test-packages test-tools integration-build
+
+build:
+	$(BUILD) -o $(LATCHFS) .
+	cd integration/localserver && $(BUILD) -o ../../$(LOCAL) ./latchfs-local
+
+run: run-packages build
+	@mkdir -p $(MNT)
+	@$(LATCHFS) mount local:$(DATA) $(MNT)
+	@echo "Your files:  $(MNT)   (try: echo hello > $(MNT)/a; cat $(MNT)/a; ls $(MNT)/.versions/a)"
+	@echo "The bucket:  $(DATA)   (keys and address of its S3 server: $(DATA)/server.json)"
+	@echo "To stop:     make stop$(if $(filter-out ./mnt,$(MNT)), MNT=$(MNT))"
+
+stop:
+	@$(LATCHFS) umount $(MNT)
+
+# The unit tests of both modules, then the whole program; the last command prints what
+# failed and holds docs/STATUS.md against what ran.
+test: test-packages build test-tools
+	@for m in $(MODULES); do (cd $$m && $(GO) vet ./...) || exit 1; done
+	$(TEST) -json -timeout 5m $$($(GO) list ./... | grep -v '/integration$$') > bin/test-unit.json || true
+	cd integration/localserver && $(TEST) -json -timeout 5m ./... > ../../bin/test-localserver.json || true
+	$(TEST) -json -timeout 12m -skip '^TestSoak' ./integration > bin/test-integration.json || true
+	$(GO) run ./integration/statuscheck -status docs/STATUS.md bin/test-unit.json bin/test-localserver.json bin/test-integration.json
+
+race: test-packages build test-tools
+	$(TEST) -race -timeout 30m -skip '^TestSoak' ./...
+	cd integration/localserver && $(TEST) -race -timeout 10m ./...
+
+soak: test-packages build test-tools
+	$(TEST) -v -timeout 35m -run '^TestSoak' ./integration
+
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	  if [ -n "$$unformatted" ]; then echo "run make fmt: $$unformatted"; exit 1; fi
+	@for m in $(MODULES); do (cd $$m && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...) || exit 1; done
+
+fmt:
+	gofmt -w $$(git ls-files '*.go')
+
+# What was built or installed; never DATA.
+clean:
+	rm -rf bin $(VENV) $(DYNALITE)
+
+run-packages:
+	@$(call install,$(RUN_PACKAGES))
+
+test-packages:
+	@$(call install,$(TEST_PACKAGES))
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || { $(call apt,python3-venv); }
+
+# The two DynamoDB servers of the tests, each at its pinned version.
+test-tools: $(DYNALITE)/.package-lock.json $(VENV)/bin/ministack
+
+$(DYNALITE)/.package-lock.json: integration/dynalite/package-lock.json
+	cd integration/dynalite && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+$(VENV)/bin/ministack:
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check ministack==1.5.33
+
+# Installs those of the probe:package words whose probe is not there.
+define install
+missing=; for p in $(1); do command -v $${p%%:*} >/dev/null || missing="$$missing $${p#*:}"; done; \
+  if [ -n "$$missing" ]; then $(call apt,$$missing); fi
+endef
+
+define apt
+sudo=; if [ "$$(id -u)" != 0 ]; then sudo=sudo; fi; \
+  echo "installing $(1)"; $$sudo apt-get update -qq && \
+  DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $(1)
+endef
