@@ -1,0 +1,12 @@
+package integration
+
+import (
+	"testing"
+
+	"github.com/latchfs/latchfs/integration/harness"
+)
+
+// suite is shared by all tests: the servers it starts are.
+var suite = harness.NewSuite(map[string]harness.Program{})
+
+func TestMain(m *testing.M) { suite.Main(m) }
