@@ -23,6 +23,7 @@ const unfinished = ".new-"
 type Dir struct {
 	path string
 	lock *os.File
+	made string // the topmost directory that Create had to make
 
 	mu    sync.Mutex // guards mount and the file it is kept in
 	mount Mount
@@ -45,7 +46,7 @@ func Create(stateDir, name string, m Mount) (_ *Dir, err error) {
 	if err := os.Mkdir(tmp, 0o700); err != nil {
 		return nil, err
 	}
-	d := &Dir{path: filepath.Join(stateDir, name), mount: m}
+	d := &Dir{path: filepath.Join(stateDir, name), made: made, mount: m}
 	defer func() {
 		if err != nil {
 			if d.lock != nil {
@@ -179,6 +180,16 @@ func (d *Dir) Remove() error {
 	}
 	if cerr := d.lock.Close(); err == nil {
 		err = cerr
+	}
+	return err
+}
+
+// Discard is Remove for a mount that came to nothing: directories that Create had to
+// make above go too, as far as they are empty.
+func (d *Dir) Discard() error {
+	err := d.Remove()
+	if d.made != "" {
+		removeEmpty(filepath.Dir(d.path), d.made)
 	}
 	return err
 }

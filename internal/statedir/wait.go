@@ -31,6 +31,9 @@ func Watch(stateDir, name string) (*Waiter, error) {
 // Spool is the path of the session's directory for accepted bytes.
 func (w *Waiter) Spool() string { return filepath.Join(w.path, "spool") }
 
+// StateDir is the state directory that the session belongs to.
+func (w *Waiter) StateDir() string { return filepath.Dir(w.path) }
+
 // Close gives up whatever the Waiter holds.
 func (w *Waiter) Close() error { return w.lock.Close() }
 
