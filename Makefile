@@ -12,6 +12,7 @@ GO       = go
 BUILD    = $(GO) build -buildvcs=false -trimpath
 TEST     = $(GO) test -buildvcs=false
 MODULES  = . integration/localserver
+SOURCES  = main.go fs integration internal lockmgr store
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 LATCHFS  = bin/latchfs
@@ -53,7 +54,9 @@ test: test-packages build test-tools
 	$(TEST) -json -timeout 12m -skip '^TestSoak' ./integration > bin/test-integration.json || true
 	$(GO) run ./integration/statuscheck -status docs/STATUS.md bin/test-unit.json bin/test-localserver.json bin/test-integration.json
 
+# The race detector needs a C compiler.
 race: test-packages build test-tools
+	@$(call install,cc:gcc cc:libc6-dev)
 	$(TEST) -race -timeout 30m -skip '^TestSoak' ./...
 	cd integration/localserver && $(TEST) -race -timeout 10m ./...
 
@@ -61,12 +64,12 @@ soak: test-packages build test-tools
 	$(TEST) -v -timeout 35m -run '^TestSoak' ./integration
 
 lint:
-	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	@unformatted=$$(gofmt -l $(SOURCES)); \
 	  if [ -n "$$unformatted" ]; then echo "run make fmt: $$unformatted"; exit 1; fi
 	@for m in $(MODULES); do (cd $$m && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...) || exit 1; done
 
 fmt:
-	gofmt -w $$(git ls-files '*.go')
+	gofmt -w $(SOURCES)
 
 # What was built or installed; never DATA.
 clean:
