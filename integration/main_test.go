@@ -7,6 +7,11 @@ import (
 )
 
 // suite is shared by all tests: the servers it starts are.
-var suite = harness.NewSuite(map[string]harness.Program{})
+var suite = harness.NewSuite(map[string]harness.Program{
+	"append":  appendProgram,
+	"counter": counterProgram,
+	"files":   filesProgram,
+	"foreign": foreignProgram,
+})
 
 func TestMain(m *testing.M) { suite.Main(m) }

@@ -71,9 +71,6 @@ func (b *Bucket) Through(url string) *Bucket {
 	return &c
 }
 
-// ServerURL is the address of the bucket's server.
-func (b *Bucket) ServerURL() string { return b.server.URL }
-
 // Source is the bucket as SOURCE on the command line.
 func (b *Bucket) Source() string { return "s3://" + b.Name }
 
@@ -115,3 +112,6 @@ func (b *Bucket) Latchfs(args ...string) Output {
 	cmd.Env = b.Environ()
 	return b.Start(cmd).Wait(time.Minute)
 }
+
+// Server is the bucket's server and its keys.
+func (b *Bucket) Server() Endpoint { return b.server }

@@ -22,7 +22,6 @@ type Host struct {
 	Mountpoint string
 	StateDir   string
 	flags      []string
-	argv       []string // what is mounted, where it is not the bucket
 	process    *Process // nil while it is not mounted
 	logs       []string // of all its mounts, ended or not
 	expected   []*regexp.Regexp

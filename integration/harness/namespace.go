@@ -135,6 +135,9 @@ func processes() []string {
 	return found
 }
 
+// Mounts lists the mount points of the test's mount namespace.
+func Mounts() []string { return mountsBelow("") }
+
 // mountsBelow lists the mount points below dir.
 func mountsBelow(dir string) []string {
 	var found []string

@@ -30,7 +30,10 @@ type Output struct {
 func (e *Env) Start(cmd *exec.Cmd) *Process {
 	e.Helper()
 	p := &Process{env: e, Cmd: cmd, done: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = &p.Out, &p.Err
+	if cmd.Stdout == nil {
+		cmd.Stdout = &p.Out
+	}
+	cmd.Stderr = &p.Err
 	if cmd.Env == nil {
 		cmd.Env = e.Environ()
 	}
@@ -90,9 +93,14 @@ func (p *Process) Wait(limit time.Duration) Output {
 // Program starts a program of the test binary (NewSuite).
 func (e *Env) Program(name string, args ...string) *Process {
 	e.Helper()
+	return e.Start(e.ProgramCommand(name, args...))
+}
+
+// ProgramCommand is the command that Program starts.
+func (e *Env) ProgramCommand(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe", append([]string{name}, args...)...)
 	cmd.Env = append(e.Environ(), roleVar+"="+roleProgram)
-	return e.Start(cmd)
+	return cmd
 }
 
 // Run runs a command to its end.

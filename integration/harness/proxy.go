@@ -1,0 +1,170 @@
+package harness
+
+import (
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A Proxy stands between a host and an S3 server: it records what passes and can stop,
+// lose or change it. It passes the Host header on, which is signed, so that the server
+// takes the requests for its own.
+type Proxy struct {
+	URL   string
+	stop  chan struct{} // closed at the end: ends what hangs
+	mu    sync.Mutex
+	seen  []Request
+	fault func(*http.Request) Fault
+	alter func(*http.Response)
+}
+
+// A Request is one that passed the proxy.
+type Request struct {
+	Method, Path, Query string
+	Header              http.Header
+	Status              int // of the answer; 0: none was given
+	At                  time.Time
+}
+
+// Key is the object's key in a request to the bucket.
+func (r Request) Key(bucket string) string { return strings.TrimPrefix(r.Path, "/"+bucket+"/") }
+
+// A Fault is what happens to a request.
+type Fault int
+
+const (
+	Pass      Fault = iota
+	Hang            // no answer until the client gives up; the server never sees it
+	Refuse          // the connection is closed at once; the server never sees it
+	LoseReply       // the server acts, the client gets no answer
+	Busy            // 503 SlowDown
+)
+
+// Proxy starts a proxy in front of the bucket's server that ends with the test.
+func (b *Bucket) Proxy() *Proxy {
+	b.Helper()
+	target, err := url.Parse(b.server.URL)
+	b.Must(err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	b.Must(err)
+	p := &Proxy{URL: "http://" + l.Addr().String(), stop: make(chan struct{})}
+	forward := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host = target.Scheme, target.Host
+			r.Out.Host = r.In.Host
+			// As it came: the path is signed, and the reverse proxy cleans queries.
+			r.Out.URL.Path, r.Out.URL.RawPath = r.In.URL.Path, r.In.URL.RawPath
+			r.Out.URL.RawQuery = r.In.URL.RawQuery
+		},
+		Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64},
+		ModifyResponse: func(r *http.Response) error {
+			p.mu.Lock()
+			alter := p.alter
+			p.mu.Unlock()
+			if alter != nil {
+				alter(r)
+			}
+			return nil
+		},
+		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+		FlushInterval: -1,
+	}
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, forward) })}
+	go srv.Serve(l)
+	b.Cleanup(func() {
+		close(p.stop)
+		srv.Close()
+	})
+	return p
+}
+
+// Inject sets what happens to requests from now on; nil lets all pass.
+func (p *Proxy) Inject(f func(*http.Request) Fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fault = f
+}
+
+// Alter sets what is done to answers from now on.
+func (p *Proxy) Alter(f func(*http.Response)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.alter = f
+}
+
+// Seen lists the requests so far for which match holds.
+func (p *Proxy) Seen(match func(Request) bool) []Request {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var found []Request
+	for _, r := range p.seen {
+		if match(r) {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+// Mutation tells whether a request changes an object.
+func Mutation(r *http.Request) bool {
+	return r.Method == http.MethodPut || r.Method == http.MethodPost || r.Method == http.MethodDelete
+}
+
+func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, forward http.Handler) {
+	p.mu.Lock()
+	fault := Pass
+	if p.fault != nil {
+		fault = p.fault(r)
+	}
+	n := len(p.seen)
+	p.seen = append(p.seen, Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Header: r.Header.Clone(), At: time.Now()})
+	p.mu.Unlock()
+
+	status := &statusWriter{ResponseWriter: w}
+	switch fault {
+	case Hang:
+		select {
+		case <-r.Context().Done():
+		case <-p.stop:
+		}
+		panic(http.ErrAbortHandler)
+	case Refuse:
+		panic(http.ErrAbortHandler)
+	case LoseReply:
+		forward.ServeHTTP(&deafWriter{header: http.Header{}}, r)
+		panic(http.ErrAbortHandler)
+	case Busy:
+		w.Header().Set("Content-Type", "application/xml")
+		status.WriteHeader(http.StatusServiceUnavailable)
+		status.Write([]byte("<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>"))
+	default:
+		forward.ServeHTTP(status, r)
+	}
+	p.mu.Lock()
+	p.seen[n].Status = status.code
+	p.mu.Unlock()
+}
+
+// A statusWriter remembers the status code of an answer.
+type statusWriter struct {
+	http.ResponseWriter
+	code int
+}
+
+func (w *statusWriter) WriteHeader(code int) {
+	w.code = code
+	w.ResponseWriter.WriteHeader(code)
+}
+
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// A deafWriter takes an answer and drops it.
+type deafWriter struct{ header http.Header }
+
+func (w *deafWriter) Header() http.Header         { return w.header }
+func (w *deafWriter) WriteHeader(int)             {}
+func (w *deafWriter) Write(p []byte) (int, error) { return len(p), nil }
