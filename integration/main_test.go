@@ -12,6 +12,8 @@ var suite = harness.NewSuite(map[string]harness.Program{
 	"counter": counterProgram,
 	"files":   filesProgram,
 	"foreign": foreignProgram,
+	"posix":   posixProgram,
+	"stream":  streamProgram,
 })
 
 func TestMain(m *testing.M) { suite.Main(m) }

@@ -21,10 +21,15 @@ type Host struct {
 	Hostname   string
 	Mountpoint string
 	StateDir   string
-	flags      []string
-	process    *Process // nil while it is not mounted
-	logs       []string // of all its mounts, ended or not
-	expected   []*regexp.Regexp
+	// Prefix is the part of the bucket that is mounted; "" is all of it.
+	Prefix string
+	// ByEnvironment names the servers by environment variables instead of flags.
+	ByEnvironment bool
+
+	flags    []string
+	process  *Process // nil while it is not mounted
+	logs     []string // of all its mounts, ended or not
+	expected []*regexp.Regexp
 }
 
 // Mount mounts the bucket on a new host.
@@ -63,15 +68,27 @@ func (h *Host) Command(args ...string) *exec.Cmd {
 	h.Must(err)
 	cmd := exec.Command("/proc/self/exe", append([]string{h.Hostname, program}, args...)...)
 	cmd.Env = append(h.Environ(), roleVar+"="+roleHost)
+	if h.ByEnvironment {
+		cmd.Env = append(cmd.Env, "AWS_REGION="+Region, "AWS_ENDPOINT_URL_S3="+h.server.URL, "AWS_ENDPOINT_URL_DYNAMODB="+h.dynamo.URL)
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUTS}
 	return cmd
 }
 
 // MountArgs is the command line of mount -f.
 func (h *Host) MountArgs() []string {
-	args := append([]string{"mount", "-f", "--state-dir", h.StateDir, "--log-level", "debug"}, h.ConnectionFlags()...)
+	args := []string{"mount", "-f", "--state-dir", h.StateDir, "--log-level", "debug"}
+	if h.ByEnvironment {
+		args = append(args, "--force-path-style")
+	} else {
+		args = append(args, h.ConnectionFlags()...)
+	}
 	args = append(args, h.flags...)
-	return append(args, h.Source(), h.Mountpoint)
+	source := h.Source()
+	if h.Prefix != "" {
+		source += "/" + h.Prefix
+	}
+	return append(args, source, h.Mountpoint)
 }
 
 // Mount mounts the bucket, again if need be.

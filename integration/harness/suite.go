@@ -1,9 +1,12 @@
 package harness
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 )
@@ -69,6 +72,11 @@ func (s *Suite) Main(m *testing.M) {
 	default:
 		fmt.Fprintf(os.Stderr, "%s=%q: no such role\n", roleVar, role)
 		os.Exit(125)
+	}
+	flag.Parse()
+	if flag.Lookup("test.parallel").Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		// The tests wait more than they work: for leases to end and processes to answer.
+		flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0)))
 	}
 	code := 1
 	var err error

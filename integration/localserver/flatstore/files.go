@@ -65,26 +65,23 @@ func (s *staged) file() bool { return s.size > inlineMax }
 func (f *files) stage(r io.Reader) (_ *staged, err error) {
 	s := &staged{}
 	rand.Read(s.id[:])
-	head := make([]byte, 0, 512)
-	for len(head) <= inlineMax {
+	head, eof := make([]byte, 0, 512), false
+	for len(head) <= inlineMax && !eof {
 		if len(head) == cap(head) {
 			head = append(head, 0)[:len(head)]
 		}
 		n, err := r.Read(head[len(head):cap(head)])
 		head = head[:len(head)+n]
-		if errors.Is(err, io.EOF) {
-			s.size = int64(len(head))
-			if s.size > inlineMax {
-				break
-			}
-			if s.size > 0 {
-				s.inline = head
-			}
-			return s, nil
-		}
-		if err != nil {
+		if eof = errors.Is(err, io.EOF); err != nil && !eof {
 			return nil, err
 		}
+	}
+	s.size = int64(len(head))
+	if s.size <= inlineMax {
+		if s.size > 0 {
+			s.inline = head
+		}
+		return s, nil
 	}
 	file, err := os.OpenFile(f.path(s.id), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -101,19 +98,15 @@ func (f *files) stage(r io.Reader) (_ *staged, err error) {
 	if _, err := file.Write(head); err != nil {
 		return nil, &writeError{err}
 	}
-	s.size = int64(len(head))
 	buf := f.buffers.Get().(*[copyBuffer]byte)
 	defer f.buffers.Put(buf)
-	for {
+	for !eof {
 		n, err := r.Read(buf[:])
 		if _, werr := file.Write(buf[:n]); werr != nil {
 			return nil, &writeError{werr}
 		}
 		s.size += int64(n)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
+		if eof = errors.Is(err, io.EOF); err != nil && !eof {
 			return nil, err
 		}
 	}
@@ -201,8 +194,8 @@ func (f *files) sweep(known func(segmentID) bool) (removed int, err error) {
 		return 0, err
 	}
 	for _, e := range entries {
-		var id segmentID
-		if n, err := hex.Decode(id[:], []byte(e.Name())); err != nil || n != len(id) || known(id) {
+		id, ok := parseSegmentID(e.Name())
+		if !ok || known(id) {
 			continue
 		}
 		if err := os.Remove(filepath.Join(f.dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -211,4 +204,12 @@ func (f *files) sweep(known func(segmentID) bool) (removed int, err error) {
 		removed++
 	}
 	return removed, nil
+}
+
+func parseSegmentID(name string) (id segmentID, ok bool) {
+	if len(name) != hex.EncodedLen(len(id)) {
+		return id, false
+	}
+	_, err := hex.Decode(id[:], []byte(name))
+	return id, err == nil
 }

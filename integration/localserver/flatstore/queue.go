@@ -3,7 +3,9 @@ package flatstore
 import (
 	"errors"
 	"fmt"
+	"syscall"
 
+	"github.com/versity/versitygw/s3err"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -62,7 +64,9 @@ func (s *Store) commitLoop() {
 		for _, op := range batch {
 			close(op.done)
 		}
-		s.files.discard(dead)
+		if len(dead) > 0 {
+			s.removals.Go(func() { s.files.discard(dead) })
+		}
 	}
 }
 
@@ -126,3 +130,11 @@ type indexError struct{ err error }
 
 func (e *indexError) Error() string { return e.err.Error() }
 func (e *indexError) Unwrap() error { return e.err }
+
+// commitError turns a full disk into its answer, and leaves the others as they are.
+func commitError(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return s3err.GetAPIError(s3err.ErrNoSpaceLeftOnDevice)
+	}
+	return err
+}

@@ -1,0 +1,132 @@
+package integration
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/integration/harness"
+)
+
+// What foreign objects and directories look like is the mount's to say.
+func TestFlagsDefaultsOfForeignObjects(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnS3, harness.Patient)
+	e.Must(b.S3.Put(e.Timeout(time.Minute), "d/f", "x\n"))
+	h := b.Mount("one", "--uid", "1234", "--gid", "2345", "--file-mode", "0666", "--dir-mode", "0777", "--umask", "0027")
+	if got, want := e.Sh(h.Mountpoint, "stat -c '%u %g %a' d d/f"), "1234 2345 750\n1234 2345 640\n"; got != want {
+		t.Errorf("owners and modes are %q, want %q", got, want)
+	}
+}
+
+// A read-only mount reads, refuses every change, and needs no lock table and no binding.
+func TestFlagsReadOnly(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.NoBucket(harness.OnS3, harness.Patient)
+	createPlain(e, b)
+	e.Must(b.S3.Put(e.Timeout(time.Minute), "f", "x\n"))
+	h := b.Mount("one", "--read-only").Expect("version|read-only")
+	f := newFiles(e)
+	if got := f.mustGet(h.Path("f")); got != "x\n" {
+		t.Errorf("reads %q", got)
+	}
+	for _, c := range []fileCall{
+		{Op: "open", Path: h.Path("f"), Flags: unix.O_WRONLY},
+		{Op: "open", Path: h.Path("g"), Flags: unix.O_WRONLY | unix.O_CREAT},
+		{Op: "unlink", Path: h.Path("f")},
+		{Op: "mkdir", Path: h.Path("d")},
+		{Op: "rename", Path: h.Path("f"), To: h.Path("g")},
+	} {
+		if _, err := f.call(c); err != unix.EROFS {
+			t.Errorf("%s: %v, want EROFS", c.Op, err)
+		}
+	}
+	if keys := b.KeysBelow(""); strings.Join(keys, " ") != "f" {
+		t.Errorf("the bucket has %q", keys)
+	}
+}
+
+// A prefix is a file system of its own, whose locks are still those of the bucket.
+func TestFlagsPrefix(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnDynamoDB, harness.Patient)
+	whole := b.Mount("one")
+	part := b.Host("two")
+	part.Prefix = "team/a/"
+	part.Mount()
+	e.Sh(whole.Mountpoint, "mkdir -p team/a; echo 1 > team/a/f; echo 2 > top")
+	f, g := newFiles(e), newFiles(e)
+	e.Eventually(5*time.Second, func() error { return equal(e.Sh(part.Mountpoint, "ls"), "f\n") })
+	fd := f.mustOpen(whole.Path("team/a/f"), unix.O_RDWR)
+	f.mustWrite(fd, 0, "3\n")
+	waiting := g.begin(fileCall{Op: "open", Path: part.Path("f"), Flags: unix.O_RDWR})
+	select {
+	case r := <-waiting:
+		t.Errorf("the mount of the prefix did not wait for the other one: %+v", r)
+	case <-time.After(time.Second):
+		f.mustClose(fd)
+		r, err := g.within(30*time.Second, waiting)
+		if err != nil {
+			t.Fatalf("open: %v", err)
+		}
+		if got := g.mustRead(r.N, 0, 10); got != "3\n" {
+			t.Errorf("reads %q", got)
+		}
+		g.mustClose(r.N)
+	}
+	if got := b.KeysBelow("team/a/f"); len(got) != 1 {
+		t.Errorf("keys %q", got)
+	}
+}
+
+// The endpoints of the environment are used where no flag names others.
+func TestFlagsEndpointsFromEnvironment(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnDynamoDB, harness.Patient)
+	h := b.Host("one")
+	h.ByEnvironment = true
+	h.Mount()
+	if got := e.Sh(h.Mountpoint, "echo x > f; cat f"); got != "x\n" {
+		t.Errorf("cat says %q", got)
+	}
+	if got := b.Content("f"); got != "x\n" {
+		t.Errorf("the bucket has %q", got)
+	}
+}
+
+// init says what it did, does nothing twice, asks before it changes what exists.
+func TestInit(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.NoBucket(harness.OnDynamoDB, harness.Patient)
+	first := b.Latchfs(b.InitArgs()...)
+	if first.Code != 0 || first.Err != "" || !strings.Contains(first.Out, b.Name) {
+		t.Fatalf("init: exit code %d, %q, %q", first.Code, first.Out, first.Err)
+	}
+	before := b.Content(".latchfs/bucket.json")
+	again := b.Latchfs(b.InitArgs()...)
+	if again.Code != 0 || again.Err != "" || again.Out == first.Out {
+		t.Errorf("init again: exit code %d, %q, %q", again.Code, again.Out, again.Err)
+	}
+	if got := b.Content(".latchfs/bucket.json"); got != before {
+		t.Errorf("init again changed the binding from %s to %s", before, got)
+	}
+
+	plain := e.NoBucket(harness.OnDynamoDB, harness.Patient)
+	createPlain(e, plain)
+	if o := plain.Latchfs(plain.InitArgs()...); o.Code == 0 || !strings.Contains(o.Err, "--yes") {
+		t.Errorf("init of an unversioned bucket: exit code %d, %q, %q, want a refusal that names --yes", o.Code, o.Out, o.Err)
+	}
+	args := plain.InitArgs()
+	args = append([]string{args[0], "--yes"}, args[1:]...)
+	if o := plain.Latchfs(args...); o.Code != 0 || !strings.Contains(o.Out, "15 minutes") {
+		t.Errorf("init --yes: exit code %d, %q, %q", o.Code, o.Out, o.Err)
+	}
+	plain.Mount("one")
+}

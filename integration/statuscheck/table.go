@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// run reads the files, prints the report and checks the table.
+func run(out io.Writer, status string, files []string) (bool, error) {
+	if len(files) == 0 {
+		return false, fmt.Errorf("no files with test results are named")
+	}
+	r := newResults()
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			return false, err
+		}
+		err = r.read(f)
+		f.Close()
+		if err != nil {
+			return false, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	ok := r.report(out)
+	f, err := os.Open(status)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	rows, err := readTable(f)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", status, err)
+	}
+	return r.check(out, rows, filepath.Dir(filepath.Dir(status))) && ok, nil
+}
+
+// A row promises something and names the tests that hold it.
+type row struct {
+	promise string
+	tests   []string // none: missing
+	line    int
+}
+
+// readTable reads the rows of the table "| promise | tests | last result |". Several
+// tests are separated by commas.
+func readTable(in io.Reader) ([]row, error) {
+	var rows []row
+	lines := bufio.NewScanner(in)
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSpace(lines.Text())
+		if !strings.HasPrefix(line, "|") {
+			continue
+		}
+		cells := strings.Split(strings.Trim(line, "|"), "|")
+		if len(cells) != 3 {
+			return nil, fmt.Errorf("line %d has %d columns, want 3", n, len(cells))
+		}
+		promise, tests := strings.TrimSpace(cells[0]), strings.TrimSpace(cells[1])
+		if tests == "test" || strings.Trim(tests, "-: ") == "" && promise != "" && strings.Trim(promise, "-: ") == "" {
+			continue // heading and its rule
+		}
+		r := row{promise: promise, line: n}
+		if tests != "missing" {
+			for name := range strings.SplitSeq(tests, ",") {
+				r.tests = append(r.tests, strings.Trim(name, " `"))
+			}
+		}
+		rows = append(rows, r)
+	}
+	if len(rows) == 0 && lines.Err() == nil {
+		return nil, fmt.Errorf("no table was found")
+	}
+	return rows, lines.Err()
+}
+
+// soakExists tells whether test is a soak test that the source has. These run apart from
+// the others; what they last came to stands in the table.
+func soakExists(root, test string) bool {
+	dir, name, ok := strings.Cut(test, ".TestSoak")
+	if !ok {
+		return false
+	}
+	files, _ := filepath.Glob(filepath.Join(root, dir, "*_test.go"))
+	for _, f := range files {
+		if b, err := os.ReadFile(f); err == nil && strings.Contains(string(b), "func TestSoak"+name+"(t *testing.T)") {
+			return true
+		}
+	}
+	return false
+}
+
+// check prints the rows that do not hold and tells whether all do. root is the root of
+// the source.
+func (r *results) check(out io.Writer, rows []row, root string) bool {
+	ok, missing := true, 0
+	for _, row := range rows {
+		if len(row.tests) == 0 {
+			missing++
+			fmt.Fprintf(out, "missing: %s\n", row.promise)
+		}
+		for _, test := range row.tests {
+			result, ran := r.tests[test]
+			switch {
+			case !ran && soakExists(root, test):
+			case !ran:
+				ok = false
+				fmt.Fprintf(out, "FAIL line %d, %s: there is no test %q, or it did not run\n", row.line, row.promise, test)
+			case result != "pass":
+				ok = false
+				fmt.Fprintf(out, "FAIL line %d, %s: %s ended with %s\n", row.line, row.promise, test, result)
+			}
+		}
+	}
+	fmt.Fprintf(out, "%d promises, %d without a test\n", len(rows), missing)
+	return ok
+}
