@@ -66,11 +66,18 @@ func (h *Host) Command(args ...string) *exec.Cmd {
 	h.Helper()
 	program, err := h.Suite.Latchfs()
 	h.Must(err)
-	cmd := exec.Command("/proc/self/exe", append([]string{h.Hostname, program}, args...)...)
-	cmd.Env = append(h.Environ(), roleVar+"="+roleHost)
+	cmd := h.named(program, args...)
+	cmd.Env = append(cmd.Env, h.Environ()...)
 	if h.ByEnvironment {
 		cmd.Env = append(cmd.Env, "AWS_REGION="+Region, "AWS_ENDPOINT_URL_S3="+h.server.URL, "AWS_ENDPOINT_URL_DYNAMODB="+h.dynamo.URL)
 	}
+	return cmd
+}
+
+// named is a command that runs under the host's name.
+func (h *Host) named(program string, args ...string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", append([]string{h.Hostname, program}, args...)...)
+	cmd.Env = []string{roleVar + "=" + roleHost}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUTS}
 	return cmd
 }
