@@ -1,0 +1,102 @@
+package spool
+
+import (
+	"errors"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// FS is the part of a file system that the spool uses. Tests put one in its place that
+// fails or crashes at a chosen step.
+type FS interface {
+	// Mkdir makes a directory; one that exists is an error.
+	Mkdir(name string) error
+	// Create makes a file for reading and writing; one that exists is an error.
+	Create(name string) (DiskFile, error)
+	// Open opens a file for reading and writing.
+	Open(name string) (DiskFile, error)
+	// ReadDir returns the names in a directory in order.
+	ReadDir(name string) ([]string, error)
+	Rename(from, to string) error
+	// Remove removes a file or an empty directory.
+	Remove(name string) error
+	// SyncDir makes the entries of a directory survive a power cut.
+	SyncDir(name string) error
+}
+
+// A DiskFile is one open file of an FS.
+type DiskFile interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Size() (int64, error)
+	Truncate(size int64) error
+	// Sync makes everything written survive a power cut.
+	Sync() error
+}
+
+// osFS is the disk.
+type osFS struct{}
+
+type osFile struct{ *os.File }
+
+func (osFS) Mkdir(name string) error { return os.Mkdir(name, 0o700) }
+
+func (osFS) Create(name string) (DiskFile, error) {
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
+}
+
+func (osFS) Open(name string) (DiskFile, error) {
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
+}
+
+func (osFS) ReadDir(name string) ([]string, error) {
+	entries, err := os.ReadDir(name)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	return names, nil
+}
+
+func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
+func (osFS) Remove(name string) error     { return os.Remove(name) }
+
+func (osFS) SyncDir(name string) error {
+	d, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+func (f osFile) Size() (int64, error) {
+	fi, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return fi.Size(), nil
+}
+
+// asNoSpace makes ErrNoSpace of the errors by which a disk says that it is full. EDQUOT is
+// a full quota.
+func asNoSpace(err error) error {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return errors.Join(ErrNoSpace, err)
+	}
+	return err
+}

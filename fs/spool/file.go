@@ -1,0 +1,298 @@
+package spool
+
+import (
+	"context"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"path/filepath"
+	"sync"
+
+	"github.com/latchfs/latchfs/store"
+)
+
+// A File holds what was written to one file since it was last equal to its base.
+type File struct {
+	s             *Spool
+	dir           string
+	header        Header
+	data, journal DiskFile
+
+	mu struct {
+		sync.Mutex
+		content
+		// shared: a snapshot has the same list of extents, so it is copied before the
+		// next change.
+		shared   bool
+		end      int64 // of the data file
+		journal  int64 // end of the journal
+		unsynced bool
+		dropped  bool
+	}
+}
+
+// create makes the files. The journal comes first, so that there is no data without one.
+func (f *File) create() (err error) {
+	if err = f.s.fs.Mkdir(f.dir); err != nil {
+		return err
+	}
+	if f.journal, err = f.s.fs.Create(filepath.Join(f.dir, journalName)); err != nil {
+		return err
+	}
+	if err = f.record(kindOpen, f.header); err != nil {
+		return err
+	}
+	f.data, err = f.s.fs.Create(filepath.Join(f.dir, dataName))
+	return err
+}
+
+// append puts one record at the end of the journal. f.mu is held, or f is not shared yet.
+func (f *File) append(rec []byte) error {
+	if f.mu.dropped {
+		return fmt.Errorf("spool file %s was dropped", f.dir)
+	}
+	if _, err := f.journal.WriteAt(rec, f.mu.journal); err != nil {
+		// Part of the record may stand there. The next one overwrites it, and if none
+		// comes it is a torn tail.
+		_ = f.journal.Truncate(f.mu.journal)
+		return asNoSpace(err)
+	}
+	f.mu.journal += int64(len(rec))
+	f.mu.unsynced = true
+	return nil
+}
+
+func (f *File) record(k kind, v any) error {
+	rec, err := encode(k, v)
+	if err != nil {
+		return err
+	}
+	return f.append(rec)
+}
+
+// note appends a record under the lock.
+func (f *File) note(k kind, v any) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.record(k, v); err != nil {
+		return fmt.Errorf("spool journal of %q: %w", f.header.Key, err)
+	}
+	return nil
+}
+
+// own makes the list of extents ours alone before it is changed. f.mu is held.
+func (f *File) own() {
+	if f.mu.shared {
+		f.mu.content = f.mu.clone()
+		f.mu.shared = false
+	}
+}
+
+// WriteAt accepts p at offset off. After an error nothing of p was accepted; a full disk
+// or spool is ErrNoSpace.
+func (f *File) WriteAt(p []byte, off int64) error {
+	if len(p) == 0 {
+		return nil
+	}
+	n := int64(len(p))
+	if err := f.s.reserve(n); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	w := write{extent: extent{off: off, len: n, data: f.mu.end}, sum: crc32.Checksum(p, castagnoli)}
+	_, err := f.data.WriteAt(p, f.mu.end)
+	if err == nil {
+		err = f.append(w.encode())
+	}
+	if err != nil {
+		f.s.unreserve(n)
+		return fmt.Errorf("writing to the spool: %w", asNoSpace(err))
+	}
+	f.mu.end += n
+	f.own()
+	f.mu.write(w.extent)
+	return nil
+}
+
+// Truncate sets the size; what it gains reads as zero.
+func (f *File) Truncate(size int64) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.record(kindTruncate, truncation{size}); err != nil {
+		return fmt.Errorf("truncating in the spool: %w", err)
+	}
+	f.own()
+	f.mu.truncate(size)
+	return nil
+}
+
+// ReadAt reads what the file holds now. Where nothing was written it asks base. At the
+// end of the file it returns fewer bytes and no error.
+func (f *File) ReadAt(ctx context.Context, p []byte, off int64, base Base) (int, error) {
+	f.mu.Lock()
+	segs := f.mu.segments(off, int64(len(p)))
+	f.mu.Unlock()
+	return fill(ctx, p, off, segs, f.data, base)
+}
+
+// Size is the size of the file now.
+func (f *File) Size() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.mu.size
+}
+
+// Local is the number of bytes that the data file holds, overwritten ones included.
+func (f *File) Local() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.mu.end
+}
+
+// Garbage is the number of bytes in the data file that were overwritten or cut off.
+func (f *File) Garbage() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.mu.end - f.mu.local()
+}
+
+// Snapshot returns what the file holds now; later writes do not change it.
+func (f *File) Snapshot() Snapshot {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.mu.shared = true
+	return Snapshot{content: f.mu.content, data: f.data}
+}
+
+// Seal records that the content as it is now is to be saved, and returns it.
+func (f *File) Seal(seal Seal) (Snapshot, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.record(kindSeal, seal); err != nil {
+		return Snapshot{}, fmt.Errorf("sealing %q in the spool: %w", f.header.Key, err)
+	}
+	f.mu.shared = true
+	return Snapshot{content: f.mu.content, data: f.data}, nil
+}
+
+// Attempt records that a request of the seal id is about to be sent.
+func (f *File) Attempt(id store.WriteID) error { return f.note(kindAttempt, attempt{id}) }
+
+// Landed records that the seal id is in the bucket as base: where nothing was written the
+// file shows base from now on, at the same offsets.
+func (f *File) Landed(id store.WriteID, base store.Base) error {
+	return f.note(kindAnswered, answer{ID: id, Landed: true, Base: base})
+}
+
+// Failed records that nothing of the seal id is or will be in the bucket.
+func (f *File) Failed(id store.WriteID) error { return f.note(kindAnswered, answer{ID: id}) }
+
+// Unlinking records that the name is about to be deleted: recovery drops the bytes if the
+// object is gone then.
+func (f *File) Unlinking() error { return f.note(kindUnlink, nil) }
+
+// Linked takes Unlinking back.
+func (f *File) Linked() error { return f.note(kindLinked, nil) }
+
+// Moved records that the file has another key and grew from another version, of which
+// every byte is the same.
+func (f *File) Moved(key string, base store.Base) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h := f.header
+	h.Key, h.Base = key, base
+	if err := f.record(kindMoved, h); err != nil {
+		return fmt.Errorf("spool journal of %q: %w", f.header.Key, err)
+	}
+	f.header = h
+	return nil
+}
+
+// Sync makes everything accepted before the call survive a power cut. Data comes first:
+// a journal that is on the disk is not to speak of bytes that are not.
+func (f *File) Sync() error {
+	f.mu.Lock()
+	unsynced, upto := f.mu.unsynced, f.mu.journal
+	f.mu.unsynced = false
+	f.mu.Unlock()
+	if !unsynced {
+		return nil
+	}
+	err := f.sync()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err != nil {
+		f.mu.unsynced = true
+		return fmt.Errorf("syncing the spool file of %q: %w", f.header.Key, asNoSpace(err))
+	}
+	// Not synced itself: its only use is to tell a torn tail from a damaged journal.
+	unsynced = f.mu.unsynced
+	err = f.record(kindSynced, synced{upto})
+	f.mu.unsynced = unsynced
+	return err
+}
+
+func (f *File) sync() error {
+	if err := f.data.Sync(); err != nil {
+		return err
+	}
+	if err := f.journal.Sync(); err != nil {
+		return err
+	}
+	if err := f.s.fs.SyncDir(f.dir); err != nil {
+		return err
+	}
+	return f.s.fs.SyncDir(f.s.dir)
+}
+
+// Drop removes the file: what it holds is in the bucket, or nobody can ask for it.
+func (f *File) Drop() error {
+	f.mu.Lock()
+	if f.mu.dropped {
+		f.mu.Unlock()
+		return nil
+	}
+	err := f.record(kindDropped, nil)
+	f.mu.dropped = true
+	n := f.mu.end
+	f.mu.Unlock()
+	f.s.unreserve(n)
+	// Even if it could not be recorded: a journal that ends in an answer is dropped too.
+	if rerr := f.remove(); rerr != nil {
+		return fmt.Errorf("removing a spool file: %w", rerr)
+	}
+	return err
+}
+
+// Close closes the files and leaves them for recovery.
+func (f *File) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.mu.dropped {
+		return nil
+	}
+	f.mu.dropped = true
+	f.s.unreserve(f.mu.end)
+	return closeAll(f.data, f.journal)
+}
+
+// remove takes the files away, the journal after the data.
+func (f *File) remove() error {
+	err := closeAll(f.data, f.journal)
+	if rerr := removeEntry(f.s.fs, f.dir); rerr != nil {
+		return rerr
+	}
+	return err
+}
+
+func closeAll(cs ...io.Closer) (err error) {
+	for _, c := range cs {
+		if f, ok := c.(DiskFile); ok && f != nil {
+			if cerr := f.Close(); err == nil {
+				err = cerr
+			}
+		}
+	}
+	return err
+}

@@ -1,0 +1,165 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// errDamaged: a record that had been synced cannot be read any more.
+var errDamaged = errors.New("the journal is damaged")
+
+// replay rebuilds the file from its journal, up to the first record that is torn or whose
+// bytes are not there. It returns whether anything is left to save. An error means that
+// the journal cannot be trusted.
+func (f *Found) replay(journal []byte, dataSize int64) (keep bool, err error) {
+	var (
+		c       content
+		changed bool // since the last seal
+	)
+	if wasDropped(journal) {
+		return false, nil // its data may be gone already
+	}
+	k, p, n := decode(journal)
+	if n == 0 || k != kindOpen {
+		return false, fmt.Errorf("%w: it does not begin with an open record", errDamaged)
+	}
+	var h Header
+	if err := unmarshal(p, &h); err != nil {
+		return false, err
+	}
+	if h.Format != Format {
+		return false, fmt.Errorf("%w: %d, this program knows %d", ErrFormat, h.Format, Format)
+	}
+	f.Key, f.Base, f.BaseSize, f.Props, f.Created = h.Key, h.Base, h.BaseSize, h.Props, h.Created
+	c = content{size: h.Size, base: min(h.BaseSize, h.Size)}
+	rest := journal[n:]
+	for len(rest) > 0 {
+		k, p, n := decode(rest)
+		if n == 0 {
+			if promised(journal, len(journal)-len(rest)) {
+				return false, fmt.Errorf("%w at offset %d", errDamaged, len(journal)-len(rest))
+			}
+			break
+		}
+		switch k {
+		case kindWrite:
+			w, err := decodeWrite(p)
+			if err != nil {
+				return false, err
+			}
+			if ok, err := f.present(w, dataSize); err != nil {
+				return false, err
+			} else if !ok {
+				if promised(journal, len(journal)-len(rest)) {
+					return false, fmt.Errorf("%w: bytes at %d of the data file are not what was written", errDamaged, w.data)
+				}
+				rest = nil
+				continue
+			}
+			c.write(w.extent)
+			changed = true
+		case kindTruncate:
+			var t truncation
+			if err := unmarshal(p, &t); err != nil {
+				return false, err
+			}
+			c.truncate(t.Size)
+			changed = true
+		default:
+			if err := f.replayNote(k, p, &c, &changed); err != nil {
+				return false, err
+			}
+		}
+		rest = rest[n:]
+	}
+	if changed {
+		f.Tail = &Snapshot{content: c, data: f.data}
+	}
+	return f.Sealed != nil || f.Tail != nil, nil
+}
+
+// wasDropped tells whether the journal says that nothing of the file is needed any more.
+func wasDropped(journal []byte) bool {
+	for {
+		k, _, n := decode(journal)
+		if n == 0 || k == kindDropped {
+			return n > 0
+		}
+		journal = journal[n:]
+	}
+}
+
+// replayNote applies the records that change no bytes.
+func (f *Found) replayNote(k kind, p []byte, c *content, changed *bool) error {
+	switch k {
+	case kindSeal:
+		var s Seal
+		if err := unmarshal(p, &s); err != nil {
+			return err
+		}
+		f.Sealed = &FoundSeal{Seal: s, Snapshot: Snapshot{content: c.clone(), data: f.data}}
+		f.Props = s.Props
+		*changed = false
+	case kindAttempt:
+		var a attempt
+		if err := unmarshal(p, &a); err != nil {
+			return err
+		}
+		if f.Sealed != nil && f.Sealed.ID == a.ID {
+			f.Sealed.Attempted = true
+		}
+	case kindAnswered:
+		var a answer
+		if err := unmarshal(p, &a); err != nil {
+			return err
+		}
+		if f.Sealed == nil || f.Sealed.ID != a.ID {
+			break
+		}
+		if !a.Landed {
+			f.Sealed.Attempted = false
+			break
+		}
+		f.Base, f.BaseSize, f.Sealed = a.Base, f.Sealed.Size(), nil
+	case kindUnlink:
+		f.Unlinked = true
+	case kindLinked:
+		f.Unlinked = false
+	case kindMoved:
+		var h Header
+		if err := unmarshal(p, &h); err != nil {
+			return err
+		}
+		f.Key, f.Base = h.Key, h.Base
+	}
+	return nil
+}
+
+// present tells whether the bytes of a write are in the data file.
+func (f *Found) present(w write, dataSize int64) (bool, error) {
+	if f.data == nil || w.data+w.len > dataSize {
+		return false, nil
+	}
+	sum, err := sumAt(f.data, w.data, w.len)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, nil
+	}
+	return sum == w.sum, err
+}
+
+// promised tells whether any sound record behind bad says that the journal had been synced
+// beyond bad.
+func promised(journal []byte, bad int) bool {
+	for i := bad; i+recordHead <= len(journal); i++ {
+		if kind(journal[i+8]) != kindSynced {
+			continue
+		}
+		k, p, n := decode(journal[i:])
+		var s synced
+		if n > 0 && k == kindSynced && unmarshal(p, &s) == nil && s.Upto > int64(bad) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,203 @@
+package spool
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/latchfs/latchfs/store"
+)
+
+// A Found is a dirty file that an earlier process left in its spool.
+type Found struct {
+	Key string
+	// Base is what the file grew from; where nothing was written it shows Base.
+	Base     store.Base
+	BaseSize int64
+	Created  time.Time
+	// Props are those of the last seal, or of the base.
+	Props store.Props
+	// Sealed is what close or fsync asked to save and nobody knows to be in the bucket;
+	// nil if there is no such thing.
+	Sealed *FoundSeal
+	// Tail is the file as it was last, if it was changed after the last seal.
+	Tail *Snapshot
+	// Unlinked: the name was about to be deleted.
+	Unlinked bool
+
+	scan *Scan
+	name string
+	data DiskFile
+}
+
+// A FoundSeal is a seal without an answer.
+type FoundSeal struct {
+	Seal
+	Snapshot
+	// Attempted: a request may have been sent and may still land.
+	Attempted bool
+}
+
+// A Scan is what is left in the spool of a dead process.
+type Scan struct {
+	Files []*Found
+	// Ops are mutations without data whose outcome nobody recorded.
+	Ops []Op
+	// Bad are directories that could not be read and were set aside, with the reason.
+	Bad map[string]error
+
+	dir string
+	fs  FS
+}
+
+// Scan reads the spool in dir, whose process is dead. Directories without anything that
+// is still needed are removed, unreadable ones are renamed to bad-*. A spool that was
+// never begun is empty.
+func ScanDir(dir string, fsys FS) (*Scan, error) {
+	if fsys == nil {
+		fsys = osFS{}
+	}
+	s := &Scan{dir: dir, fs: fsys, Bad: make(map[string]error)}
+	names, err := fsys.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("scanning the spool: %w", err)
+	}
+	got, err := readFormat(fsys, filepath.Join(dir, formatName))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && got == "" {
+		// The format is written before anything else, but need not be on the disk after a
+		// power cut: the journals carry it too.
+	} else if err != nil {
+		return nil, fmt.Errorf("scanning the spool: %w", err)
+	} else if err := formatError(got); err != nil {
+		return nil, fmt.Errorf("scanning the spool %s: %w", dir, err)
+	}
+	if s.Ops, err = readOps(fsys, filepath.Join(dir, opsName)); err != nil {
+		s.Bad[opsName] = err
+	}
+	for _, n := range names {
+		if strings.HasPrefix(n, badPrefix) {
+			s.Bad[n] = errors.New("set aside before")
+		}
+		if _, ok := fileNumber(n); !ok {
+			continue
+		}
+		if err := s.file(n); err != nil {
+			s.Close()
+			return nil, fmt.Errorf("scanning the spool file %s: %w", n, err)
+		}
+	}
+	return s, nil
+}
+
+// Close closes the files of the scan and leaves them on the disk.
+func (s *Scan) Close() {
+	for _, f := range s.Files {
+		closeAll(f.data)
+	}
+}
+
+// Unanswered tells whether a request for the key may still land.
+func (s *Scan) Unanswered(key string) bool {
+	for _, op := range s.Ops {
+		if op.Key == key {
+			return true
+		}
+	}
+	for _, f := range s.Files {
+		if f.Key == key && f.Sealed != nil && f.Sealed.Attempted {
+			return true
+		}
+	}
+	return false
+}
+
+// file reads one directory. Its error is one of the disk; what the directory holds is
+// never an error.
+func (s *Scan) file(name string) error {
+	dir := filepath.Join(s.dir, name)
+	journal, err := readAll(s.fs, filepath.Join(dir, journalName))
+	noJournal := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !noJournal {
+		return err
+	}
+	data, err := s.fs.Open(filepath.Join(dir, dataName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f := &Found{scan: s, name: name, data: data}
+	var size int64
+	if data != nil {
+		if size, err = data.Size(); err != nil {
+			closeAll(data)
+			return err
+		}
+	}
+	keep, err := f.replay(journal, size)
+	switch {
+	case err != nil && size == 0 && !promised(journal, 0):
+		// A crash while it was made or removed: no byte was accepted.
+		keep = false
+	case err != nil:
+		closeAll(data)
+		bad := badPrefix + name
+		s.Bad[bad] = err
+		return s.fs.Rename(dir, filepath.Join(s.dir, bad))
+	}
+	if !keep {
+		closeAll(data)
+		return removeEntry(s.fs, dir)
+	}
+	s.Files = append(s.Files, f)
+	return nil
+}
+
+// Drop removes what was found: it is in the bucket now.
+func (f *Found) Drop() error {
+	closeAll(f.data)
+	if err := removeEntry(f.scan.fs, filepath.Join(f.scan.dir, f.name)); err != nil {
+		return fmt.Errorf("removing the spool file %s: %w", f.name, err)
+	}
+	return nil
+}
+
+// Dir is the directory of the file.
+func (f *Found) Dir() string { return filepath.Join(f.scan.dir, f.name) }
+
+// removeEntry removes the directory of a file, the journal after the data.
+func removeEntry(fsys FS, dir string) error {
+	for _, n := range []string{filepath.Join(dir, dataName), filepath.Join(dir, journalName), dir} {
+		if err := fsys.Remove(n); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+func unmarshal(p []byte, v any) error {
+	if err := json.Unmarshal(p, v); err != nil {
+		return fmt.Errorf("journal record: %w", err)
+	}
+	return nil
+}
+
+// sumAt is the checksum of n bytes of the data file at off.
+func sumAt(r io.ReaderAt, off, n int64) (uint32, error) {
+	h := crc32.New(castagnoli)
+	m, err := io.Copy(h, io.NewSectionReader(r, off, n))
+	if err != nil {
+		return 0, err
+	}
+	if m < n {
+		return 0, io.ErrUnexpectedEOF
+	}
+	return h.Sum32(), nil
+}

@@ -1,0 +1,184 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// ErrNoSpace: the disk or the limit is full; nothing was accepted.
+var ErrNoSpace = errors.New("no space in the spool")
+
+// ErrFormat: the directory was written by a version of the program that is not understood.
+var ErrFormat = errors.New("unknown spool format")
+
+const (
+	formatName  = "format"
+	opsName     = "ops"
+	journalName = "journal"
+	dataName    = "data"
+	filePrefix  = "f-"
+	badPrefix   = "bad-"
+)
+
+// Options of a spool; the zero value has no limit and uses the disk.
+type Options struct {
+	// Limit is the number of bytes of data the spool may hold; 0 means no limit.
+	Limit int64
+	FS    FS
+}
+
+// A Spool is the directory of the dirty files of one mount. Only one process uses it.
+type Spool struct {
+	dir   string
+	fs    FS
+	limit int64
+
+	ops *opLog
+
+	mu   sync.Mutex
+	used int64
+	next int
+}
+
+// Open opens the spool in dir, which exists, and begins a new one if dir is empty. Files
+// that an earlier process left there are not touched; Scan reads them.
+func Open(dir string, o Options) (*Spool, error) {
+	s := &Spool{dir: dir, fs: o.FS, limit: o.Limit}
+	if s.fs == nil {
+		s.fs = osFS{}
+	}
+	if s.limit <= 0 {
+		s.limit = math.MaxInt64
+	}
+	names, err := s.fs.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the spool: %w", err)
+	}
+	if err := s.checkFormat(); err != nil {
+		return nil, fmt.Errorf("opening the spool %s: %w", dir, err)
+	}
+	for _, n := range names {
+		if i, ok := fileNumber(strings.TrimPrefix(n, badPrefix)); ok {
+			s.next = max(s.next, i)
+		}
+	}
+	if s.ops, err = openOps(s.fs, filepath.Join(dir, opsName)); err != nil {
+		return nil, fmt.Errorf("opening the spool: %w", err)
+	}
+	return s, nil
+}
+
+// checkFormat reads the format number, or writes it in a new spool.
+func (s *Spool) checkFormat() error {
+	name := filepath.Join(s.dir, formatName)
+	got, err := readFormat(s.fs, name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	case got == "":
+		// A crash came between making the file and writing it.
+		if err := s.fs.Remove(name); err != nil {
+			return err
+		}
+	default:
+		return formatError(got)
+	}
+	f, err := s.fs.Create(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.WriteAt([]byte(strconv.Itoa(Format)+"\n"), 0); err != nil {
+		return asNoSpace(err)
+	}
+	return nil
+}
+
+func readFormat(fsys FS, name string) (string, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	b := make([]byte, 32)
+	n, err := f.ReadAt(b, 0)
+	if err != nil && err != io.EOF {
+		return "", err
+	}
+	return strings.TrimSpace(string(b[:n])), nil
+}
+
+func formatError(got string) error {
+	if got != strconv.Itoa(Format) {
+		return fmt.Errorf("%w: %q, this program knows %d", ErrFormat, got, Format)
+	}
+	return nil
+}
+
+// fileNumber returns N of the directory name f-N.
+func fileNumber(name string) (int, bool) {
+	n, ok := strings.CutPrefix(name, filePrefix)
+	if !ok {
+		return 0, false
+	}
+	i, err := strconv.Atoi(n)
+	return i, err == nil
+}
+
+// Create makes the directory of a file that is about to become dirty.
+func (s *Spool) Create(h Header) (*File, error) {
+	h.Format = Format
+	h.Created = time.Now()
+	s.mu.Lock()
+	s.next++
+	dir := filepath.Join(s.dir, fmt.Sprintf("%s%06d", filePrefix, s.next))
+	s.mu.Unlock()
+	f := &File{s: s, dir: dir, header: h}
+	f.mu.content = content{size: h.Size, base: min(h.BaseSize, h.Size)}
+	if err := f.create(); err != nil {
+		f.remove()
+		return nil, fmt.Errorf("making a spool file for %q: %w", h.Key, asNoSpace(err))
+	}
+	return f, nil
+}
+
+// Used is the number of bytes of data in the spool.
+func (s *Spool) Used() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.used
+}
+
+// Limit is the number of bytes of data the spool may hold.
+func (s *Spool) Limit() int64 { return s.limit }
+
+// Dir is the directory of the spool.
+func (s *Spool) Dir() string { return s.dir }
+
+// Close closes what the spool itself has open; its files stay as they are.
+func (s *Spool) Close() error { return s.ops.close() }
+
+func (s *Spool) reserve(n int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n > s.limit-s.used {
+		return fmt.Errorf("%w: %d of %d bytes are used", ErrNoSpace, s.used, s.limit)
+	}
+	s.used += n
+	return nil
+}
+
+func (s *Spool) unreserve(n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used -= n
+}
