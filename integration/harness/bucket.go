@@ -71,6 +71,13 @@ func (b *Bucket) Through(url string) *Bucket {
 	return &c
 }
 
+// LocksThrough gives the same bucket with its DynamoDB server reached by another address.
+func (b *Bucket) LocksThrough(url string) *Bucket {
+	c := *b
+	c.dynamo.URL = url
+	return &c
+}
+
 // Source is the bucket as SOURCE on the command line.
 func (b *Bucket) Source() string { return "s3://" + b.Name }
 

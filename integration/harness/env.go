@@ -16,7 +16,10 @@ type Env struct {
 	testing.TB
 	Suite *Suite
 	Dir   string
-	hosts []*Host
+
+	processes []*Process
+	hosts     []*Host
+	proxies   []*Proxy
 }
 
 // New makes the test's environment.
@@ -38,10 +41,26 @@ func fileNameRune(r rune) rune {
 	return r
 }
 
-// close runs after the test's own clean-up functions.
+// close runs after the test's own clean-up functions. Programs end before the mounts
+// they use, and mounts before the proxies that they need to save what they have.
 func (e *Env) close() {
+	mounts := map[*Process]bool{}
+	for _, h := range e.hosts {
+		mounts[h.process] = true
+	}
+	for _, p := range e.processes {
+		if !mounts[p] {
+			p.kill()
+		}
+	}
+	for _, p := range e.proxies {
+		p.Inject(nil)
+	}
 	for _, h := range e.hosts {
 		h.finish()
+	}
+	for _, p := range e.proxies {
+		p.close()
 	}
 	for _, h := range e.hosts {
 		h.checkLeft()

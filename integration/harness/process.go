@@ -46,15 +46,18 @@ func (e *Env) Start(cmd *exec.Cmd) *Process {
 		p.err = cmd.Wait()
 		close(p.done)
 	}()
-	e.Cleanup(func() {
-		select {
-		case <-p.done:
-		default:
-			cmd.Process.Kill()
-			<-p.done
-		}
-	})
+	e.processes = append(e.processes, p)
 	return p
+}
+
+// kill ends the program if it has not ended yet.
+func (p *Process) kill() {
+	select {
+	case <-p.done:
+	default:
+		p.Cmd.Process.Kill()
+		<-p.done
+	}
 }
 
 // Environ is the environment of every program that a test starts.

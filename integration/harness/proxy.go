@@ -14,8 +14,10 @@ import (
 // lose or change it. It passes the Host header on, which is signed, so that the server
 // takes the requests for its own.
 type Proxy struct {
-	URL   string
-	stop  chan struct{} // closed at the end: ends what hangs
+	URL    string
+	server *http.Server
+	stop   chan struct{} // closed at the end: ends what hangs
+
 	mu    sync.Mutex
 	seen  []Request
 	fault func(*http.Request) Fault
@@ -47,11 +49,23 @@ const (
 // Proxy starts a proxy in front of the bucket's server that ends with the test.
 func (b *Bucket) Proxy() *Proxy {
 	b.Helper()
-	target, err := url.Parse(b.server.URL)
-	b.Must(err)
+	return b.newProxy(b.server.URL)
+}
+
+// LockProxy is Proxy for the DynamoDB server.
+func (b *Bucket) LockProxy() *Proxy {
+	b.Helper()
+	return b.newProxy(b.dynamo.URL)
+}
+
+func (e *Env) newProxy(server string) *Proxy {
+	e.Helper()
+	target, err := url.Parse(server)
+	e.Must(err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	b.Must(err)
+	e.Must(err)
 	p := &Proxy{URL: "http://" + l.Addr().String(), stop: make(chan struct{})}
+	e.proxies = append(e.proxies, p)
 	forward := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host = target.Scheme, target.Host
@@ -73,13 +87,14 @@ func (b *Bucket) Proxy() *Proxy {
 		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 		FlushInterval: -1,
 	}
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, forward) })}
-	go srv.Serve(l)
-	b.Cleanup(func() {
-		close(p.stop)
-		srv.Close()
-	})
+	p.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, forward) })}
+	go p.server.Serve(l)
 	return p
+}
+
+func (p *Proxy) close() {
+	close(p.stop)
+	p.server.Close()
 }
 
 // Inject sets what happens to requests from now on; nil lets all pass.
