@@ -10,7 +10,7 @@
 //	DIR/users         every user holds a shared flock on it for as long as it lives; the
 //	                  server leaves 10 s after it could take it exclusively
 //	DIR/lock          the server's own flock: one server per folder
-//	DIR/server.log    what it says
+//	DIR/server.err    what it says on standard error: why it did not start, or a crash
 //
 // A server that dies is started again, by whichever of its users sees it first; the
 // servers that lose the race for DIR/lock end by themselves.

@@ -19,7 +19,7 @@ const program = "latchfs-local"
 // ErrNoProgram: the program latchfs-local was not found.
 var ErrNoProgram = errors.New("the program " + program + " is neither beside this one nor in PATH: run make build")
 
-// maxLog is the size in bytes beyond which server.log is begun anew.
+// maxLog is the size in bytes beyond which server.err is begun anew.
 const maxLog = 4 << 20
 
 // find looks for the server's program beside our own and in PATH.
@@ -60,7 +60,7 @@ func (s *Server) start() (<-chan struct{}, error) {
 	return exited, nil
 }
 
-func (s *Server) logPath() string { return filepath.Join(s.dir, "server.log") }
+func (s *Server) logPath() string { return filepath.Join(s.dir, "server.err") }
 
 func (s *Server) openLog() (*os.File, error) {
 	flags := os.O_WRONLY | os.O_CREATE | os.O_APPEND

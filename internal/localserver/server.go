@@ -137,7 +137,7 @@ func (s *Server) ensure(ctx context.Context) (Access, error) {
 				return Access{}, err
 			}
 		case <-ctx.Done():
-			return Access{}, fmt.Errorf("%s does not answer for %s: see %s", program, s.dir, s.logPath())
+			return Access{}, fmt.Errorf("%s does not answer for %s: see %s and server.log beside it", program, s.dir, s.logPath())
 		case <-time.After(startPoll):
 		}
 	}
