@@ -18,7 +18,7 @@ type walk struct {
 
 // common gives the common prefix that key is listed under, "" if it is listed itself.
 func (w walk) common(key string) string {
-	if w.delimiter == "" {
+	if w.delimiter == "" || !strings.HasPrefix(key, w.prefix) {
 		return ""
 	}
 	i := strings.Index(key[len(w.prefix):], w.delimiter)
@@ -28,43 +28,44 @@ func (w walk) common(key string) string {
 	return key[:len(w.prefix)+i+len(w.delimiter)]
 }
 
-// start is where to begin to look.
+// start is where to begin to look; nil if nothing can be there.
 func (w walk) start() []byte {
 	from := escapeKey(w.prefix)
 	if w.after == "" {
 		return from
 	}
 	after := keyEnd(w.after)
-	if strings.HasPrefix(w.after, w.prefix) && w.after != w.prefix && w.common(w.after) == w.after {
-		if after = prefixEnd(w.after); after == nil {
-			return []byte{0xff, 0xff} // no key of UTF-8, and none of an odd client, is behind
-		}
+	if w.common(w.after) == w.after {
+		after = prefixEnd(w.after)
 	}
-	if bytes.Compare(after, from) > 0 {
+	if after == nil || bytes.Compare(after, from) > 0 {
 		return after
 	}
 	return from
 }
 
 // run shows each entry to visit until that says to stop: with a common prefix, or with
-// the first row of a key, after which the cursor may stand on a later row of that key.
+// the newest row of a key.
 func (w walk) run(c *bolt.Cursor, visit func(common, key string, k, v []byte) (more bool, err error)) error {
-	k, v := c.Seek(w.start())
-	for k != nil {
+	next := w.start()
+	for next != nil {
+		k, v := c.Seek(next)
+		if k == nil {
+			return nil
+		}
 		key, _ := splitRowKey(k)
 		if !strings.HasPrefix(key, w.prefix) {
 			return nil
 		}
-		next := keyEnd(key)
+		next = keyEnd(key)
 		common := w.common(key)
 		if common != "" {
 			next = prefixEnd(common)
 		}
 		more, err := visit(common, key, k, v)
-		if err != nil || !more || next == nil {
+		if err != nil || !more {
 			return err
 		}
-		k, v = c.Seek(next)
 	}
 	return nil
 }
