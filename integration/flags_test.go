@@ -130,3 +130,48 @@ func TestInit(t *testing.T) {
 	}
 	plain.Mount("one")
 }
+
+// Other users are let in only on request, and then by the permissions of the files.
+func TestFlagsAllowOther(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnS3, harness.Patient)
+	closed, open := b.Mount("one"), b.Mount("two", "--allow-other")
+	e.Sh(open.Mountpoint, "echo x > f; echo secret > g; chmod 600 g")
+	e.Sh(e.Suite.Root(), "chmod 755 . "+e.Dir) // the way to the mounts
+	const nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups "
+	if o := e.TrySh("/", nobody+"cat "+closed.Path("f")); o.Code == 0 || !strings.Contains(o.Err, "Permission denied") {
+		t.Errorf("without the flag: exit code %d, %q %q", o.Code, o.Out, o.Err)
+	}
+	if got := e.Sh("/", nobody+"cat "+open.Path("f")); got != "x\n" {
+		t.Errorf("with the flag cat says %q", got)
+	}
+	for _, refused := range []string{"cat " + open.Path("g"), "touch " + open.Path("new"), "rm -f " + open.Path("f")} {
+		if o := e.TrySh("/", nobody+refused); o.Code == 0 || !strings.Contains(o.Err, "Permission denied") {
+			t.Errorf("%s: exit code %d, %q", refused, o.Code, o.Err)
+		}
+	}
+}
+
+// Names and attributes are believed for the time that the flag gives; an open asks
+// anew all the same.
+func TestFlagsMetadataTTL(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnS3, harness.Patient)
+	ctx := e.Timeout(time.Minute)
+	e.Must(b.S3.Put(ctx, "f", "1\n"))
+	long, brief := b.Mount("one", "--metadata-ttl", "1h"), b.Mount("two", "--metadata-ttl", "100ms")
+	size := func(h *harness.Host) string { return strings.TrimSpace(e.Sh(h.Mountpoint, "stat -c %s f")) }
+	if a, c := size(long), size(brief); a != "2" || c != "2" {
+		t.Fatalf("sizes %s and %s", a, c)
+	}
+	e.Must(b.S3.Put(ctx, "f", "longer\n"))
+	e.Eventually(5*time.Second, func() error { return equal(size(brief), "7") })
+	if got := size(long); got != "2" {
+		t.Errorf("with a TTL of an hour the size is %s", got)
+	}
+	if got := e.Sh(long.Mountpoint, "cat f"); got != "longer\n" {
+		t.Errorf("an open sees %q", got)
+	}
+}

@@ -5,12 +5,58 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/latchfs/latchfs/integration/harness"
 )
+
+// programs are scripts that run in an empty directory of a mount.
+var programs = []struct {
+	name   string
+	script string
+	want   string   // printed by the script
+	keys   []string // in the bucket afterwards, below the test's directory, its marker left out
+}{
+	{"ls", "echo 1 > a; mkdir d; ls; ls -l a | cut -c1-10; ls -A d", "a\nd\n-rw-r--r--\n", []string{"a", "d/"}},
+	{"cat", "echo 1 > a; echo 2 > b; cat a b > c; cat c", "1\n2\n", []string{"a", "b", "c"}},
+	{"cp", "seq 100000 > a; cp a b; cmp a b && cp -p a c && cmp a c; cp -r . ../cp.copy; diff -r . ../cp.copy; rm -r ../cp.copy; stat -c %s a b c", "588895\n588895\n588895\n", []string{"a", "b", "c"}},
+	{"mv", "echo 1 > a; mv a b; echo 2 > c; mv c b; mkdir d; mv b d; cat d/b; ls", "2\nd\n", []string{"d/", "d/b"}},
+	{"mv of a directory", "mkdir d; echo 1 > d/a; mkdir d/e; echo 2 > d/e/b; mv d f; find f | sort; cat f/e/b", "f\nf/a\nf/e\nf/e/b\n2\n", []string{"f/", "f/a", "f/e/", "f/e/b"}},
+	{"rm", "echo 1 > a; rm a; test ! -e a; rm a 2>&1 || true; ls", "rm: cannot remove 'a': No such file or directory\n", nil},
+	{"rm -r", "mkdir -p d/e; echo 1 > d/e/f; echo 2 > d/g; rm -r d; ls", "", nil},
+	{"mkdir", "mkdir d; mkdir -p d/e/f; mkdir d 2>&1 || true; ls d/e", "mkdir: cannot create directory 'd': File exists\nf\n", []string{"d/", "d/e/", "d/e/f/"}},
+	{"rmdir", "mkdir d; echo 1 > d/a; rmdir d 2>&1 || true; rm d/a; rmdir d; ls", "rmdir: failed to remove 'd': Directory not empty\n", nil},
+	{"ln -s", "echo 1 > a; ln -s a l; cat l; readlink l; ln -s gone m; test -L m; test ! -e m; stat -c %F l", "1\na\nsymbolic link\n", []string{"a", "l", "m"}},
+	{"chmod", "echo 1 > a; chmod 640 a; stat -c %a a; chmod u+x a; stat -c %a a; echo 2 >> a; stat -c %a a; mkdir d; chmod 700 d; stat -c %a d", "640\n740\n740\n700\n", []string{"a", "d/"}},
+	{"touch", "touch a; stat -c %s a; touch -d '2001-02-03 04:05:06.789 UTC' a; TZ=UTC stat -c %y a; echo x >> a; touch -d @0 a; stat -c %Y a", "0\n2001-02-03 04:05:06.789000000 +0000\n0\n", []string{"a"}},
+	{"truncate", "seq 1000 > a; truncate -s 5 a; cat a; echo; truncate -s 9 a; stat -c %s a; od -An -c a; truncate -s 0 a; stat -c %s a", "1\n2\n3\n9\n   1  \\n   2  \\n   3  \\0  \\0  \\0  \\0\n0\n", []string{"a"}},
+	{"append", "echo 1 > a; echo 2 >> a; exec 5>>a; echo 3 >&5; (echo 4) >&5; exec 5>&-; cat a", "1\n2\n3\n4\n", []string{"a"}},
+	{"write in the middle", "seq 10 > a; printf X | dd of=a bs=1 seek=4 conv=notrunc status=none; head -4 a | tr '\\n' ,", "1,2,X,4,", []string{"a"}},
+	{"sed -i", "seq 3 > a; sed -i s/2/two/ a; cat a", "1\ntwo\n3\n", []string{"a"}},
+	{"vim", `printf 'one\ntwo\n' > a; vim -Nu NONE -es -c '%s/two/three/' -c wq a < /dev/null; cat a; ls -A`, "one\nthree\na\n", []string{"a"}},
+	{"rm x; mkdir x", "echo 1 > x; rm x; mkdir x; echo 2 > x/y; cat x/y; rm x/y; rmdir x; echo 3 > x; cat x", "2\n3\n", []string{"x"}},
+	{"rm -r d; touch d", "mkdir d; echo 1 > d/a; rm -r d; touch d; stat -c %F d; rm d; mkdir d; ls -A d", "regular empty file\n", []string{"d/"}},
+	{"sort -o and tee", "printf '2\\n1\\n' > a; sort -o a a; cat a; echo 3 | tee -a a > b; cat b", "1\n2\n3\n", []string{"a", "b"}},
+	{"odd names", `touch -- 'a b' 'c+d' 'e%41' 'ü' '-x' 'q?#&'; ls | wc -l; rm -- *; ls`, "6\n", nil},
+}
+
+// TestProgramsOnLocalDisk runs the same on the machine's own file system: what
+// TestPrograms wants of a mount is what users know.
+func TestProgramsOnLocalDisk(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	for i, tt := range programs {
+		t.Run(tt.name, func(t *testing.T) {
+			o := e.TrySh(e.Mkdir(strconv.Itoa(i)), tt.script)
+			if o.Code != 0 || o.Out != tt.want || o.Err != "" {
+				t.Errorf("exit code %d, %s\nprinted\n%swant\n%s", o.Code, o.Err, o.Out, tt.want)
+			}
+		})
+	}
+}
 
 // TestPrograms runs the programs that people use on files, in a mount. Each script runs
 // in an empty directory of the mount and has to print what is wanted, which another
@@ -20,35 +66,7 @@ func TestPrograms(t *testing.T) {
 	e := suite.New(t)
 	b := e.Bucket(harness.OnDynamoDB, harness.Patient)
 	one, two := b.Mount("one"), b.Mount("two")
-	tests := []struct {
-		name   string
-		script string
-		want   string   // printed by the script
-		keys   []string // in the bucket afterwards, below the test's directory, its marker left out
-	}{
-		{"ls", "echo 1 > a; mkdir d; ls; ls -l a | cut -c1-10; ls -A d", "a\nd\n-rw-r--r--\n", []string{"a", "d/"}},
-		{"cat", "echo 1 > a; echo 2 > b; cat a b > c; cat c", "1\n2\n", []string{"a", "b", "c"}},
-		{"cp", "seq 100000 > a; cp a b; cmp a b && cp -p a c && cmp a c; cp -r . ../cp.copy; diff -r . ../cp.copy; rm -r ../cp.copy; stat -c %s a b c", "588895\n588895\n588895\n", []string{"a", "b", "c"}},
-		{"mv", "echo 1 > a; mv a b; echo 2 > c; mv c b; mkdir d; mv b d; cat d/b; ls", "2\nd\n", []string{"d/", "d/b"}},
-		{"mv of a directory", "mkdir d; echo 1 > d/a; mkdir d/e; echo 2 > d/e/b; mv d f; find f | sort; cat f/e/b", "f\nf/a\nf/e\nf/e/b\n2\n", []string{"f/", "f/a", "f/e/", "f/e/b"}},
-		{"rm", "echo 1 > a; rm a; test ! -e a; rm a 2>&1 || true; ls", "rm: cannot remove 'a': No such file or directory\n", nil},
-		{"rm -r", "mkdir -p d/e; echo 1 > d/e/f; echo 2 > d/g; rm -r d; ls", "", nil},
-		{"mkdir", "mkdir d; mkdir -p d/e/f; mkdir d 2>&1 || true; ls d/e", "mkdir: cannot create directory 'd': File exists\nf\n", []string{"d/", "d/e/", "d/e/f/"}},
-		{"rmdir", "mkdir d; echo 1 > d/a; rmdir d 2>&1 || true; rm d/a; rmdir d; ls", "rmdir: failed to remove 'd': Directory not empty\n", nil},
-		{"ln -s", "echo 1 > a; ln -s a l; cat l; readlink l; ln -s gone m; test -L m; test ! -e m; stat -c %F l", "1\na\nsymbolic link\n", []string{"a", "l", "m"}},
-		{"chmod", "echo 1 > a; chmod 640 a; stat -c %a a; chmod u+x a; stat -c %a a; echo 2 >> a; stat -c %a a; mkdir d; chmod 700 d; stat -c %a d", "640\n740\n740\n700\n", []string{"a", "d/"}},
-		{"touch", "touch a; stat -c %s a; touch -d '2001-02-03 04:05:06.789 UTC' a; TZ=UTC stat -c %y a; echo x >> a; touch -d @0 a; stat -c %Y a", "0\n2001-02-03 04:05:06.789000000 +0000\n0\n", []string{"a"}},
-		{"truncate", "seq 1000 > a; truncate -s 5 a; cat a; echo; truncate -s 9 a; stat -c %s a; od -An -c a; truncate -s 0 a; stat -c %s a", "1\n2\n3\n9\n   1  \\n   2  \\n   3  \\0  \\0  \\0  \\0\n0\n", []string{"a"}},
-		{"append", "echo 1 > a; echo 2 >> a; exec 5>>a; echo 3 >&5; (echo 4) >&5; exec 5>&-; cat a", "1\n2\n3\n4\n", []string{"a"}},
-		{"write in the middle", "seq 10 > a; printf X | dd of=a bs=1 seek=4 conv=notrunc status=none; head -4 a | tr '\\n' ,", "1,2,X,4,", []string{"a"}},
-		{"sed -i", "seq 3 > a; sed -i s/2/two/ a; cat a", "1\ntwo\n3\n", []string{"a"}},
-		{"vim", `printf 'one\ntwo\n' > a; vim -Nu NONE -es -c '%s/two/three/' -c wq a < /dev/null; cat a; ls -A`, "one\nthree\na\n", []string{"a"}},
-		{"rm x; mkdir x", "echo 1 > x; rm x; mkdir x; echo 2 > x/y; cat x/y; rm x/y; rmdir x; echo 3 > x; cat x", "2\n3\n", []string{"x"}},
-		{"rm -r d; touch d", "mkdir d; echo 1 > d/a; rm -r d; touch d; stat -c %F d; rm d; mkdir d; ls -A d", "regular empty file\n", []string{"d/"}},
-		{"sort -o and tee", "printf '2\\n1\\n' > a; sort -o a a; cat a; echo 3 | tee -a a > b; cat b", "1\n2\n3\n", []string{"a", "b"}},
-		{"odd names", `touch 'a b' 'c+d' 'e%41' 'ü' '-x' 'q?#&'; ls | wc -l; rm -- *; ls`, "6\n", nil},
-	}
-	for _, tt := range tests {
+	for _, tt := range programs {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := strings.Map(func(r rune) rune {
 				if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {

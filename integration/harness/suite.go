@@ -118,3 +118,6 @@ func (o *once[T]) get(make func() (T, error)) (T, error) {
 	o.once.Do(func() { o.v, o.err = make() })
 	return o.v, o.err
 }
+
+// Root is the temporary root of the run.
+func (s *Suite) Root() string { return s.root }
