@@ -21,6 +21,11 @@ var (
 	ErrNoTable = errors.New("no such lock table")
 	// ErrForeignTable: the table exists but is not a lock table of ours, or of a newer schema.
 	ErrForeignTable = errors.New("not a lock table of this program")
+	// ErrTiming: the table is in use with other times.
+	ErrTiming = errors.New("the lock table has other times")
+	// ErrSessionDead: the session's record says that it ended, or is gone. Of the Table
+	// interface; callers of the Manager see ErrLost.
+	ErrSessionDead = errors.New("the lock session is dead")
 	// ErrAccessDenied: credentials are missing, wrong or not allowed to do this.
 	ErrAccessDenied = errors.New("access to the lock table denied")
 )

@@ -1,0 +1,29 @@
+package awserr
+
+import (
+	"errors"
+
+	"github.com/aws/smithy-go"
+)
+
+// Code returns the code of the error that the service answered with; "" if err is not an
+// answer of the service (the transport failed, or the deadline passed).
+func Code(err error) string {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+// Denied tells whether the code says that the caller may not do this: its credentials
+// are wrong, or lack a right. Expired credentials are not meant; they are refreshed.
+func Denied(code string) bool {
+	switch code {
+	case "AccessDenied", "AccessDeniedException", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch",
+		"UnrecognizedClientException", "InvalidClientTokenId", "MissingAuthenticationToken",
+		"MissingAuthenticationTokenException", "InvalidSignatureException", "AccountProblem",
+		"AllAccessDisabled", "NotSignedUp":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,108 @@
+// Package dynamo keeps the lock table in DynamoDB (LOCKS P1, P2): an on-demand table with
+// the string hash key "p". Its items are C (the configuration), S#<sid> (a session) and
+// L#<bucket id>\0<key> (a lock). It must not be a global table: those are last-writer-wins.
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/latchfs/latchfs/internal/awserr"
+	"github.com/latchfs/latchfs/lockmgr"
+)
+
+// DefaultTiming are the times of a new table. A lock is free 50 s after its holder's death.
+var DefaultTiming = lockmgr.Timing{Beat: 3 * time.Second, Lease: 20 * time.Second, Delay: 30 * time.Second}
+
+// Config tells where the table is. Empty fields are left to the SDK's own sources:
+// environment, profile, instance role.
+type Config struct {
+	Table, Region, Endpoint, Profile string
+	AccessKey, SecretKey             string
+}
+
+// A Table is a lock table in DynamoDB.
+type Table struct {
+	name string
+	api  *dynamodb.Client
+	// beats has connections of its own, so that heartbeats never queue behind other
+	// requests.
+	beats    *dynamodb.Client
+	requests lockmgr.Counter
+
+	mu sync.Mutex
+	// delivered is the mail that the last answered beat of a session brought; the next one
+	// removes it.
+	delivered map[string][]string
+}
+
+var _ lockmgr.Table = (*Table)(nil)
+
+// Open prepares access to the table; nothing is sent.
+func Open(ctx context.Context, c Config) (*Table, error) {
+	var o []func(*config.LoadOptions) error
+	if c.Region != "" {
+		o = append(o, config.WithRegion(c.Region))
+	}
+	if c.Profile != "" {
+		o = append(o, config.WithSharedConfigProfile(c.Profile))
+	}
+	if c.AccessKey != "" {
+		o = append(o, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey, "")))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, o...)
+	if err != nil {
+		return nil, fmt.Errorf("load AWS configuration: %w", err)
+	}
+	if cfg.Region == "" && c.Endpoint != "" {
+		cfg.Region = "us-east-1" // signed, but without meaning for a server that was named
+	}
+	client := func() *dynamodb.Client {
+		return dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
+			// A retry by the SDK turns a lost reply into a failed condition, and its pauses
+			// are not ours.
+			o.Retryer = aws.NopRetryer{}
+			o.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+				t.MaxIdleConnsPerHost = 32
+				t.MaxIdleConns = 32
+			}).WithDialerOptions(func(d *net.Dialer) { d.Timeout = 5 * time.Second })
+			if c.Endpoint != "" {
+				o.BaseEndpoint = aws.String(c.Endpoint)
+			}
+		})
+	}
+	return &Table{name: c.Table, api: client(), beats: client(), delivered: make(map[string][]string)}, nil
+}
+
+// Requests implements lockmgr.Table.
+func (t *Table) Requests() map[string]int64 { return t.requests.Snapshot() }
+
+// explain gives an SDK error its meaning for the lock manager.
+func (t *Table) explain(verb string, err error) error {
+	if err == nil {
+		return nil
+	}
+	kind := lockmgr.ErrUnavailable
+	switch code := awserr.Code(err); {
+	case code == "ResourceNotFoundException":
+		kind = lockmgr.ErrNoTable
+	case code == "ValidationException":
+		kind = lockmgr.ErrForeignTable // other hash key than ours
+	case awserr.Denied(code):
+		kind = lockmgr.ErrAccessDenied
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("%s: %w: %w", verb, lockmgr.ErrUnavailable, context.Canceled)
+	}
+	return fmt.Errorf("lock table %s: %s: %w: %w", t.name, verb, kind, err)
+}

@@ -1,0 +1,71 @@
+package lockmgr
+
+import (
+	"context"
+	"strings"
+)
+
+// deliver passes on the wishes of other hosts that came with a heartbeat.
+func (m *Manager) deliver(names []string) {
+	for _, name := range names {
+		key, ok := strings.CutPrefix(name, m.o.BucketID+"\x00")
+		if !ok {
+			continue // of another bucket: not from us, and not for us
+		}
+		m.mu.Lock()
+		sl := m.slots[key]
+		var l *Lease
+		if sl != nil && sl.users > 0 {
+			sl.contested, sl.released = true, 0
+			l = sl.lease
+		}
+		idle := sl == nil || sl.users == 0
+		m.mu.Unlock()
+		switch {
+		case l != nil:
+			l.want()
+		case idle:
+			m.cleanOrphan(key)
+		}
+	}
+	m.sweep()
+}
+
+// cleanOrphan removes a lock of ours that nothing here holds or acquires: what an attempt
+// left that was given up and landed later. It has the key's slot meanwhile, and removes by
+// the nonce it saw, so that it cannot hit a lease obtained since.
+func (m *Manager) cleanOrphan(key string) {
+	if m.begin() != nil {
+		return
+	}
+	m.behind(func() {
+		defer m.done()
+		sl, err := m.enter(m.life, key, m.now(), 0)
+		if err != nil {
+			return // in use after all
+		}
+		defer func() {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.vacate(sl)
+		}()
+		var l Lock
+		err = m.attempt(m.life, func(ctx context.Context) (err error) {
+			l, err = m.table.GetLock(ctx, m.name(key))
+			return err
+		})
+		if err != nil {
+			return // who wants the key will ask again
+		}
+		if l.Nonce == "" {
+			m.contest(sl) // just released: the wish is as good as one that came before
+		}
+		if !m.isOwn(l.SID) {
+			return
+		}
+		m.log.Info("removing an orphaned lock", "key", key)
+		_ = m.attempt(m.life, func(ctx context.Context) error {
+			return m.table.ReleaseLock(ctx, l.Name, l.Nonce)
+		})
+	})
+}

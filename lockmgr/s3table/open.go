@@ -1,0 +1,122 @@
+// Package s3table keeps the lock table in an S3 bucket of its own (LOCKS P8), for stores
+// without DynamoDB and for local mode. Every record is a small object that is only ever written
+// under If-None-Match or If-Match; a fresh random value in every body makes every ETag
+// unique, so that the ETag of a record names exactly one of its states.
+package s3table
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/latchfs/latchfs/internal/awserr"
+	"github.com/latchfs/latchfs/lockmgr"
+)
+
+var (
+	// DefaultTiming are the times of a new table on a service: a beat is a PUT and a LIST,
+	// which cost more than DynamoDB's.
+	DefaultTiming = lockmgr.Timing{Beat: 10 * time.Second, Lease: 60 * time.Second, Delay: 30 * time.Second}
+	// LocalTiming are the times of the embedded server's table, where requests cost nothing
+	// and everybody is on one machine.
+	LocalTiming = lockmgr.Timing{Beat: 2 * time.Second, Lease: 15 * time.Second, Delay: 15 * time.Second}
+)
+
+// Config tells where the table is. Empty fields are left to the SDK's own sources.
+type Config struct {
+	Bucket, Region, Endpoint, Profile string
+	PathStyle                         bool
+	AccessKey, SecretKey              string
+}
+
+// A Table is a lock table in a bucket.
+type Table struct {
+	bucket string
+	region string
+	api    *s3.Client
+	// beats has connections of its own, so that heartbeats never queue behind other
+	// requests.
+	beats    *s3.Client
+	requests lockmgr.Counter
+
+	mu sync.Mutex
+	// sessions is what this table last knew of sessions it writes; locks likewise. Both only
+	// save look-ups: a wrong entry costs one more request.
+	sessions map[string]known[session]
+	locks    map[string]known[lock]
+}
+
+// known is a record as it was last read or written, with its ETag.
+type known[T any] struct {
+	etag string
+	rec  T
+}
+
+var _ lockmgr.Table = (*Table)(nil)
+
+// Open prepares access to the table; nothing is sent.
+func Open(ctx context.Context, c Config) (*Table, error) {
+	var o []func(*config.LoadOptions) error
+	if c.Region != "" {
+		o = append(o, config.WithRegion(c.Region))
+	}
+	if c.Profile != "" {
+		o = append(o, config.WithSharedConfigProfile(c.Profile))
+	}
+	if c.AccessKey != "" {
+		o = append(o, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey, "")))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, o...)
+	if err != nil {
+		return nil, fmt.Errorf("load AWS configuration: %w", err)
+	}
+	if cfg.Region == "" {
+		cfg.Region = "us-east-1"
+	}
+	client := func() *s3.Client {
+		return s3.NewFromConfig(cfg, func(o *s3.Options) {
+			// A retry by the SDK turns a lost reply into a false 412.
+			o.Retryer = aws.NopRetryer{}
+			o.UsePathStyle = c.PathStyle
+			// The records are small, checked as JSON and never multipart.
+			o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+			o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+			o.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+				t.MaxIdleConnsPerHost = 32
+				t.MaxIdleConns = 32
+			}).WithDialerOptions(func(d *net.Dialer) { d.Timeout = 5 * time.Second })
+			if c.Endpoint != "" {
+				o.BaseEndpoint = aws.String(c.Endpoint)
+			}
+		})
+	}
+	return &Table{bucket: c.Bucket, region: cfg.Region, api: client(), beats: client(),
+		sessions: make(map[string]known[session]), locks: make(map[string]known[lock])}, nil
+}
+
+// Requests implements lockmgr.Table.
+func (t *Table) Requests() map[string]int64 { return t.requests.Snapshot() }
+
+// explain gives an SDK error its meaning for the lock manager.
+func (t *Table) explain(verb string, err error) error {
+	if err == nil {
+		return nil
+	}
+	kind := lockmgr.ErrUnavailable
+	switch code := awserr.Code(err); {
+	case code == "NoSuchBucket":
+		kind = lockmgr.ErrNoTable
+	case awserr.Denied(code):
+		kind = lockmgr.ErrAccessDenied
+	}
+	return fmt.Errorf("lock bucket %s: %s: %w: %w", t.bucket, verb, kind, err)
+}

@@ -1,0 +1,129 @@
+package s3table
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/latchfs/latchfs/internal/awserr"
+	"github.com/latchfs/latchfs/lockmgr"
+)
+
+const configKey = "v1/config"
+
+// Names of locks are hashed: raw keys would break on length, NUL, and "a" beside "a/b".
+func digest(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(sum[:])
+}
+
+func sessionKey(sid string) string    { return "v1/session/" + sid }
+func lockKey(name string) string      { return "v1/lock/" + digest(name) }
+func mailPrefix(sid string) string    { return "v1/mail/" + sid + "/" }
+func mailKey(sid, name string) string { return mailPrefix(sid) + digest(name) }
+
+type session struct {
+	State   lockmgr.State `json:"state"`
+	Beat    int64         `json:"beat"`
+	Host    string        `json:"host"`
+	User    string        `json:"user"`
+	PID     int           `json:"pid"`
+	Version string        `json:"version"`
+}
+
+func (s session) public(sid, etag string) lockmgr.Session {
+	return lockmgr.Session{SID: sid, State: s.State, Beat: s.Beat, Host: s.Host, User: s.User, PID: s.PID,
+		Version: s.Version, Rev: etag}
+}
+
+// A lock without a nonce is free: releasing writes that, since deleting under a condition
+// is not known everywhere. []byte keeps keys that JSON strings would change.
+type lock struct {
+	Name  []byte    `json:"name"`
+	SID   string    `json:"sid,omitempty"`
+	Nonce string    `json:"nonce,omitempty"`
+	Host  string    `json:"host,omitempty"`
+	Since time.Time `json:"since,omitzero"`
+}
+
+func (l lock) public() lockmgr.Lock {
+	if l.Nonce == "" {
+		return lockmgr.Lock{}
+	}
+	return lockmgr.Lock{Name: string(l.Name), SID: l.SID, Nonce: l.Nonce, Host: l.Host, Since: l.Since}
+}
+
+type mail struct {
+	Name []byte `json:"name"`
+}
+
+type table struct {
+	Schema  int    `json:"schema"`
+	ID      string `json:"id"`
+	BeatMS  int64  `json:"beat_ms"`
+	LeaseMS int64  `json:"lease_ms"`
+	DelayMS int64  `json:"delay_ms"`
+}
+
+// errChanged: the record is not in the state that the write was conditional on.
+var errChanged = errors.New("the record changed")
+
+// put writes a record over the state with this ETag ("" = there is none) and returns the new ETag.
+func (t *Table) put(ctx context.Context, c *s3.Client, verb, key, over string, rec any) (etag string, err error) {
+	body, err := json.Marshal(struct {
+		Record any    `json:"record"`
+		Unique string `json:"unique"`
+	}{rec, rand.Text()})
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", verb, err)
+	}
+	in := &s3.PutObjectInput{Bucket: &t.bucket, Key: &key, Body: bytes.NewReader(body), ContentType: aws.String("application/json")}
+	if over == "" {
+		in.IfNoneMatch = aws.String("*")
+	} else {
+		in.IfMatch = &over
+	}
+	t.requests.Add(verb)
+	out, err := c.PutObject(ctx, in)
+	switch awserr.Code(err) {
+	case "PreconditionFailed", "NoSuchKey", "ConditionalRequestConflict":
+		return "", errChanged
+	}
+	if err != nil {
+		return "", t.explain(verb, err)
+	}
+	return aws.ToString(out.ETag), nil
+}
+
+// get reads a record into rec and returns its ETag, "" if there is none.
+func (t *Table) get(ctx context.Context, c *s3.Client, verb, key string, rec any) (etag string, err error) {
+	t.requests.Add(verb)
+	out, err := c.GetObject(ctx, &s3.GetObjectInput{Bucket: &t.bucket, Key: &key})
+	if awserr.Code(err) == "NoSuchKey" {
+		return "", nil
+	}
+	if err != nil {
+		return "", t.explain(verb, err)
+	}
+	defer out.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(out.Body, 1<<16))
+	if err != nil {
+		return "", t.explain(verb, err)
+	}
+	if err := json.Unmarshal(body, &struct {
+		Record any `json:"record"`
+	}{rec}); err != nil {
+		return "", fmt.Errorf("lock bucket %s: %s is damaged: %w: %w", t.bucket, key, lockmgr.ErrForeignTable, err)
+	}
+	return aws.ToString(out.ETag), nil
+}

@@ -1,0 +1,153 @@
+package lockmgr
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// turn is how long a key that somebody else asked for is left to him after a release,
+// unless he was seen to take it before.
+const turn = time.Second
+
+// A slot is the local gate of one key: within the process at most one acquisition or valid
+// lease of a key exists, so that whatever else of ours the table shows for it is a leftover.
+// Its fields are guarded by Manager.mu.
+type slot struct {
+	key   string
+	gate  chan struct{} // holds a token while somebody acquires or holds
+	users int           // those that hold or wait for the token
+	lease *Lease        // whose token it is, once granted
+
+	// contested: another session wants the key, or wanted it when we last obtained it. The
+	// next local acquisition after a release then lets the other have its turn.
+	contested bool
+	// released is when the contested key was last let go; 0 if we have not held it since.
+	released time.Duration
+}
+
+// enter waits for the token of a key's slot until the wait that began at start is over.
+func (m *Manager) enter(ctx context.Context, key string, start, wait time.Duration) (*slot, error) {
+	m.mu.Lock()
+	sl := m.slots[key]
+	if sl == nil {
+		sl = &slot{key: key, gate: make(chan struct{}, 1)}
+		m.slots[key] = sl
+	}
+	sl.users++
+	m.mu.Unlock()
+
+	err := func() error {
+		select {
+		case sl.gate <- struct{}{}:
+			return nil
+		default:
+		}
+		timer := time.NewTimer(max(0, start+wait-m.now()))
+		defer timer.Stop()
+		select {
+		case sl.gate <- struct{}{}:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-m.closed:
+			return ErrClosed
+		case <-timer.C:
+			return &HeldError{Key: key, Host: m.o.Host, Waited: m.now() - start}
+		}
+	}()
+	if err != nil {
+		m.mu.Lock()
+		m.leave(sl)
+		m.mu.Unlock()
+		return nil, err
+	}
+	return sl, nil
+}
+
+// leave forgets one user of a slot. Manager.mu is held.
+func (m *Manager) leave(sl *slot) {
+	sl.users--
+	m.forget(sl)
+}
+
+// forget drops a slot that says nothing any more. Manager.mu is held.
+func (m *Manager) forget(sl *slot) {
+	if sl.users > 0 || m.slots[sl.key] != sl {
+		return
+	}
+	if sl.contested && sl.released > 0 && m.now() < sl.released+turn {
+		return
+	}
+	delete(m.slots, sl.key)
+}
+
+// vacate gives a slot's token back. Manager.mu is held.
+func (m *Manager) vacate(sl *slot) {
+	sl.lease = nil
+	if sl.contested {
+		sl.released = m.now()
+	}
+	<-sl.gate // never blocks: the token is ours
+	m.leave(sl)
+}
+
+// sweep drops slots that were kept only because their key was contested.
+func (m *Manager) sweep() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, sl := range m.slots {
+		m.forget(sl)
+	}
+}
+
+// giveTurn holds an acquisition back where the key was contested when we let it go: until
+// another session was seen to have it, or its turn is over. Without this a host that opens
+// and closes in a loop would win every time, since it alone knows when the lock is free.
+func (m *Manager) giveTurn(ctx context.Context, sl *slot, wait time.Duration) {
+	m.mu.Lock()
+	until := sl.released + min(turn, wait/2)
+	hold := sl.contested && sl.released > 0
+	m.mu.Unlock()
+	if !hold {
+		return
+	}
+	poll := backoff{next: 10 * time.Millisecond, limit: 100 * time.Millisecond}
+	for m.now() < until {
+		var l Lock
+		err := m.attempt(ctx, func(ctx context.Context) (err error) {
+			l, err = m.table.GetLock(ctx, m.name(sl.key))
+			return err
+		})
+		if err != nil {
+			return // the acquisition will say why
+		}
+		if l.Nonce != "" && !m.isOwn(l.SID) {
+			return
+		}
+		if !sleep(ctx, m.closed, min(poll.pause(), max(0, until-m.now()))) {
+			return
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.now() >= sl.released+turn { // a short wait does not use the turn up
+		sl.contested = false
+	}
+}
+
+// contest remembers that somebody else wants, or had, the key of a slot.
+func (m *Manager) contest(sl *slot) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	sl.contested, sl.released = true, 0
+}
+
+func (m *Manager) isOwn(sid string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.own[sid]
+}
+
+// jittered returns between half and one and a half of d.
+func jittered(d time.Duration) time.Duration { return d/2 + rand.N(d+1) }
