@@ -31,10 +31,16 @@ func (t *Table) ReadConfig(ctx context.Context) (lockmgr.Config, error) {
 		if err != nil {
 			return lockmgr.Config{}, t.explain("config", err)
 		}
-		if len(out.Items) > 0 {
+		if len(out.Items) == 0 {
+			return lockmgr.Config{}, fmt.Errorf("table %s is empty: %w", t.name, lockmgr.ErrNoTable)
+		}
+		// Once more: another init may have written it since.
+		if it, err = t.get(ctx, "config", configKey); err != nil {
+			return lockmgr.Config{}, err
+		}
+		if it == nil {
 			return lockmgr.Config{}, fmt.Errorf("table %s has items but no configuration: %w", t.name, lockmgr.ErrForeignTable)
 		}
-		return lockmgr.Config{}, fmt.Errorf("table %s is empty: %w", t.name, lockmgr.ErrNoTable)
 	}
 	return readConfig(it)
 }

@@ -28,10 +28,16 @@ func (t *Table) ReadConfig(ctx context.Context) (lockmgr.Config, error) {
 		if err != nil {
 			return lockmgr.Config{}, t.explain("config", err)
 		}
-		if len(out.Contents) > 0 {
+		if len(out.Contents) == 0 {
+			return lockmgr.Config{}, fmt.Errorf("bucket %s is empty: %w", t.bucket, lockmgr.ErrNoTable)
+		}
+		// Once more: another init may have written it since.
+		if etag, err = t.get(ctx, t.api, "config", configKey, &rec); err != nil {
+			return lockmgr.Config{}, err
+		}
+		if etag == "" {
 			return lockmgr.Config{}, fmt.Errorf("bucket %s has objects but no lock table: %w", t.bucket, lockmgr.ErrForeignTable)
 		}
-		return lockmgr.Config{}, fmt.Errorf("bucket %s is empty: %w", t.bucket, lockmgr.ErrNoTable)
 	}
 	ms := func(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
 	c := lockmgr.Config{Schema: rec.Schema, ID: rec.ID,
