@@ -11,6 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// waitPoll is the time between two looks at the lock.
+const waitPoll = 20 * time.Millisecond
+
 // A Waiter waits for the end of a session. It is opened while the session lives, so
 // that it learns of the end even if the directory is removed then.
 type Waiter struct {
@@ -41,34 +44,27 @@ func (w *Waiter) Close() error { return w.lock.Close() }
 // the directory is still there afterwards; progress, if not nil, is called every
 // interval while it waits.
 func (w *Waiter) Wait(ctx context.Context, interval time.Duration, progress func()) (left bool, err error) {
+	// A blocking flock cannot be cancelled, and would outlive the descriptor it waits on.
+	look := time.NewTicker(waitPoll)
+	defer look.Stop()
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	done := make(chan error, 1)
-	// flock cannot be cancelled: when ctx ends first the goroutine stays behind with the
-	// process, which is about to exit.
-	go func() { done <- flockEINTR(int(w.lock.Fd())) }()
 	for {
-		select {
-		case err := <-done:
-			if err != nil {
-				return false, fmt.Errorf("waiting for %s: %w", w.path, err)
-			}
+		err := unix.Flock(int(w.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case err == nil:
 			return sameFile(w.lock, filepath.Join(w.path, "lock")), nil
+		case !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR):
+			return true, fmt.Errorf("waiting for %s: %w", w.path, err)
+		}
+		select {
+		case <-look.C:
 		case <-tick.C:
 			if progress != nil {
 				progress()
 			}
 		case <-ctx.Done():
 			return true, ctx.Err()
-		}
-	}
-}
-
-func flockEINTR(fd int) error {
-	for {
-		err := unix.Flock(fd, unix.LOCK_EX)
-		if !errors.Is(err, unix.EINTR) {
-			return err
 		}
 	}
 }
