@@ -200,7 +200,7 @@ func (a *acquisition) grant(ctx context.Context) (*Lease, error) {
 	default:
 	}
 	a.loose = false
-	a.slot.lease = l
+	a.slot.lease, a.slot.obtained, a.slot.asked = l, m.now(), false
 	return l, nil
 }
 

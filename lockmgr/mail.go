@@ -16,7 +16,7 @@ func (m *Manager) deliver(names []string) {
 		sl := m.slots[key]
 		var l *Lease
 		if sl != nil && sl.users > 0 {
-			sl.contested, sl.released = true, 0
+			sl.contested, sl.asked, sl.released = true, true, 0
 			l = sl.lease
 		}
 		idle := sl == nil || sl.users == 0

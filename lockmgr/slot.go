@@ -6,9 +6,14 @@ import (
 	"time"
 )
 
-// turn is how long a key that somebody else asked for is left to him after a release,
-// unless he was seen to take it before.
-const turn = time.Second
+// A key that somebody else asked for is left to him after a release for a turn, unless he
+// was seen to take it before: a second where mail told of him, who may have waited for long
+// and look once a second. Where we had it from him he has not waited longer than we held
+// it, and looks the oftener the shorter that was.
+const (
+	turnShort = 200 * time.Millisecond
+	turnLong  = time.Second
+)
 
 // A slot is the local gate of one key: within the process at most one acquisition or valid
 // lease of a key exists, so that whatever else of ours the table shows for it is a leftover.
@@ -22,8 +27,11 @@ type slot struct {
 	// contested: another session wants the key, or wanted it when we last obtained it. The
 	// next local acquisition after a release then lets the other have its turn.
 	contested bool
-	// released is when the contested key was last let go; 0 if we have not held it since.
-	released time.Duration
+	asked     bool          // mail told of it since we obtained the key
+	obtained  time.Duration // when the lease was granted
+	// released is when the contested key was last let go, 0 if we have not held it since, and
+	// turn how long the other has it from then.
+	released, turn time.Duration
 }
 
 // enter waits for the token of a key's slot until the wait that began at start is over.
@@ -76,7 +84,7 @@ func (m *Manager) forget(sl *slot) {
 	if sl.users > 0 || m.slots[sl.key] != sl {
 		return
 	}
-	if sl.contested && sl.released > 0 && m.now() < sl.released+turn {
+	if sl.contested && sl.released > 0 && m.now() < sl.released+sl.turn {
 		return
 	}
 	delete(m.slots, sl.key)
@@ -84,10 +92,13 @@ func (m *Manager) forget(sl *slot) {
 
 // vacate gives a slot's token back. Manager.mu is held.
 func (m *Manager) vacate(sl *slot) {
-	sl.lease = nil
 	if sl.contested {
-		sl.released = m.now()
+		sl.released, sl.turn = m.now(), turnLong
+		if sl.lease != nil && !sl.asked {
+			sl.turn = max(turnShort, min(turnLong, m.now()-sl.obtained))
+		}
 	}
+	sl.lease = nil
 	<-sl.gate // never blocks: the token is ours
 	m.leave(sl)
 }
@@ -106,13 +117,15 @@ func (m *Manager) sweep() {
 // and closes in a loop would win every time, since it alone knows when the lock is free.
 func (m *Manager) giveTurn(ctx context.Context, sl *slot, wait time.Duration) {
 	m.mu.Lock()
-	until := sl.released + min(turn, wait/2)
+	until := sl.released + min(sl.turn, wait/2)
 	hold := sl.contested && sl.released > 0
 	m.mu.Unlock()
 	if !hold {
 		return
 	}
-	poll := backoff{next: 10 * time.Millisecond, limit: 100 * time.Millisecond}
+	// Close together: a short use by the other that goes unseen leaves both hosts giving
+	// each other the turn.
+	poll := backoff{next: 10 * time.Millisecond, limit: 25 * time.Millisecond}
 	for m.now() < until {
 		var l Lock
 		err := m.attempt(ctx, func(ctx context.Context) (err error) {
@@ -131,7 +144,7 @@ func (m *Manager) giveTurn(ctx context.Context, sl *slot, wait time.Duration) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.now() >= sl.released+turn { // a short wait does not use the turn up
+	if m.now() >= sl.released+sl.turn { // a short wait does not use the turn up
 		sl.contested = false
 	}
 }
