@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,13 +42,13 @@ type host struct {
 	*lockmgr.Manager
 	table *memtable.Table
 	// behind is added to the clock: a pause that this host did not notice.
-	behind time.Duration
+	behind atomic.Int64
 }
 
 func (r *rig) host(name string, change ...func(*lockmgr.Options)) *host {
 	h := &host{table: r.srv.Table()}
 	o := lockmgr.Options{BucketID: bucketID, Name: name, Host: name,
-		Now: func() time.Duration { return time.Since(r.start) + h.behind + time.Hour }}
+		Now: func() time.Duration { return time.Since(r.start) + time.Duration(h.behind.Load()) + time.Hour }}
 	for _, f := range change {
 		f(&o)
 	}
@@ -281,7 +282,7 @@ func TestSuspend(t *testing.T) {
 		r := newRig(t)
 		a := r.host("a")
 		l := r.acquire(a, "k", 0)
-		a.behind = times.Lease - times.Margin()
+		a.behind.Store(int64(times.Lease - times.Margin()))
 		if err := l.Check(); !errors.Is(err, lockmgr.ErrExpired) {
 			t.Errorf("Check = %v", err)
 		}
