@@ -59,7 +59,7 @@ func TestG1HostAgainstPlainClient(t *testing.T) {
 	e := suite.New(t)
 	b := e.Bucket(harness.OnS3, harness.Patient)
 	e.Must(b.S3.Put(e.Timeout(time.Minute), "f", "start\n"))
-	h := b.Mount("one").Expect("conflict")
+	h := b.Mount("one").Expect("changed")
 	host := h.Program("foreign", h.Path("f"))
 
 	var acknowledged []string

@@ -70,6 +70,9 @@ func (e *Env) close() {
 			h.dumpLog()
 		}
 	}
+	if left, _ := os.ReadDir(filepath.Join(e.Dir, "tmp")); len(left) > 0 {
+		e.Errorf("left behind in TMPDIR: %v", left)
+	}
 	if left := mountsBelow(e.Dir); len(left) > 0 {
 		e.Errorf("left behind: %s", strings.Join(left, ", "))
 		return

@@ -50,6 +50,8 @@ func (s *Suite) startChild(name string, cmd *exec.Cmd) (*child, error) {
 	if cmd.Dir == "" {
 		cmd.Dir = dir
 	}
+	// Servers leave files where they think it is temporary.
+	cmd.Env = append(os.Environ(), append(cmd.Env, "HOME="+dir, "TMPDIR="+dir)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C at the terminal is the outer process's
 	if err := cmd.Start(); err != nil {
@@ -184,7 +186,7 @@ func (s *Suite) DynamoDB() (Endpoint, error) {
 			return Endpoint{}, err
 		}
 		cmd := exec.Command(program)
-		cmd.Env = append(os.Environ(), "BIND_HOST=127.0.0.1", "GATEWAY_PORT="+port, "HOME="+s.root)
+		cmd.Env = []string{"BIND_HOST=127.0.0.1", "GATEWAY_PORT=" + port}
 		return s.anyKeyServer("ministack", cmd, port)
 	})
 }
