@@ -39,9 +39,9 @@ type backoff struct {
 	next, limit time.Duration
 }
 
-// pause returns between half and all of the present step and makes the step grow by half.
+// pause returns between half and all of the present step and makes the step grow by a quarter.
 func (b *backoff) pause() time.Duration {
 	d := min(b.next, b.limit)
-	b.next = min(b.limit, d+d/2)
+	b.next = min(b.limit, d+d/4)
 	return d/2 + rand.N(d/2+1)
 }

@@ -20,7 +20,7 @@ func TestHandover(t *testing.T) {
 			r := newRig(t)
 			rng := rand.New(rand.NewPCG(seed, 1))
 			hosts := []*host{r.host("a"), r.host("b")}
-			const each = 200
+			const each = 400
 			turns := make(chan int, 2*each)
 			ms := make(chan time.Duration)
 			go func() {

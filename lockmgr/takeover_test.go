@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/latchfs/latchfs/lockmgr"
+	"github.com/latchfs/latchfs/lockmgr/memtable"
 )
 
 // took runs f and checks how long it took.
@@ -103,10 +104,10 @@ func TestSuspendedWatcher(t *testing.T) {
 		}()
 		time.Sleep(time.Minute)
 		for range 5 {
-			// Both stand still for longer than a lease, the watcher wakes first.
+			// The watcher wakes while the holder cannot beat, though not for a lease.
 			a.table.Partition(true)
 			b.behind.Add(int64(time.Hour))
-			time.Sleep(times.Lease - times.Beat)
+			time.Sleep(times.Lease / 2)
 			a.table.Partition(false)
 			time.Sleep(times.Lease)
 			if err := l.Check(); err != nil {
@@ -168,5 +169,38 @@ func TestOnSession(t *testing.T) {
 			t.Errorf("told %q", told)
 		}
 		r.close(a)
+	})
+}
+
+// A watcher some of whose reads fail does not judge: what keeps its reads may keep the
+// holder's heartbeats.
+func TestFailingReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		a, b := r.host("a"), r.host("b")
+		l := r.acquire(a, "k", 0)
+		n := 0
+		b.table.SetFaults(func(verb string) memtable.Fault {
+			if verb == "look" {
+				n++
+			}
+			return memtable.Fault{Drop: verb == "look" && n%2 == 0}
+		})
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			r.acquire(b, "k", time.Hour).Release()
+		}()
+		time.Sleep(times.Beat)
+		a.table.Partition(true)
+		time.Sleep(3 * times.Lease)
+		a.table.Partition(false)
+		time.Sleep(2 * times.Beat)
+		if err := l.Check(); err != nil {
+			t.Errorf("the holder was killed: %v", err)
+		}
+		l.Release()
+		<-done
+		r.close(a, b)
 	})
 }
