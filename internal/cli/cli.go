@@ -1,0 +1,79 @@
+// Package cli is the command line: every command parses its arguments, builds the
+// layers it needs, calls them and prints one line for whoever reads it.
+//
+// The exit codes and the one-line errors on standard error are an interface: scripts
+// rely on them.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Version is the version that --version prints and lock sessions carry.
+const Version = "0.1.0"
+
+// Exit codes.
+const (
+	ExitOK      = 0
+	ExitFailed  = 1
+	ExitUsage   = 2 // the command line was wrong; nothing was done
+	ExitUnsaved = 3 // files remain in the spool that are not in the bucket
+)
+
+// Stdio are the streams of a command. In is asked only by init, and only when it is a
+// terminal.
+type Stdio struct {
+	In       *os.File
+	Out, Err io.Writer
+}
+
+// Run runs the command line args (with the program's name first) and returns the exit
+// code. Every error is one line on std.Err that says what is wrong and what to do.
+func Run(ctx context.Context, args []string, std Stdio) int {
+	err := newApp(args, std).RunContext(ctx, args)
+	if said := new(reportedError); err != nil && !errors.As(err, &said) {
+		fmt.Fprintln(std.Err, "latchfs: "+oneLine(err))
+	}
+	return exitCode(err)
+}
+
+func newApp(args []string, std Stdio) *cli.App {
+	app := &cli.App{
+		Name:            "latchfs",
+		Usage:           "mount an S3 bucket on several hosts at once without losing updates",
+		Version:         Version,
+		HideHelpCommand: true,
+		Reader:          std.In,
+		Writer:          std.Out,
+		ErrWriter:       std.Err,
+		OnUsageError:    onUsageError,
+		// The exit code is ours to choose, in Run.
+		ExitErrHandler: func(*cli.Context, error) {},
+		Action: func(c *cli.Context) error {
+			if name := c.Args().First(); name != "" {
+				return usagef("unknown command %q: see latchfs --help", name)
+			}
+			return usagef("a command is missing: see latchfs --help")
+		},
+	}
+	for _, cmd := range []*cli.Command{initCommand(std), mountCommand(args, std), umountCommand(std)} {
+		cmd.OnUsageError = onUsageError
+		cmd.HideHelpCommand = true // or it would hide a bucket named help
+		app.Commands = append(app.Commands, cmd)
+	}
+	return app
+}
+
+func onUsageError(c *cli.Context, err error, sub bool) error {
+	see := "latchfs --help"
+	if sub {
+		see = "latchfs " + c.Command.Name + " --help"
+	}
+	return usagef("%v: see %s", err, see)
+}

@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// A usageError is a wrong command line.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...)}
+}
+
+// An unsavedError says that bytes remain in the spool that are not in the bucket.
+type unsavedError struct{ text string }
+
+func (e *unsavedError) Error() string { return e.text }
+
+func exitCode(err error) int {
+	var usage *usageError
+	var unsaved *unsavedError
+	var reported *reportedError
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.As(err, &usage):
+		return ExitUsage
+	case errors.As(err, &unsaved):
+		return ExitUnsaved
+	case errors.As(err, &reported):
+		return reported.code
+	}
+	return ExitFailed
+}
+
+// oneLine gives the error's text without line breaks: joined errors and some causes
+// from the SDK have them.
+func oneLine(err error) string {
+	var parts []string
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.TrimSpace(line); line != "" {
+			parts = append(parts, line)
+		}
+	}
+	return strings.Join(parts, "; ")
+}

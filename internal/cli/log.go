@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxLog is the size in bytes at which a mount sets the log aside as latchfs.log.1 and
+// begins a new one.
+const maxLog = 8 << 20
+
+// logPath is the log that all background mounts of a state directory append to.
+func logPath(stateDir string) string { return filepath.Join(stateDir, "latchfs.log") }
+
+// A mountLog is where a mount logs to. Until it is mounted the lines are held back: if
+// it fails they are dropped, and the one line that says why stands alone.
+type mountLog struct {
+	mu   sync.Mutex // guards the fields below and the order of lines
+	held bytes.Buffer
+	to   io.Writer // nil: held back
+}
+
+// newMountLog gives a log at the level. With debug nothing is held back.
+func newMountLog(level slog.Level, stderr io.Writer) (*mountLog, *slog.Logger) {
+	l := &mountLog{}
+	if level <= slog.LevelDebug {
+		l.to = stderr
+	}
+	return l, slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: level}))
+}
+
+// Write implements io.Writer.
+func (l *mountLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.to == nil {
+		return l.held.Write(p)
+	}
+	return l.to.Write(p)
+}
+
+// release writes what was held back to w, and from then on everything.
+func (l *mountLog) release(w io.Writer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.to = w
+	l.held.WriteTo(w)
+	l.held = bytes.Buffer{}
+}
+
+// openLog opens the log of the state directory and makes it this process's standard
+// error too, so that the traces of a crash are kept, and the terminal let go.
+func openLog(stateDir string) (*os.File, error) {
+	path := logPath(stateDir)
+	if i, err := os.Stat(path); err == nil && i.Size() > maxLog {
+		os.Rename(path, path+".1") // at worst it grows on
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the log: %w", err)
+	}
+	if err := unix.Dup3(int(f.Fd()), 2, 0); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("opening the log: %w", err)
+	}
+	return f, nil
+}

@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"context"
+	"log/slog"
+	"os"
+
+	lfs "github.com/latchfs/latchfs/fs"
+	"github.com/latchfs/latchfs/fs/file"
+	"github.com/latchfs/latchfs/fs/spool"
+	"github.com/latchfs/latchfs/internal/statedir"
+	"github.com/latchfs/latchfs/lockmgr"
+	"github.com/latchfs/latchfs/store"
+)
+
+// A mount is everything that makes up one mount, joined.
+type mount struct {
+	o    mountOptions
+	log  *slog.Logger
+	host string
+
+	reach     *reach
+	bucket    *store.Client
+	bond      *store.BucketConfig // nil: a bucket that was not set up, read-only
+	locks     *lockmgr.Manager    // nil if mounted read-only
+	lockTable lockmgr.Table       // nil if mounted read-only
+	lockTimes lockmgr.Config
+	dir       *statedir.Dir
+	spool     *spool.Spool
+	files     *file.Table
+	front     lfs.Config
+	server    *lfs.Server
+	device    string // as in mountinfo
+	recovery  *recovery
+
+	undo []func() // what abandon does, last first
+}
+
+// newMount builds the layers from the bucket up and mounts them. After an error nothing
+// of it is left.
+func newMount(ctx context.Context, o mountOptions, log *slog.Logger) (_ *mount, err error) {
+	if err := checkFUSE(); err != nil {
+		return nil, err
+	}
+	if o.Mountpoint, err = checkMountpoint(o.Mountpoint, log); err != nil {
+		return nil, err
+	}
+	if err := checkOutside(o); err != nil {
+		return nil, err
+	}
+	m := &mount{o: o, log: log}
+	defer func() {
+		if err != nil {
+			m.abandon()
+		}
+	}()
+	if m.host, err = os.Hostname(); err != nil {
+		return nil, err
+	}
+	for _, step := range []func(context.Context) error{m.openBucket, m.openTable, m.openState, m.openFiles, m.attach} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// abandon undoes what newMount did. No file was opened through the mount yet.
+func (m *mount) abandon() {
+	for len(m.undo) > 0 {
+		last := len(m.undo) - 1
+		m.undo[last]()
+		m.undo = m.undo[:last]
+	}
+}
+
+func (m *mount) onAbandon(f func()) { m.undo = append(m.undo, f) }

@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// checkMountpoint says in one line why nothing can be mounted at path, and gives its
+// resolved name if something can. A mount whose daemon is dead is cleared away.
+func checkMountpoint(path string, log *slog.Logger) (string, error) {
+	resolved, err := resolveMountpoint(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", missingMountpoint(path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("mount point %s: %w", path, err)
+	}
+	info, err := os.Stat(resolved)
+	if notConnected(err) {
+		if err := detach(resolved); err != nil {
+			return "", fmt.Errorf("%s holds a mount whose process died, and it cannot be cleared (%w): run umount -l %s", path, err, path)
+		}
+		log.Info("cleared a mount whose process had died", "mountpoint", resolved)
+		info, err = os.Stat(resolved)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", missingMountpoint(path)
+	case err != nil:
+		return "", fmt.Errorf("mount point %s: %w", path, err)
+	case !info.IsDir():
+		return "", fmt.Errorf("mount point %s is not a directory: name an empty directory", path)
+	}
+	at, busy, err := mountAt(resolved)
+	switch {
+	case err != nil:
+		return "", err
+	case busy && at.ours():
+		return "", fmt.Errorf("mount point %s is busy, %s is mounted there: run latchfs umount %s, or choose another directory", path, at.Source, path)
+	case busy:
+		return "", fmt.Errorf("mount point %s is busy, a file system of type %s is mounted there: unmount it, or choose another directory", path, at.Type)
+	}
+	// What lies there would be out of reach as long as the mount lives.
+	if entries, err := os.ReadDir(resolved); err != nil {
+		return "", fmt.Errorf("mount point %s: %w", path, err)
+	} else if len(entries) > 0 {
+		return "", fmt.Errorf("mount point %s is not empty and the mount would hide %s: choose an empty directory", path, entries[0].Name())
+	}
+	return resolved, nil
+}
+
+func missingMountpoint(path string) error {
+	return fmt.Errorf("mount point %s does not exist: run mkdir -p %s", path, path)
+}
+
+// checkOutside refuses directories that the mount itself would cover or write to: the
+// daemon would wait for itself.
+func checkOutside(o mountOptions) error {
+	for what, dir := range map[string]string{"--state-dir": o.StateDir, "the folder of " + localPrefix: o.Source.Local} {
+		if dir == "" {
+			continue
+		}
+		if rel, err := filepath.Rel(o.Mountpoint, resolveExisting(dir)); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
+			return fmt.Errorf("%s (%s) lies in the mount point %s: choose another place for one of them", what, dir, o.Mountpoint)
+		}
+	}
+	return nil
+}
+
+// resolveExisting follows the symbolic links of that part of the path that exists.
+func resolveExisting(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	if parent := filepath.Dir(path); parent != path {
+		return filepath.Join(resolveExisting(parent), filepath.Base(path))
+	}
+	return path
+}
+
+// checkFUSE says in one line why this process cannot mount FUSE file systems.
+func checkFUSE() error {
+	const docker = "in docker add --device /dev/fuse --cap-add SYS_ADMIN (and on Ubuntu and Debian hosts --security-opt apparmor=unconfined)"
+	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no /dev/fuse: load the kernel module with modprobe fuse; %s", docker)
+	case errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
+		return fmt.Errorf("/dev/fuse answers %w: load the kernel module with modprobe fuse; %s", err, docker)
+	case err != nil:
+		return fmt.Errorf("/dev/fuse cannot be opened (%w): %s", err, docker)
+	}
+	f.Close()
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	if _, err := exec.LookPath("fusermount3"); err != nil {
+		return errors.New("fusermount3 is not in PATH and only root mounts without it: install the package fuse3")
+	}
+	return nil
+}
+
+// explainMount adds what to do to a failure of mount(2) or fusermount3.
+func explainMount(err error, o mountOptions) error {
+	switch {
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return fmt.Errorf("mounting at %s is not permitted (%w): in docker add --device /dev/fuse --cap-add SYS_ADMIN (and on Ubuntu and Debian hosts --security-opt apparmor=unconfined)", o.Mountpoint, err)
+	case o.AllowOther && os.Geteuid() != 0:
+		return fmt.Errorf("mounting at %s: %w (--allow-other needs the line user_allow_other in /etc/fuse.conf)", o.Mountpoint, err)
+	}
+	return fmt.Errorf("mounting at %s: %w", o.Mountpoint, err)
+}
+
+// detach takes the mount out of the tree at once, whoever still uses it (umount -l).
+func detach(path string) error {
+	if os.Geteuid() == 0 {
+		return unix.Unmount(path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+	}
+	return fusermount("-u", "-z", "--", path)
+}
+
+// unmount unmounts, failing with EBUSY while somebody uses it.
+func unmount(path string) error {
+	if os.Geteuid() == 0 {
+		return unix.Unmount(path, unix.UMOUNT_NOFOLLOW)
+	}
+	return fusermount("-u", "--", path)
+}
+
+// fusermount runs the setuid helper; only it may unmount for others than root. It tells
+// the cause in words alone.
+func fusermount(args ...string) error {
+	cmd := exec.Command("fusermount3", args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, exec.ErrNotFound) {
+		return errors.New("fusermount3 is not in PATH: install the package fuse3")
+	}
+	text := strings.TrimSpace(string(out))
+	if strings.Contains(text, unix.EBUSY.Error()) || strings.Contains(text, "Device or resource busy") {
+		return fmt.Errorf("%s: %w", text, unix.EBUSY)
+	}
+	return fmt.Errorf("fusermount3: %s: %w", text, err)
+}

@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"time"
+
+	"github.com/latchfs/latchfs/internal/statedir"
+)
+
+const (
+	// recoverInterval is the time between two looks for sessions that died.
+	recoverInterval = 30 * time.Second
+	// recoverFirst is how long a mount waits for the first look to finish. What takes
+	// longer (an unanswered request has to rest for the table's delay) goes on behind.
+	recoverFirst = 3 * time.Second
+)
+
+// A recovery brings home what dead sessions of this host left of the mounted bucket
+// (LOCKS P6), at mount and as long as the mount lives.
+type recovery struct {
+	cancel context.CancelFunc
+	first  chan struct{} // closed after the first look
+	done   chan struct{}
+
+	// aside are sessions of which only what nobody can read is left: it stays for a
+	// person to look at.
+	aside sync.Map // session name -> true
+}
+
+func (m *mount) startRecovery() *recovery {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &recovery{cancel: cancel, first: make(chan struct{}), done: make(chan struct{})}
+	go func() {
+		defer close(r.done)
+		if m.o.ReadOnly {
+			close(r.first)
+			return
+		}
+		tick := time.NewTicker(recoverInterval)
+		defer tick.Stop()
+		m.recoverDead(ctx, r, true)
+		close(r.first)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				m.recoverDead(ctx, r, false)
+			}
+		}
+	}()
+	return r
+}
+
+func (r *recovery) awaitFirst(ctx context.Context) {
+	select {
+	case <-r.first:
+	case <-ctx.Done():
+	case <-time.After(recoverFirst):
+	}
+}
+
+func (r *recovery) stop() {
+	r.cancel()
+	<-r.done
+}
+
+// recoverDead recovers every session directory of this bucket whose lock can be had.
+func (m *mount) recoverDead(ctx context.Context, r *recovery, first bool) {
+	all, err := statedir.Scan(m.o.StateDir)
+	if err != nil && first {
+		m.log.Warn("reading the state directory", "err", err)
+	}
+	var each sync.WaitGroup
+	for _, s := range all {
+		if s.Mount.BucketID != m.bond.ID || s.Name == m.dir.Name() {
+			continue
+		}
+		if _, known := r.aside.Load(s.Name); known {
+			continue
+		}
+		dead, err := statedir.TryTake(m.o.StateDir, s.Name)
+		switch {
+		case errors.Is(err, statedir.ErrLive), errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			m.log.Warn("taking a session directory", "name", s.Name, "err", err)
+			continue
+		}
+		each.Go(func() {
+			if err := m.recoverOne(ctx, r, dead); err != nil && ctx.Err() == nil {
+				m.log.Error("recovering a dead session", "name", dead.Name(), "mountpoint", s.Mount.Mountpoint, "err", err)
+			}
+		})
+	}
+	each.Wait()
+}
+
+// recoverOne saves what the dead session left and removes its directory, or leaves it
+// for another try.
+func (m *mount) recoverOne(ctx context.Context, r *recovery, dead *statedir.Dir) (err error) {
+	keep := true
+	defer func() {
+		if keep {
+			err = errors.Join(err, dead.Close())
+		}
+	}()
+	was := dead.Mount()
+	if err := dead.Update(func(d *statedir.Mount) { d.Device = "" }); err != nil {
+		return err
+	}
+	work, err := m.files.Recovery(dead.Spool())
+	if err != nil {
+		return fmt.Errorf("reading its spool: %w", err)
+	}
+	defer work.Close()
+	if err := m.locks.Takeover(ctx, was.SIDs, work.Unanswered); err != nil {
+		return fmt.Errorf("taking over its locks: %w", err)
+	}
+	left, err := work.Run(ctx)
+	if err != nil {
+		return fmt.Errorf("saving what it left: %w", err)
+	}
+	if err := m.locks.Bury(ctx, was.SIDs); err != nil {
+		return fmt.Errorf("closing its lock session: %w", err)
+	}
+	if len(left) > 0 {
+		m.log.Warn("what a dead session left cannot be read and stays", "dir", dead.Path(), "files", describe(left))
+		r.aside.Store(dead.Name(), true)
+		return nil
+	}
+	m.log.Info("recovered a dead session", "name", dead.Name(), "mountpoint", was.Mountpoint, "pid", was.PID)
+	keep = false
+	return dead.Remove()
+}
