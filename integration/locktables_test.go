@@ -1,9 +1,11 @@
 package integration
 
 import (
+	"context"
 	"crypto/rand"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/latchfs/latchfs/integration/harness"
 	"github.com/latchfs/latchfs/lockmgr"
@@ -12,44 +14,119 @@ import (
 	"github.com/latchfs/latchfs/lockmgr/tabletest"
 )
 
-// The lock tables of both kinds keep what the lock manager relies on: on a DynamoDB that
-// answers a failed condition with the old item, as AWS does, on one that does not, and
-// on the S3 server.
-func TestLockTables(t *testing.T) {
-	t.Parallel()
-	onDynamo := func(server func() (harness.Endpoint, error)) func(*testing.T) func() lockmgr.Table {
-		return func(t *testing.T) func() lockmgr.Table {
-			e, err := server()
-			if err != nil {
-				t.Fatal(err)
-			}
-			c := dynamo.Config{Table: "locks-" + rand.Text(), Region: "us-east-1", Endpoint: e.URL,
-				AccessKey: e.AccessKey, SecretKey: e.SecretKey}
-			return func() lockmgr.Table {
-				tab, err := dynamo.Open(t.Context(), c)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return tab
-			}
-		}
-	}
-	onS3 := func(t *testing.T) func() lockmgr.Table {
-		e, err := suite.S3()
+func onDynamo(server func() (harness.Endpoint, error)) func(*testing.T) func() lockmgr.Table {
+	return func(t *testing.T) func() lockmgr.Table {
+		e, err := server()
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := s3table.Config{Bucket: "locks-" + strings.ToLower(rand.Text()), Region: "us-east-1", Endpoint: e.URL,
-			PathStyle: true, AccessKey: e.AccessKey, SecretKey: e.SecretKey}
+		c := dynamo.Config{Table: "locks-" + rand.Text(), Region: "us-east-1", Endpoint: e.URL,
+			AccessKey: e.AccessKey, SecretKey: e.SecretKey}
 		return func() lockmgr.Table {
-			tab, err := s3table.Open(t.Context(), c)
+			tab, err := dynamo.Open(t.Context(), c)
 			if err != nil {
 				t.Fatal(err)
 			}
 			return tab
 		}
 	}
+}
+
+func onS3(t *testing.T) func() lockmgr.Table {
+	e, err := suite.S3()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := s3table.Config{Bucket: "locks-" + strings.ToLower(rand.Text()), Region: "us-east-1", Endpoint: e.URL,
+		PathStyle: true, AccessKey: e.AccessKey, SecretKey: e.SecretKey}
+	return func() lockmgr.Table {
+		tab, err := s3table.Open(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tab
+	}
+}
+
+// The lock tables of both kinds keep what the lock manager relies on: on a DynamoDB that
+// answers a failed condition with the old item, as AWS does, on one that does not, and
+// on the S3 server.
+func TestLockTables(t *testing.T) {
+	t.Parallel()
 	t.Run("ministack", func(t *testing.T) { tabletest.Run(t, onDynamo(suite.DynamoDB)) })
 	t.Run("dynalite", func(t *testing.T) { tabletest.Run(t, onDynamo(suite.Dynalite)) })
 	t.Run("s3", func(t *testing.T) { tabletest.Run(t, onS3) })
+}
+
+// Two lock managers over each table: one waits for the other's release, is heard by it,
+// and takes over when the other falls silent (SEMANTICS G7).
+func TestLockManagers(t *testing.T) {
+	t.Parallel()
+	times := lockmgr.Timing{Beat: 250 * time.Millisecond, Lease: 4 * time.Second, Delay: 2 * time.Second}
+	servers := map[string]func(t *testing.T) func() lockmgr.Table{
+		"ministack": onDynamo(suite.DynamoDB), "dynalite": onDynamo(suite.Dynalite), "s3": onS3,
+	}
+	for name, server := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			open := server(t)
+			cfg, _, err := open().Init(t.Context(), lockmgr.Config{Timing: times})
+			if err != nil {
+				t.Fatal(err)
+			}
+			manager := func(name string) *lockmgr.Manager {
+				return lockmgr.New(open(), cfg, lockmgr.Options{BucketID: "b", Name: name, Host: name})
+			}
+			a, b := manager("a"), manager("b")
+			acquire := func(m *lockmgr.Manager) *lockmgr.Lease {
+				t.Helper()
+				l, err := m.Acquire(t.Context(), "dir/k", time.Minute)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return l
+			}
+			l := acquire(a)
+			got := make(chan *lockmgr.Lease, 1)
+			go func() {
+				l, err := b.Acquire(t.Context(), "dir/k", time.Minute)
+				if err != nil {
+					t.Error(err)
+				}
+				got <- l
+			}()
+			select {
+			case <-l.Wanted():
+			case <-time.After(10 * time.Second):
+				t.Fatal("the holder was not told that another wants the key")
+			}
+			l.Release()
+			lb := <-got
+			if t.Failed() {
+				return
+			}
+			lb.Release()
+
+			acquire(a)
+			gone, cancel := context.WithCancel(t.Context())
+			cancel()
+			if err := a.Close(gone); err == nil {
+				t.Error("a manager with a lease out closed its session")
+			}
+			began := time.Now()
+			acquire(b).Release()
+			low := times.Lease + times.Delay - times.Beat // silent since its last beat
+			if took := time.Since(began); took < low || took > 3*low {
+				t.Errorf("the lock of a silent host was taken after %s, want %s or little more", took, low)
+			}
+			end, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			if err := b.Close(end); err != nil {
+				t.Error(err)
+			}
+			if s, err := open().GetSession(t.Context(), "b.1"); err != nil || s.State != lockmgr.Closed {
+				t.Errorf("session after Close = %+v, %v", s, err)
+			}
+		})
+	}
 }
