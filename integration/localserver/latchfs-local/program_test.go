@@ -1,0 +1,258 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/integration/localserver/serve"
+)
+
+// asProgram makes the test binary be latchfs-local.
+const asProgram = "LATCHFS_LOCAL_TEST_PROGRAM"
+
+const limit = 20 * time.Second // for anything to happen
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// A program is a running latchfs-local.
+type program struct {
+	*exec.Cmd
+	stdout, stderr bytes.Buffer
+	done           chan struct{}
+}
+
+func start(t *testing.T, args ...string) *program {
+	t.Helper()
+	p := &program{Cmd: exec.Command(os.Args[0], args...), done: make(chan struct{})}
+	p.Env = append(os.Environ(), asProgram+"=1")
+	p.Stdout, p.Stderr = &p.stdout, &p.stderr
+	p.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		p.Wait()
+		close(p.done)
+	}()
+	t.Cleanup(func() {
+		p.Process.Kill()
+		<-p.done
+	})
+	return p
+}
+
+// exit waits for the program's end and gives its exit code.
+func (p *program) exit(t *testing.T) int {
+	t.Helper()
+	select {
+	case <-p.done:
+	case <-time.After(limit):
+		t.Fatal("the program does not end")
+	}
+	return p.ProcessState.ExitCode()
+}
+
+func (p *program) stop(t *testing.T, sig syscall.Signal) int {
+	t.Helper()
+	p.Process.Signal(sig)
+	return p.exit(t)
+}
+
+// access waits until server.json is that of the running program.
+func (p *program) access(t *testing.T, dir string) serve.Access {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	for {
+		a, err := readAccess(dir)
+		if err == nil && a.PID == p.Process.Pid {
+			return a
+		}
+		select {
+		case <-p.done:
+			t.Fatalf("the program ended: %s", p.stderr.String())
+		case <-ctx.Done():
+			t.Fatalf("no server.json: %v", err)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+func readAccess(dir string) (a serve.Access, err error) {
+	b, err := os.ReadFile(filepath.Join(dir, "server.json"))
+	if err == nil {
+		err = json.Unmarshal(b, &a)
+	}
+	return a, err
+}
+
+func TestBadUsage(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	_, port, _ := net.SplitHostPort(taken.Addr().String())
+	broken := t.TempDir()
+	if err := os.WriteFile(filepath.Join(broken, "server.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	damaged := t.TempDir()
+	if err := os.WriteFile(filepath.Join(damaged, "index.db"), bytes.Repeat([]byte("no index"), 4096), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"no folder":           {nil, exitUsage, "give one folder"},
+		"two folders":         {[]string{"a", "b"}, exitUsage, "give one folder"},
+		"unknown flag":        {[]string{"--nothing", "a"}, exitUsage, "-nothing"},
+		"no such port":        {[]string{"--port", "65536", "a"}, exitUsage, "there is no port 65536"},
+		"negative grace":      {[]string{"--grace", "-1s", "a"}, exitUsage, "--grace"},
+		"a file":              {[]string{file}, exitFailed, "not a directory"},
+		"below a file":        {[]string{filepath.Join(file, "x")}, exitFailed, "not a directory"},
+		"port taken":          {[]string{"--port", port, t.TempDir()}, exitFailed, "address already in use"},
+		"broken server.json":  {[]string{broken}, exitFailed, "server.json"},
+		"an index that isn't": {[]string{damaged}, exitFailed, "index.db"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := start(t, c.args...)
+			if code := p.exit(t); code != c.code {
+				t.Errorf("exit code %d, want %d", code, c.code)
+			}
+			if s := p.stderr.String(); !strings.Contains(s, c.says) || strings.Count(s, "\n") != 1 {
+				t.Errorf("says %q, want one line with %q", s, c.says)
+			}
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	p := start(t, "--help")
+	if code := p.exit(t); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	for _, s := range []string{"usage: latchfs-local", "server.json", "-stay", "-grace", "-port"} {
+		if !strings.Contains(p.stdout.String(), s) {
+			t.Errorf("does not mention %s:\n%s", s, p.stdout.String())
+		}
+	}
+}
+
+func TestOneServerPerFolder(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, "--stay", dir)
+	a := p.access(t, dir)
+	second := start(t, "--stay", dir)
+	if code := second.exit(t); code != exitOK {
+		t.Errorf("the second one exits with %d", code)
+	}
+	if s := second.stdout.String(); !strings.Contains(s, "another server serves it") {
+		t.Errorf("the second one says %q", s)
+	}
+	if b, err := readAccess(dir); err != nil || a != b {
+		t.Errorf("the second one changed server.json from %+v to %+v (%v)", a, b, err)
+	}
+	if code := p.stop(t, syscall.SIGTERM); code != exitOK {
+		t.Errorf("exit code %d on SIGTERM", code)
+	}
+}
+
+// Somebody who looks whether a server lives must not keep one from starting.
+func TestLockLookedAt(t *testing.T) {
+	dir := t.TempDir()
+	f, err := os.Create(filepath.Join(dir, "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_SH); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, "--stay", dir)
+	time.AfterFunc(50*time.Millisecond, func() { f.Close() })
+	p.access(t, dir)
+}
+
+func TestAccessSurvives(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, "--stay", dir)
+	a := p.access(t, dir)
+	for _, name := range []string{"server.json", "index.db", "server.log"} {
+		if i, err := os.Stat(filepath.Join(dir, name)); err != nil || i.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", name, i, err)
+		}
+	}
+	if host, _, _ := net.SplitHostPort(a.Address); host != "127.0.0.1" || a.Region == "" || len(a.SecretKey) < 20 {
+		t.Errorf("access %+v", a)
+	}
+	p.stop(t, syscall.SIGKILL)
+	p = start(t, "--stay", dir)
+	b := p.access(t, dir)
+	if b.PID = a.PID; a != b {
+		t.Errorf("after kill -9: %+v, before: %+v", b, a)
+	}
+	p.stop(t, syscall.SIGTERM)
+
+	taken, err := net.Listen("tcp", a.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	p = start(t, "--stay", dir)
+	c := p.access(t, dir)
+	if c.Address == a.Address || c.AccessKey != a.AccessKey || c.SecretKey != a.SecretKey {
+		t.Errorf("with the port taken: %+v, before: %+v", c, a)
+	}
+}
+
+func TestLeavesWithoutUsers(t *testing.T) {
+	const grace = time.Second
+	dir := t.TempDir()
+	users, err := os.OpenFile(filepath.Join(dir, "users"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer users.Close()
+	if err := unix.Flock(int(users.Fd()), unix.LOCK_SH); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, "--grace", grace.String(), dir)
+	p.access(t, dir)
+	select {
+	case <-p.done:
+		t.Fatal("left although there is a user")
+	case <-time.After(2 * grace):
+	}
+	left := time.Now()
+	if err := unix.Flock(int(users.Fd()), unix.LOCK_UN); err != nil {
+		t.Fatal(err)
+	}
+	if code := p.exit(t); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	if d := time.Since(left); d < grace {
+		t.Errorf("left after %s, the time of grace is %s", d, grace)
+	}
+}
