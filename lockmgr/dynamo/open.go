@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/latchfs/latchfs/internal/awserr"
 	"github.com/latchfs/latchfs/lockmgr"
@@ -30,6 +31,8 @@ var DefaultTiming = lockmgr.Timing{Beat: 3 * time.Second, Lease: 20 * time.Secon
 type Config struct {
 	Table, Region, Endpoint, Profile string
 	AccessKey, SecretKey             string
+	// Transport, if set, carries all requests; for tests of what a network does to them.
+	Transport http.RoundTripper
 }
 
 // A Table is a lock table in DynamoDB.
@@ -68,6 +71,7 @@ func Open(ctx context.Context, c Config) (*Table, error) {
 	if cfg.Region == "" && c.Endpoint != "" {
 		cfg.Region = "us-east-1" // signed, but without meaning for a server that was named
 	}
+	cfg.Logger = logging.Nop{} // whatever matters comes back as an error
 	client := func() *dynamodb.Client {
 		return dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
 			// A retry by the SDK turns a lost reply into a failed condition, and its pauses
@@ -77,6 +81,9 @@ func Open(ctx context.Context, c Config) (*Table, error) {
 				t.MaxIdleConnsPerHost = 32
 				t.MaxIdleConns = 32
 			}).WithDialerOptions(func(d *net.Dialer) { d.Timeout = 5 * time.Second })
+			if c.Transport != nil {
+				o.HTTPClient = &http.Client{Transport: c.Transport}
+			}
 			if c.Endpoint != "" {
 				o.BaseEndpoint = aws.String(c.Endpoint)
 			}

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/latchfs/latchfs/internal/awserr"
 	"github.com/latchfs/latchfs/lockmgr"
@@ -36,6 +37,8 @@ type Config struct {
 	Bucket, Region, Endpoint, Profile string
 	PathStyle                         bool
 	AccessKey, SecretKey              string
+	// Transport, if set, carries all requests; for tests of what a network does to them.
+	Transport http.RoundTripper
 }
 
 // A Table is a lock table in a bucket.
@@ -82,6 +85,7 @@ func Open(ctx context.Context, c Config) (*Table, error) {
 	if cfg.Region == "" {
 		cfg.Region = "us-east-1"
 	}
+	cfg.Logger = logging.Nop{} // whatever matters comes back as an error
 	client := func() *s3.Client {
 		return s3.NewFromConfig(cfg, func(o *s3.Options) {
 			// A retry by the SDK turns a lost reply into a false 412.
@@ -94,6 +98,9 @@ func Open(ctx context.Context, c Config) (*Table, error) {
 				t.MaxIdleConnsPerHost = 32
 				t.MaxIdleConns = 32
 			}).WithDialerOptions(func(d *net.Dialer) { d.Timeout = 5 * time.Second })
+			if c.Transport != nil {
+				o.HTTPClient = &http.Client{Transport: c.Transport}
+			}
 			if c.Endpoint != "" {
 				o.BaseEndpoint = aws.String(c.Endpoint)
 			}
