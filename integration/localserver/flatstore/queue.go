@@ -61,11 +61,11 @@ func (s *Store) commitLoop() {
 			}
 		}
 		dead := s.commit(batch)
-		for _, op := range batch {
-			close(op.done)
-		}
 		if len(dead) > 0 {
 			s.removals.Go(func() { s.files.discard(dead) })
+		}
+		for _, op := range batch {
+			close(op.done)
 		}
 	}
 }
