@@ -83,7 +83,7 @@ func (e *s3Server) versions() []row {
 			if len(v) != 4 || strings.Join(c, ",") != "v04/d/" {
 				return fmt.Errorf("%d versions, prefixes %v", len(v), c)
 			}
-			v, c, _, err = e.listVersions(ctx, e.ver, "v04/", func(i *s3.ListObjectVersionsInput) { i.KeyMarker = p("v04/a") })
+			v, _, _, err = e.listVersions(ctx, e.ver, "v04/", func(i *s3.ListObjectVersionsInput) { i.KeyMarker = p("v04/a") })
 			if err != nil || len(v) != 7 {
 				return fmt.Errorf("key-marker: %d entries, want 7 %s", len(v), code(err))
 			}

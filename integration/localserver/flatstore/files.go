@@ -173,9 +173,9 @@ func (f *files) discard(dead []segmentID) {
 	if len(dead) == 0 {
 		return
 	}
-	f.barrier.Lock() // whoever saw the old index has pinned what it saw
-	f.barrier.Unlock()
+	f.barrier.Lock() // now whoever saw the old index has pinned what it saw
 	f.mu.Lock()
+	f.barrier.Unlock()
 	defer f.mu.Unlock()
 	for _, id := range dead {
 		if f.pins[id] > 0 {
