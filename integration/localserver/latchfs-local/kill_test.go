@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -19,7 +18,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"github.com/latchfs/latchfs/integration/localserver/flatstore"
 	"github.com/latchfs/latchfs/integration/localserver/serve"
 )
 
@@ -157,17 +155,12 @@ func TestKillUnderLoad(t *testing.T) {
 	if code := p.stop(t, syscall.SIGTERM); code != exitOK {
 		t.Errorf("exit code %d on SIGTERM: %s", code, p.stderr.String())
 	}
-	s, err := flatstore.Open(dir, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	faults, err := s.Fsck()
+	faults, err := serve.Check(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range faults {
-		t.Errorf("fsck: %s", f)
+		t.Errorf("check: %s", f)
 	}
 	t.Logf("%d acknowledged writes, %d kills", len(all), rounds)
 }

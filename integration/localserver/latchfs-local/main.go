@@ -39,6 +39,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	f.SetOutput(io.Discard)
 	f.IntVar(&o.Port, "port", 0, "listen on this `port` and on no other")
 	f.BoolVar(&o.Stay, "stay", false, "stay when there are no users")
+	check := f.Bool("check", false, "look for faults in the folder, which nobody may serve, and end")
 	f.DurationVar(&o.Grace, "grace", serve.DefaultGrace, "how `long` to stay without users")
 	err := f.Parse(args)
 	switch {
@@ -59,6 +60,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	o.Dir = f.Arg(0)
+	if *check {
+		return checkFolder(o.Dir, stdout, stderr)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	// A client or a starter that goes away must not take the server with it.
@@ -70,5 +74,22 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "latchfs-local: %v\n", err)
 		return exitFailed
 	}
+	return exitOK
+}
+
+// checkFolder names the faults of a folder, one in a line.
+func checkFolder(dir string, stdout, stderr io.Writer) int {
+	faults, err := serve.Check(dir)
+	if err != nil {
+		fmt.Fprintf(stderr, "latchfs-local: checking %s: %v\n", dir, err)
+		return exitFailed
+	}
+	for _, f := range faults {
+		fmt.Fprintln(stdout, f)
+	}
+	if len(faults) > 0 {
+		return exitFailed
+	}
+	fmt.Fprintf(stdout, "%s: no faults\n", dir)
 	return exitOK
 }

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/integration/localserver/serve"
@@ -255,4 +257,34 @@ func TestLeavesWithoutUsers(t *testing.T) {
 	if d := time.Since(left); d < grace {
 		t.Errorf("left after %s, the time of grace is %s", d, grace)
 	}
+}
+
+func TestCheck(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, "--stay", dir)
+	c := client(p.access(t, dir))
+	body := bytes.NewReader(make([]byte, 100_000)) // too long to be kept in the index
+	if _, err := c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("data"), Key: aws.String("k"), Body: body}); err != nil {
+		t.Fatal(err)
+	}
+	check := func(code int, says string) {
+		t.Helper()
+		q := start(t, "--check", dir)
+		if got := q.exit(t); got != code || !strings.Contains(q.stdout.String()+q.stderr.String(), says) {
+			t.Errorf("exit code %d, want %d; says %q, want %q", got, code, q.stdout.String()+q.stderr.String(), says)
+		}
+	}
+	check(exitFailed, "another server serves it")
+	p.stop(t, syscall.SIGTERM)
+	check(exitOK, "no faults")
+	files, err := filepath.Glob(filepath.Join(dir, "objects", "*"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("content files %v, %v", files, err)
+	}
+	if err := os.Truncate(files[0], 99_999); err != nil {
+		t.Fatal(err)
+	}
+	check(exitFailed, "99999 bytes, 100000 are referred to")
+	dir = t.TempDir()
+	check(exitFailed, "index.db: no such file")
 }

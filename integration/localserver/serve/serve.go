@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -73,6 +74,24 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 	}
 	return listen(ctx, o, store, access, log)
+}
+
+// Check looks for faults in a folder that nobody serves, and gives what it finds.
+func Check(dir string) (faults []string, err error) {
+	if _, err := os.Stat(filepath.Join(dir, "index.db")); err != nil {
+		return nil, err
+	}
+	lock, err := takeFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Close()
+	store, err := flatstore.Open(dir, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	return store.Fsck()
 }
 
 // listen serves on the port asked for, or on that of the last time if it is free, or
