@@ -65,6 +65,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
 	// A client or a starter that goes away must not take the server with it.
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
 	switch err := serve.Run(ctx, o); {

@@ -288,3 +288,38 @@ func TestCheck(t *testing.T) {
 	dir = t.TempDir()
 	check(exitFailed, "index.db: no such file")
 }
+
+// A request that hangs holds up the end for some time only, and a second signal ends the
+// program at once.
+func TestSecondSignal(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, "--stay", dir)
+	a := p.access(t, dir)
+	conn, err := net.Dial("tcp", a.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("PUT /data/k HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	p.Process.Signal(syscall.SIGTERM)
+	if p.ended(200 * time.Millisecond) {
+		t.Fatal("a request that is under way is not waited for")
+	}
+	begun := time.Now()
+	p.Process.Signal(syscall.SIGTERM)
+	p.exit(t)
+	if d := time.Since(begun); d > 2*time.Second {
+		t.Errorf("the second signal took %s", d)
+	}
+}
+
+func (p *program) ended(within time.Duration) bool {
+	select {
+	case <-p.done:
+		return true
+	case <-time.After(within):
+		return false
+	}
+}

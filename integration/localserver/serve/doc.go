@@ -9,5 +9,6 @@
 //	lock         the server's flock: one server per folder
 //	users        every user holds a shared flock on it for as long as it lives; the
 //	             server leaves some time after it could take it exclusively
-//	server.log   what the server says, begun anew when it gets long
+//	server.log   what the server says, begun anew when it gets long (then server.log.old
+//	             is what was said before)
 package serve

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/versity/versitygw/s3api"
+
 	"github.com/latchfs/latchfs/integration/localserver/flatstore"
 )
 
@@ -146,20 +148,31 @@ func serveAt(ctx context.Context, o Options, store *flatstore.Store, access Acce
 			return fmt.Errorf("serving on %s: %w", access.Address, err)
 		case <-ctx.Done():
 			log.Info("asked to end")
-			return front.ShutDown()
+			end(front, log)
+			return nil
 		case now := <-tick.C:
 			if o.Stay {
 				continue
 			}
 			gone, err := users.deserted(now)
 			if err != nil {
-				return errors.Join(err, front.ShutDown())
+				end(front, log)
+				return err
 			}
 			if gone {
 				log.Info("nobody uses the folder any more")
-				return front.ShutDown()
+				end(front, log)
+				return nil
 			}
 		}
+	}
+}
+
+// end lets the requests that are under way finish, but not for ever: one that hangs gets
+// no answer, which is no failure of ours.
+func end(front *s3api.S3ApiServer, log *slog.Logger) {
+	if err := front.ShutDown(); err != nil {
+		log.Warn("requests are broken off", "err", err)
 	}
 }
 
