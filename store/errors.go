@@ -9,6 +9,12 @@ var (
 	ErrNotFound = errors.New("no such object")
 	// ErrNoBucket: the bucket does not exist.
 	ErrNoBucket = errors.New("no such bucket")
+	// ErrPrecondition: the precondition of a request does not hold (412). The Client
+	// returns it for reads alone; of a mutation it makes ErrConflict, once it has looked.
+	ErrPrecondition = errors.New("the precondition failed")
+	// ErrBusy: another operation on the key was under way (409
+	// ConditionalRequestConflict); nobody may have won. The Client tries again.
+	ErrBusy = errors.New("a conflicting operation is under way")
 	// ErrConflict: the key holds another version than the write's Base, and it is not
 	// ours. Nothing of this write is or will be in the bucket.
 	ErrConflict = errors.New("the object was changed by somebody else")
@@ -24,6 +30,9 @@ var (
 	ErrRetained = errors.New("held by object lock")
 	// ErrArchived: the object is in an archive storage class and was not restored.
 	ErrArchived = errors.New("archived and not restored")
+	// ErrMetadataFull: S3's 2 KiB of user metadata have no room for mode, mtime, write id
+	// and base.
+	ErrMetadataFull = errors.New("no room in the object's metadata")
 	// ErrTooLarge: over the limits of an object.
 	ErrTooLarge = errors.New("larger than an object can be")
 	// ErrBadRange: the range starts behind the end of the object.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"hash/fnv"
 	"io"
 	"time"
 )
@@ -24,6 +25,21 @@ type Info struct {
 	LastModified time.Time
 	// Props is complete after Head and Get; a listing gives the storage class alone.
 	Props Props
+}
+
+// ModTime is the time at which the content was last changed: what the metadata say, else
+// LastModified. That has whole seconds, by which the kernel would not notice another
+// object of the same size written within one; so its nanoseconds are made from the ETag.
+func (i Info) ModTime() time.Time {
+	if p := ReadPosix(i.Props.Meta); p.Has&HasMtime != 0 {
+		return p.Mtime
+	}
+	if i.LastModified.IsZero() {
+		return i.LastModified
+	}
+	h := fnv.New32a()
+	io.WriteString(h, i.ETag) // never fails
+	return i.LastModified.Truncate(time.Second).Add(time.Duration(h.Sum32() % 1e9))
 }
 
 // Base gives what an author saw under the name: the precondition of his next write.
@@ -64,13 +80,25 @@ type Base struct {
 // Absent says that nothing was there.
 func (b Base) Absent() bool { return b.ETag == "" }
 
-// Same tells whether both name the same version: the same version id, or on an
-// unversioned bucket the same ETag and LastModified (LOCKS P4.2).
+// pinned tells whether the version id names these bytes for ever. "null" does not: while
+// versioning is suspended, it is overwritten as an object of an unversioned bucket is.
+func (b Base) pinned() bool { return b.VersionID != "" && b.VersionID != nullVersion }
+
+// nullVersion is the version id of what was written while versioning was not on.
+const nullVersion = "null"
+
+// Same tells whether both name the same version: the same version id, or without one the
+// same ETag and LastModified (LOCKS P4.2), of which the seconds count: a HEAD has no more.
 func (b Base) Same(o Base) bool {
-	if b.VersionID != "" || o.VersionID != "" {
-		return b.VersionID == o.VersionID && b.ETag == o.ETag
+	switch {
+	case b.ETag != o.ETag:
+		return false
+	case b.Absent():
+		return true
+	case b.pinned() || o.pinned():
+		return b.VersionID == o.VersionID
 	}
-	return b.ETag == o.ETag && b.LastModified.Equal(o.LastModified)
+	return b.LastModified.Truncate(time.Second).Equal(o.LastModified.Truncate(time.Second))
 }
 
 // A WriteID is the random id that every commit carries in its metadata
@@ -91,8 +119,8 @@ type Write struct {
 	ID WriteID
 	// Base is the precondition: If-Match with its ETag, or If-None-Match: * when absent.
 	Base Base
-	// Props are set on the new version. Where TagCount is not zero the tags of Base are
-	// read and carried over. Our own keys (latchfs-write-id, latchfs-base,
+	// Props are set on the new version. Where TagCount is not zero the tags of Base, in a
+	// copy those of the source, are read and carried over. Our own keys (latchfs-write-id, latchfs-base,
 	// latchfs-host) are added by the store.
 	Props Props
 	// Progress, if set, is told of bytes the server took, for deadlines that a moving

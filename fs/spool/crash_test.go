@@ -412,6 +412,37 @@ func TestOps(t *testing.T) {
 	}
 }
 
+// A request that definitely failed cannot land any more.
+func TestUnanswered(t *testing.T) {
+	m := newMemFS()
+	sp, err := Open("/spool", Options{FS: m})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := sp.Create(Header{Key: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(step string, want bool) {
+		t.Helper()
+		if _, _, scan := found(t, m.killed()); scan.Unanswered("a") != want {
+			t.Errorf("%s: unanswered is %v", step, !want)
+		}
+	}
+	if _, err := f.Seal(Seal{ID: "w"}); err != nil {
+		t.Fatal(err)
+	}
+	check("sealed", false)
+	if err := f.Attempt("w"); err != nil {
+		t.Fatal(err)
+	}
+	check("attempted", true)
+	if err := f.Failed("w"); err != nil {
+		t.Fatal(err)
+	}
+	check("failed", false)
+}
+
 // Another format number is refused, and nothing is touched.
 func TestUnknownFormat(t *testing.T) {
 	m := newMemFS()

@@ -22,7 +22,8 @@ func Denied(code string) bool {
 	case "AccessDenied", "AccessDeniedException", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch",
 		"UnrecognizedClientException", "InvalidClientTokenId", "MissingAuthenticationToken",
 		"MissingAuthenticationTokenException", "InvalidSignatureException", "AccountProblem",
-		"AllAccessDisabled", "NotSignedUp":
+		"AllAccessDisabled", "NotSignedUp", "InvalidToken",
+		"XAdminUserNotFound": // versitygw, for an access key that it does not know
 		return true
 	}
 	return false

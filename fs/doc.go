@@ -1,0 +1,26 @@
+// Package fs is the kernel front: go-fuse nodes and handles over the table of open files
+// (fs/file), the names (fs/tree) and the versions (fs/history). It translates and decides
+// nothing that concerns the bucket.
+//
+// # Nodes
+//
+// A dirNode is a directory, a fileNode a regular file or a symlink, and the view* types are
+// what .versions shows (versions_node.go). A fileNode belongs to one object as long as it
+// is the same object: Lookup returns the known node while the version it shows is the one
+// that was found, and makes a new one otherwise (identity.go). So the kernel's pages of a
+// node are always those of one version and of what was written to it here.
+//
+// # What the kernel knows
+//
+// Each fileNode remembers the version whose attributes the kernel has (seen) and the one
+// whose pages it has (pages). An open that finds another version than seen answers ESTALE,
+// once: Linux looks the name up again and repeats the open, unseen by the program
+// (stale.go). Without that an append would go to the offset of an old size.
+//
+// # Locks
+//
+//	front.mu       the maps of current nodes and taken inode numbers
+//	  fileNode.mu  what is known of one node
+//
+// Neither is held over the bucket, the lock table or a notification to the kernel.
+package fs

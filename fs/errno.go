@@ -1,0 +1,105 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/fs/file"
+	"github.com/latchfs/latchfs/fs/reader"
+	"github.com/latchfs/latchfs/fs/tree"
+	"github.com/latchfs/latchfs/lockmgr"
+	"github.com/latchfs/latchfs/store"
+)
+
+// Errors of the front itself.
+var (
+	errHardLink  = errors.New("an object has one name: hard links are not supported")
+	errNode      = errors.New("device nodes, sockets and pipes are not supported")
+	errExchange  = errors.New("two names cannot be exchanged in one step")
+	errRenameDir = errors.New("directories are not renamed, only their files: mv copies")
+	errReadOnly  = errors.New("versions are read-only")
+	errXattr     = errors.New("extended attributes cannot be set")
+	errRootAttr  = errors.New("the mount's root has no object that could keep its mode and owner")
+)
+
+// A weight says how much a failure matters to whoever reads the log.
+type weight uint8
+
+const (
+	silent weight = iota // part of everyday work
+	told                 // somebody may want to know why
+	bad                  // data could not be reached or saved
+)
+
+// errnos is the table of SEMANTICS: the first row whose error matches gives the errno.
+var errnos = []struct {
+	err    error
+	errno  syscall.Errno
+	weight weight
+}{
+	{fs.ErrExist, unix.EEXIST, silent},
+	{file.ErrStale, unix.ESTALE, silent},
+	{file.ErrConflicted, unix.ESTALE, silent}, // logged where the conflict file is written
+	{reader.ErrChanged, unix.ESTALE, told},
+	{file.ErrUnsaved, unix.EIO, bad},
+	{file.ErrNoSpace, unix.ENOSPC, bad},
+	{file.ErrBadHandle, unix.EBADF, silent},
+	{file.ErrNotEmpty, unix.ENOTEMPTY, silent},
+	{file.ErrClosed, unix.EIO, told},
+	{file.ErrInvalid, unix.EINVAL, silent},
+	{tree.ErrNameTooLong, unix.ENAMETOOLONG, silent},
+	{tree.ErrNotUTF8, unix.EILSEQ, told},
+	{tree.ErrReserved, unix.ENOENT, silent},
+	{errHardLink, unix.EPERM, told},
+	{errNode, unix.ENOTSUP, told},
+	{errExchange, unix.EINVAL, told},
+	{errRenameDir, unix.EXDEV, told},
+	{errReadOnly, unix.EROFS, told},
+	{errXattr, unix.ENOTSUP, silent}, // cp -p tries each file
+	{errRootAttr, unix.EPERM, told},
+	{lockmgr.ErrAccessDenied, unix.EACCES, bad},
+	{lockmgr.ErrUnavailable, unix.EIO, bad},
+	{store.ErrUnknownOutcome, unix.EIO, bad},
+	{store.ErrNotFound, unix.ENOENT, silent},
+	{store.ErrConflict, unix.ESTALE, silent},
+	{store.ErrAccessDenied, unix.EACCES, bad},
+	{store.ErrRetained, unix.EPERM, told},
+	{store.ErrArchived, unix.EIO, bad},
+	{store.ErrTooLarge, unix.EFBIG, told},
+	{store.ErrUnavailable, unix.EIO, bad},
+	{context.Canceled, unix.EINTR, silent},
+	{unix.EROFS, unix.EROFS, silent},
+}
+
+// errno is the one translation from errors to errnos. A cause that nobody foresaw is EIO.
+func errno(err error) (syscall.Errno, weight) {
+	if err == nil {
+		return 0, silent
+	}
+	var held *lockmgr.HeldError
+	if errors.As(err, &held) {
+		return unix.EBUSY, told
+	}
+	for _, e := range errnos {
+		if errors.Is(err, e.err) {
+			return e.errno, e.weight
+		}
+	}
+	return unix.EIO, bad
+}
+
+// fail gives the errno of a failed operation and logs it, here alone.
+func (f *front) fail(op, key string, err error) syscall.Errno {
+	n, w := errno(err)
+	switch w {
+	case told:
+		f.log.Info("refused", "op", op, "key", key, "errno", unix.ErrnoName(n), "err", err)
+	case bad:
+		f.log.Error("failed", "op", op, "key", key, "errno", unix.ErrnoName(n), "err", err)
+	}
+	return n
+}

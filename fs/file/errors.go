@@ -1,0 +1,48 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/latchfs/latchfs/fs/spool"
+)
+
+// Errors that the kernel front turns into an errno. Errors of store and lockmgr
+// (store.ErrNotFound, *lockmgr.HeldError, ...) come through wrapped.
+var (
+	// ErrStale: the name holds another version than the one the caller has looked up.
+	// Linux looks the name up again and repeats the call, unseen by the program.
+	ErrStale = errors.New("the name holds another version than was looked up")
+	// ErrConflicted: somebody else's version is under the name; ours is kept beside it.
+	ErrConflicted = errors.New("changed by somebody else, ours is kept in a conflict file")
+	// ErrUnsaved: the outcome is not known yet; the data is in the spool, synced to disk,
+	// and the work goes on behind.
+	ErrUnsaved = errors.New("not in the bucket yet, kept in the spool")
+	// ErrNoSpace: the local disk or the spool limit is full; nothing was accepted.
+	ErrNoSpace = spool.ErrNoSpace
+	// ErrBadHandle: the handle was released, or is not open for this.
+	ErrBadHandle = errors.New("bad file handle")
+	// ErrNotEmpty: the directory has entries.
+	ErrNotEmpty = errors.New("directory not empty")
+	// ErrClosed: the table is shutting down.
+	ErrClosed = errors.New("the mount is shutting down")
+	// ErrInvalid: an argument makes no sense, such as a negative size.
+	ErrInvalid = errors.New("invalid argument")
+)
+
+// A ConflictError names the conflict file that holds what could not be saved under Key.
+// It matches ErrConflicted.
+type ConflictError struct {
+	Key  string
+	Kept string // key of the conflict file; "" if there was nothing worth keeping
+}
+
+func (e *ConflictError) Error() string {
+	if e.Kept == "" {
+		return fmt.Sprintf("%q was changed by somebody else; ours was empty", e.Key)
+	}
+	return fmt.Sprintf("%q was changed by somebody else; ours is kept as %q", e.Key, e.Kept)
+}
+
+// Is makes errors.Is(err, ErrConflicted) true.
+func (e *ConflictError) Is(target error) bool { return target == ErrConflicted }

@@ -1,0 +1,287 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/latchfs/latchfs/store"
+)
+
+// A close past the flush timeout answers ErrUnsaved, the work goes on with the lease held,
+// and every other handle that was open then is told (I8).
+func TestFlushTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		healed := make(chan struct{})
+		h.b.before = func(ctx context.Context, op, key string, unanswered func(error)) error {
+			unanswered(errors.New("reset"))
+			<-healed
+			return nil
+		}
+		x, y := h.open("a", "c"), (*Handle)(nil)
+		h.write(x, "text", 0)
+		y = h.open("a", "r+")
+		began := time.Now()
+		if err := h.close(x); !errors.Is(err, ErrUnsaved) {
+			t.Fatalf("close: %v", err)
+		}
+		if d := time.Since(began); d != 80*time.Second {
+			t.Errorf("close answered after %v", d)
+		}
+		if !h.locks.holds("a") {
+			t.Error("the lease was released with the outcome unknown")
+		}
+		h.process(9, fd(5)) // another process defers, and is told all the same
+		if err := y.Flush(context.Background(), Caller{PID: 9, Dev: 45, Ino: 5}); !errors.Is(err, ErrUnsaved) {
+			t.Errorf("deferred close of the other handle: %v", err)
+		}
+		close(healed)
+		synctest.Wait()
+		if h.b.get("a") != "text" {
+			t.Errorf("the work did not go on: %q", h.b.get("a"))
+		}
+		if err := h.close(y); err != nil {
+			t.Errorf("close after it was saved: %v", err)
+		}
+		synctest.Wait()
+		if h.b.versions("a") != 1 || h.locks.holds("a") {
+			t.Errorf("%d versions, lease held: %v", h.b.versions("a"), h.locks.holds("a"))
+		}
+	})
+}
+
+// Progress of the upload resets the flush timeout.
+func TestProgressResetsFlushTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		var f *File
+		h.b.before = func(ctx context.Context, op, key string, unanswered func(error)) error {
+			for range 5 {
+				time.Sleep(79 * time.Second)
+				f.progress()
+			}
+			return nil
+		}
+		x := h.open("a", "c")
+		f = x.f
+		h.write(x, "text", 0)
+		if err := h.close(x); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+}
+
+// What is written while a commit runs is not in it, and is committed by the next one.
+func TestWriteDuringCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		x := h.open("a", "c")
+		h.write(x, "first", 0)
+		sending, go_ := make(chan struct{}), make(chan struct{})
+		h.b.before = func(context.Context, string, string, func(error)) error {
+			close(sending)
+			<-go_
+			return nil
+		}
+		synced := make(chan error)
+		go func() { synced <- x.Sync(context.Background()) }()
+		<-sending
+		h.b.mu.Lock()
+		h.b.before = nil
+		h.b.mu.Unlock()
+		h.write(x, "FI", 0)
+		close(go_)
+		if err := <-synced; err != nil {
+			t.Fatal(err)
+		}
+		if h.b.get("a") != "first" {
+			t.Errorf("fsync saved %q", h.b.get("a"))
+		}
+		if err := h.close(x); err != nil {
+			t.Fatal(err)
+		}
+		if h.b.get("a") != "FIrst" || h.b.versions("a") != 2 {
+			t.Errorf("%q in %d versions", h.b.get("a"), h.b.versions("a"))
+		}
+	})
+}
+
+// A commit that failed without a version leaves everything to the next one.
+func TestCommitAfterFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		h.b.put("a", "base")
+		x := h.open("a", "r+")
+		h.write(x, "BASE", 0)
+		mode := uint32(0o600)
+		if _, err := x.SetAttr(context.Background(), Change{Mode: &mode}); err != nil {
+			t.Fatal(err)
+		}
+		h.b.before = func(context.Context, string, string, func(error)) error { return store.ErrUnavailable }
+		if err := x.Sync(context.Background()); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("fsync: %v", err)
+		}
+		h.b.before = nil
+		if err := h.close(x); err != nil {
+			t.Fatal(err)
+		}
+		i, err := h.b.Head(context.Background(), "a", "")
+		if err != nil || h.b.get("a") != "BASE" || AttrOf(i, h.o.Defaults).Mode != ModeRegular|0o600 {
+			t.Errorf("%q, %+v, %v", h.b.get("a"), i, err)
+		}
+	})
+}
+
+// A handle that was not told yet of a commit that took too long need not be, once it is in
+// the bucket.
+func TestUnsavedIsTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		x := h.open("a", "c")
+		h.write(x, "text", 0)
+		y := h.open("a", "r+")
+		h.b.before = func(context.Context, string, string, func(error)) error {
+			time.Sleep(2 * time.Minute)
+			return nil
+		}
+		if err := h.close(x); !errors.Is(err, ErrUnsaved) {
+			t.Errorf("close: %v", err)
+		}
+		time.Sleep(time.Minute)
+		if err := h.close(y); err != nil {
+			t.Errorf("close after it was saved: %v", err)
+		}
+	})
+}
+
+// While the outcome of a commit is unknown for good no other write id is journalled.
+func TestNoSecondSealOverAnUnknownOutcome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		x := h.open("a", "c")
+		h.write(x, "text", 0)
+		h.hang(true)
+		go x.Sync(context.Background())
+		synctest.Wait()
+		h.stop()
+		if err := x.Sync(context.Background()); !errors.Is(err, store.ErrUnknownOutcome) {
+			t.Errorf("fsync: %v", err)
+		}
+		h.died()
+		n := newHost(t, h.b, h.locks)
+		defer n.stop()
+		n.recover(h)
+		if keys := h.b.like(""); len(keys) != 1 || h.b.versions("a") != 1 {
+			t.Errorf("recovered to %v, %d versions", keys, h.b.versions("a"))
+		}
+	})
+}
+
+// RELEASE commits what no FLUSH did, and only then releases the lease.
+func TestReleaseFinishesLeftovers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		x := h.open("a", "c")
+		h.write(x, "mapped", 0)
+		h.b.before = func(_ context.Context, _, key string, _ func(error)) error {
+			if !h.locks.holds(key) {
+				t.Error("sent without the lease")
+			}
+			return nil
+		}
+		x.Release()
+		synctest.Wait()
+		if h.b.get("a") != "mapped" || h.locks.holds("a") {
+			t.Errorf("%q, lease held: %v", h.b.get("a"), h.locks.holds("a"))
+		}
+		if _, err := x.Write(context.Background(), []byte("x"), 0); !errors.Is(err, ErrBadHandle) {
+			t.Errorf("write after release: %v", err)
+		}
+	})
+}
+
+// SEMANTICS G1, LOCKS P4.5: a refused commit is parked: no retry loop holds the lease, and
+// the bytes stay in the spool for recovery.
+func TestRefusedCommitIsParked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		x := h.open("a", "c")
+		h.write(x, "text", 0)
+		h.b.before = func(context.Context, string, string, func(error)) error { return store.ErrAccessDenied }
+		if err := h.close(x); !errors.Is(err, store.ErrAccessDenied) {
+			t.Errorf("close: %v", err)
+		}
+		synctest.Wait()
+		if h.locks.holds("a") || h.b.count("put") != 1 {
+			t.Errorf("lease held: %v, %d requests", h.locks.holds("a"), h.b.count("put"))
+		}
+		if p := h.Pending(); len(p) != 1 || p[0].Key != "a" || p[0].Bytes != 4 {
+			t.Errorf("pending: %+v", p)
+		}
+		h.b.before = nil
+		h.stop()
+		n := newHost(t, h.b, h.locks)
+		defer n.stop()
+		n.recover(h)
+		if h.b.get("a") != "text" {
+			t.Errorf("recovered %q", h.b.get("a"))
+		}
+	})
+}
+
+// A full spool refuses the write, and what was accepted before is saved.
+func TestNoSpace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		h.limit(8)
+		x := h.open("a", "c")
+		h.write(x, "12345678", 0)
+		if n, err := x.Write(context.Background(), []byte("9"), 8); n != 0 || !errors.Is(err, ErrNoSpace) {
+			t.Errorf("write over the limit: %d, %v", n, err)
+		}
+		if err := h.close(x); err != nil || h.b.get("a") != "12345678" {
+			t.Errorf("close: %v, %q", err, h.b.get("a"))
+		}
+	})
+}
+
+// unlink and the like answer a second after the outcome became unknown; what settles it
+// goes on with the lease held, and sends nothing more.
+func TestUnlinkUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		h.b.put("a", "x")
+		settle := make(chan struct{})
+		h.b.before = func(_ context.Context, _, _ string, unanswered func(error)) error {
+			unanswered(errors.New("reset"))
+			<-settle
+			return nil
+		}
+		began := time.Now()
+		if err := h.Unlink(context.Background(), "a"); !errors.Is(err, store.ErrUnknownOutcome) || time.Since(began) != time.Second {
+			t.Errorf("unlink: %v after %v", err, time.Since(began))
+		}
+		if !h.locks.holds("a") {
+			t.Error("the lease was released with the outcome unknown")
+		}
+		if _, err := h.tryOpen("a", "c"); err == nil {
+			t.Error("create under an unknown unlink")
+		}
+		close(settle)
+		synctest.Wait()
+		if h.locks.holds("a") || h.b.get("a") != "x" {
+			t.Errorf("after it settled: lease %v, %q", h.locks.holds("a"), h.b.get("a"))
+		}
+	})
+}

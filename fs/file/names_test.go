@@ -1,0 +1,107 @@
+package file
+
+import (
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/latchfs/latchfs/store"
+)
+
+func TestKeptName(t *testing.T) {
+	at := time.Date(2026, 11, 24, 14, 30, 5, 0, time.FixedZone("x", 3600))
+	name := keptName("d/a.txt", "conflict", "my host", at, "")
+	if !strings.HasPrefix(name, "d/a.txt.conflict-my host-20261124T133005Z-") || len(name) != len("d/a.txt.conflict-my host-20261124T133005Z-")+8 {
+		t.Errorf("name %q", name)
+	}
+	if keptName("a", "conflict", "h", at, "") == keptName("a", "conflict", "h", at, "") {
+		t.Error("two names of one moment are the same")
+	}
+	for _, key := range []string{
+		strings.Repeat("n", 255),
+		strings.Repeat("ä", 127),
+		"d/" + strings.Repeat("日", 85),
+		strings.Repeat("d/", 400) + "name",
+		strings.Repeat(strings.Repeat("d", 250)+"/", 4) + "0123456789",
+		strings.Repeat("d/", 511) + "n",
+	} {
+		for _, host := range []string{"h", strings.Repeat("host", 30), "a/b\x01\xff"} {
+			got := keptName(key, "recovered", host, at, ".partial")
+			last := got[strings.LastIndexByte(got, '/')+1:]
+			if len(got) > 1024 || len(last) > 255 || !utf8.ValidString(got) || !strings.HasSuffix(got, ".partial") {
+				t.Errorf("%d bytes, name %d: %q", len(got), len(last), got)
+			}
+			if !strings.HasPrefix(key, strings.TrimSuffix(got, last)) {
+				t.Errorf("%q is not beside or above %q", got, key)
+			}
+		}
+	}
+}
+
+func TestAttrOf(t *testing.T) {
+	d := Defaults{UID: 1, GID: 2, FileMode: 0o644, DirMode: 0o755}
+	at := time.Unix(1e9, 0)
+	for _, c := range []struct {
+		name string
+		key  string
+		meta map[string]string
+		mode uint32
+		uid  uint32
+	}{
+		{"foreign file", "a", nil, ModeRegular | 0o644, 1},
+		{"foreign directory marker", "d/", nil, ModeDir | 0o755, 1},
+		{"ours", "a", map[string]string{"file-permissions": "100600", "file-owner": "7"}, ModeRegular | 0o600, 7},
+		{"symlink", "a", map[string]string{"file-permissions": "120777"}, ModeSymlink | 0o777, 1},
+		{"a marker is a directory whatever it says", "d/", map[string]string{"file-permissions": "100700"}, ModeDir | 0o700, 1},
+		{"devices are not believed", "a", map[string]string{"file-permissions": "020666"}, ModeRegular | 0o666, 1},
+	} {
+		a := AttrOf(store.Info{Key: c.key, ETag: "e", Size: 5, LastModified: at, Props: store.Props{Meta: c.meta}}, d)
+		if a.Mode != c.mode || a.UID != c.uid || a.GID != 2 {
+			t.Errorf("%s: mode %o, owner %d:%d", c.name, a.Mode, a.UID, a.GID)
+		}
+		if dir := a.Mode&ModeType == ModeDir; dir && a.Size != 0 || !dir && a.Size != 5 {
+			t.Errorf("%s: size %d", c.name, a.Size)
+		}
+	}
+}
+
+// A change that sets what is there already sets nothing.
+func TestChangeApply(t *testing.T) {
+	a := Attr{Mode: ModeRegular | 0o644, UID: 1, Mtime: time.Unix(5, 0)}
+	same, perm := uint32(0o100644), uint32(0o755)
+	at := time.Unix(5, 0)
+	if _, set := (Change{Mode: &same, UID: &a.UID, Mtime: &at}).apply(a); set != 0 {
+		t.Errorf("set %b", set)
+	}
+	b, set := Change{Mode: &perm}.apply(a)
+	if set != store.HasMode || b.Mode != ModeRegular|0o755 {
+		t.Errorf("set %b, mode %o", set, b.Mode)
+	}
+}
+
+// Every state can be left, or keeps its file for good; no event goes to nowhere.
+func TestTransitions(t *testing.T) {
+	for s, events := range transitions {
+		for e, to := range events {
+			if s.detached() && !to.detached() {
+				t.Errorf("%v in %v: the name comes back", e, s)
+			}
+			if e == landed && to != Clean && to != Dirty || e == failed && to != Dirty {
+				t.Errorf("%v in %v goes to %v", e, s, to)
+			}
+			if _, ok := transitions[to]; !ok {
+				t.Errorf("%v in %v goes to %v, which has no transitions", e, s, to)
+			}
+		}
+		if s.pending() && s.detached() {
+			t.Errorf("%v is pending and detached", s)
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("landed in Clean did not panic")
+		}
+	}()
+	Clean.next(landed)
+}

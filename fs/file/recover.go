@@ -1,0 +1,238 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/latchfs/latchfs/fs/spool"
+	"github.com/latchfs/latchfs/lockmgr"
+	"github.com/latchfs/latchfs/store"
+)
+
+// A Recovery saves what a dead session left in its spool (LOCKS P6).
+type Recovery struct {
+	t    *Table
+	scan *spool.Scan
+}
+
+// Recovery reads the spool directory of a session that is proved dead. Corrupt journals
+// are set aside in it.
+func (t *Table) Recovery(dir string) (*Recovery, error) {
+	scan, err := spool.ScanDir(dir, nil)
+	if err != nil {
+		return nil, err
+	}
+	for name, err := range scan.Bad {
+		t.o.Log.Error("a spool file cannot be read and is kept aside", "dir", dir, "name", name, "err", err)
+	}
+	return &Recovery{t: t, scan: scan}, nil
+}
+
+// Unanswered tells whether a request of the dead session for the key may still land: its
+// lock is not free before the quiet time is over.
+func (r *Recovery) Unanswered(key string) bool { return r.scan.Unanswered(key) }
+
+// Close gives up a recovery that is not run, or not run to its end.
+func (r *Recovery) Close() { r.scan.Close() }
+
+// Run saves everything: what was sealed under its own name, if nobody else wrote, else as
+// a conflict file; what was never asked to be saved as a .recovered- file. It returns what
+// it could not save, which stays in the spool. The locks of the dead session must have
+// been taken over before (lockmgr.Manager.Takeover).
+func (r *Recovery) Run(ctx context.Context) (left []Left, err error) {
+	for _, f := range r.scan.Files {
+		if ferr := r.file(ctx, f); ferr != nil {
+			l := Left{Key: f.Key, Reason: ferr.Error(), Unanswered: errors.Is(ferr, store.ErrUnknownOutcome)}
+			if f.Tail != nil {
+				l.Bytes = f.Tail.Local()
+			} else if f.Sealed != nil {
+				l.Bytes = f.Sealed.Local()
+			}
+			left = append(left, l)
+			err = errors.Join(err, fmt.Errorf("recovering %q: %w", f.Key, ferr))
+		}
+	}
+	for _, op := range r.scan.Ops {
+		// Nothing is to be done for it, but its key is nobody's before it cannot land any
+		// more: then the lease can be had.
+		hold, oerr := r.t.leases.acquire(ctx, op.Key, r.t.o.LockTimeout)
+		if oerr != nil {
+			left = append(left, Left{Key: op.Key, Reason: oerr.Error(), Unanswered: true})
+			err = errors.Join(err, fmt.Errorf("settling the last %s of %q: %w", op.Kind, op.Key, oerr))
+			continue
+		}
+		hold.release(0)
+	}
+	for name, berr := range r.scan.Bad {
+		left = append(left, Left{Key: name, Reason: berr.Error()})
+	}
+	return left, err
+}
+
+// file saves one file and drops it from the spool.
+func (r *Recovery) file(ctx context.Context, f *spool.Found) error {
+	switch gone, err := r.unlinked(ctx, f); {
+	case err != nil:
+		return err
+	case gone:
+		return f.Drop()
+	case f.Unlinked:
+		// The name was to be removed and was not; nobody asked for these bytes under it.
+		if err := r.keep(ctx, f, r.last(f)); err != nil {
+			return err
+		}
+		return f.Drop()
+	}
+	base := f.Base
+	if f.Sealed != nil {
+		info, err := r.sealed(ctx, f)
+		if err != nil {
+			return err
+		}
+		if info != nil {
+			base = info.Base()
+		}
+	}
+	if f.Tail != nil {
+		f.Base = base // the tail shows the new version where nothing was written
+		if err := r.keep(ctx, f, *f.Tail); err != nil {
+			return err
+		}
+	}
+	return f.Drop()
+}
+
+// last is the newest content that was found.
+func (r *Recovery) last(f *spool.Found) spool.Snapshot {
+	if f.Tail != nil {
+		return *f.Tail
+	}
+	return f.Sealed.Snapshot
+}
+
+// unlinked tells whether the file was about to be unlinked and its object is gone.
+func (r *Recovery) unlinked(ctx context.Context, f *spool.Found) (bool, error) {
+	if !f.Unlinked {
+		return false, nil
+	}
+	_, err := r.t.o.Objects.Head(ctx, f.Key, "")
+	if errors.Is(err, store.ErrNotFound) {
+		return true, nil
+	}
+	return false, err
+}
+
+// sealed commits a seal under its original base, unless it is in the bucket already. It
+// returns the version that it became, nil if it had to go into a conflict file.
+func (r *Recovery) sealed(ctx context.Context, f *spool.Found) (*store.Info, error) {
+	name, err := r.t.reserve(ctx, f.Key)
+	if err != nil {
+		return nil, err
+	}
+	defer name.leave()
+	defer name.unlockOp()
+	hold, err := r.t.leases.acquire(ctx, f.Key, r.t.o.LockTimeout)
+	if err != nil {
+		return nil, err
+	}
+	defer hold.release(0)
+	s := f.Sealed
+	settled, err := r.t.o.Objects.Settle(ctx, f.Key, s.ID, s.Base)
+	if err != nil {
+		return nil, err
+	}
+	switch settled.Outcome {
+	case store.Landed:
+		return &settled.Current, nil
+	case store.Unchanged:
+		info, err := r.commit(ctx, hold, f)
+		if !errors.Is(err, store.ErrConflict) {
+			return info, err
+		}
+	}
+	if s.Copy || s.Size() == 0 && s.Base.Absent() {
+		r.t.o.Log.Warn("a change was not recovered: somebody else changed the file", "key", f.Key)
+		return nil, nil
+	}
+	k := keeper{t: r.t, kind: "conflict", key: f.Key, ours: s.ID, base: s.Base, props: s.Props}
+	info, err := k.put(ctx, s.Snapshot, r.base(f, s.NeedsBase()))
+	if err == nil {
+		r.t.o.Log.Warn("a file was changed by somebody else; what was to be saved is kept beside it", "key", f.Key, "kept", info.Key)
+	}
+	return nil, err
+}
+
+// reserve takes the op slot of a key that no process here has open for write: a commit
+// under the base of such a file would make its own fail.
+func (t *Table) reserve(ctx context.Context, key string) (*File, error) {
+	f, err := t.enter(key)
+	if err != nil {
+		return nil, err
+	}
+	for began := time.Now(); ; {
+		if err := f.lockOpFor(ctx, key, t.o.LockTimeout); err != nil {
+			f.leave()
+			return nil, err
+		}
+		f.mu.Lock()
+		live := f.live()
+		f.mu.Unlock()
+		if !live {
+			return f, nil
+		}
+		f.unlockOp()
+		if time.Since(began) > t.o.LockTimeout {
+			f.leave()
+			return nil, &lockmgr.HeldError{Key: key, Host: t.o.Host, Since: began, Waited: time.Since(began)}
+		}
+		if err := pause(ctx, retryPause, nil); err != nil {
+			f.leave()
+			return nil, err
+		}
+	}
+}
+
+// commit sends a seal as the dead session would have.
+func (r *Recovery) commit(ctx context.Context, hold *hold, f *spool.Found) (*store.Info, error) {
+	s := f.Sealed
+	w := store.Write{Key: f.Key, ID: s.ID, Base: s.Base, Props: s.Props}
+	var info store.Info
+	var err error
+	if s.Copy {
+		info, err = r.t.o.Objects.Copy(ctx, hold, w, store.Source{Key: f.Key, Base: s.Base, Size: s.Size()})
+	} else {
+		body := store.Body{ReaderAt: s.Reader(ctx, r.base(f, s.NeedsBase())), Size: s.Size()}
+		info, err = r.t.o.Objects.Put(ctx, hold, w, body)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.t.o.Log.Info("recovered", "key", f.Key, "bytes", info.Size)
+	r.t.changed(f.Key, &info)
+	return &info, nil
+}
+
+// keep puts bytes that nobody asked to save beside the file.
+func (r *Recovery) keep(ctx context.Context, f *spool.Found, s spool.Snapshot) error {
+	if s.Local() == 0 {
+		return nil // a truncation alone, or an empty file
+	}
+	k := keeper{t: r.t, kind: "recovered", key: f.Key, base: f.Base, props: f.Props}
+	info, err := k.put(ctx, s, r.base(f, s.NeedsBase()))
+	if err == nil {
+		r.t.o.Log.Warn("a file was not closed when its mount died; what was written is kept beside it", "key", f.Key, "kept", info.Key)
+	}
+	return err
+}
+
+// base reads the version that the file grew from, if it is needed.
+func (r *Recovery) base(f *spool.Found, needed bool) spool.Base {
+	if !needed {
+		return nil
+	}
+	return r.t.o.Reader.Pin(store.Info{
+		Key: f.Key, ETag: f.Base.ETag, VersionID: f.Base.VersionID, LastModified: f.Base.LastModified, Size: f.BaseSize,
+	})
+}

@@ -1,0 +1,277 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/latchfs/latchfs/store"
+)
+
+// died ends a host whose bucket hangs, as kill -9 would, and lets its leases go.
+func (h *host) died() {
+	h.t.Helper()
+	h.stop()
+	h.b.mu.Lock()
+	h.b.before, h.b.after = nil, nil
+	h.b.mu.Unlock()
+	h.locks.mu.Lock()
+	defer h.locks.mu.Unlock()
+	for _, l := range h.locks.held {
+		h.locks.free(l)
+	}
+}
+
+// hang makes every mutation hang until the table ends, before or after it was applied.
+func (h *host) hang(applied bool) {
+	wait := func(ctx context.Context) error {
+		<-ctx.Done()
+		return store.ErrUnknownOutcome
+	}
+	h.b.before = func(ctx context.Context, _, _ string, unanswered func(error)) error {
+		unanswered(errors.New("reset"))
+		if applied {
+			return nil
+		}
+		return wait(ctx)
+	}
+	if applied {
+		h.b.after = func(ctx context.Context, _, _ string) error { return wait(ctx) }
+	}
+}
+
+// LOCKS P6, SEMANTICS G5: what each kind of death leaves, and what becomes of it.
+func TestRecovery(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		// leave lets the host die with something in its spool.
+		leave func(h *host)
+		// between happens before the recovery.
+		between func(b *bucket)
+		want    map[string]string // content by key; * stands for host, time and id
+	}{
+		{"unsealed data", func(h *host) {
+			h.b.put("a", "0123456789")
+			h.write(h.open("a", "r+"), "ABC", 2)
+		}, nil, map[string]string{"a": "0123456789", "a.recovered-*": "01ABC56789"}},
+		{"unsealed data of a new file", func(h *host) {
+			h.write(h.open("a", "c"), "new", 0)
+		}, nil, map[string]string{"a.recovered-*": "new"}},
+		{"a new file without a byte", func(h *host) {
+			h.open("a", "c")
+		}, nil, map[string]string{}},
+		{"sealed data, the request never landed", func(h *host) {
+			x := h.open("a", "c")
+			h.write(x, "sealed", 0)
+			h.hang(false)
+			if err := h.close(x); !errors.Is(err, ErrUnsaved) {
+				h.t.Errorf("close: %v", err)
+			}
+		}, nil, map[string]string{"a": "sealed"}},
+		{"sealed data, the request landed and its answer was lost", func(h *host) {
+			x := h.open("a", "c")
+			h.write(x, "sealed", 0)
+			h.hang(true)
+			h.close(x)
+		}, nil, map[string]string{"a": "sealed"}},
+		{"sealed data, landed, and somebody wrote again", func(h *host) {
+			x := h.open("a", "c")
+			h.write(x, "sealed", 0)
+			h.hang(true)
+			h.close(x)
+		}, func(b *bucket) { b.put("a", "theirs") }, map[string]string{"a": "theirs"}},
+		{"sealed data, somebody else wrote", func(h *host) {
+			h.b.put("a", "0123456789")
+			x := h.open("a", "r+")
+			h.write(x, "ABC", 2)
+			h.hang(false)
+			h.close(x)
+		}, func(b *bucket) { b.put("a", "theirs") }, map[string]string{"a": "theirs", "a.conflict-*": "01ABC56789"}},
+		{"sealed data and a newer tail", func(h *host) {
+			x, y := h.open("a", "c"), (*Handle)(nil)
+			h.write(x, "sealed", 0)
+			y = h.open("a", "r+")
+			h.hang(false)
+			h.close(x)
+			h.write(y, "SEA", 0)
+		}, nil, map[string]string{"a": "sealed", "a.recovered-*": "SEAled"}},
+		{"a tail after a commit", func(h *host) {
+			x := h.open("a", "c")
+			h.write(x, "0123456789", 0)
+			if err := x.Sync(context.Background()); err != nil {
+				h.t.Fatal(err)
+			}
+			h.write(x, "A", 5)
+		}, nil, map[string]string{"a": "0123456789", "a.recovered-*": "01234A6789"}},
+		{"everything committed", func(h *host) {
+			x := h.open("a", "c")
+			h.write(x, "text", 0)
+			if err := x.Sync(context.Background()); err != nil {
+				h.t.Fatal(err)
+			}
+		}, nil, map[string]string{"a": "text"}},
+		{"unlink that landed", func(h *host) {
+			h.b.put("a", "base")
+			h.write(h.open("a", "r+"), "B", 0)
+			h.hang(true)
+			h.Unlink(context.Background(), "a")
+		}, nil, map[string]string{}},
+		{"unlink that did not land", func(h *host) {
+			h.b.put("a", "base")
+			h.write(h.open("a", "r+"), "B", 0)
+			h.hang(false)
+			h.Unlink(context.Background(), "a")
+		}, nil, map[string]string{"a": "base", "a.recovered-*": "Base"}},
+		{"a sealed change of metadata", func(h *host) {
+			h.b.put("a", "base")
+			h.hang(false)
+			mode := uint32(0o600)
+			h.SetAttr(context.Background(), "a", Change{Mode: &mode})
+		}, nil, map[string]string{"a": "base"}},
+		{"renamed while dirty", func(h *host) {
+			x := h.open("a", "c")
+			h.write(x, "one", 0)
+			if err := h.Rename(context.Background(), "a", "b", false); err != nil {
+				h.t.Fatal(err)
+			}
+			h.write(x, "two", 0)
+		}, nil, map[string]string{"b": "one", "b.recovered-*": "two"}},
+		{"a conflict whose file could not be saved", func(h *host) {
+			h.b.put("a", "base")
+			x := h.open("a", "r+")
+			h.write(x, "ours", 0)
+			h.b.put("a", "theirs")
+			h.b.before = func(ctx context.Context, _, key string, _ func(error)) error {
+				if strings.Contains(key, ".conflict-") {
+					<-ctx.Done()
+					return store.ErrUnavailable
+				}
+				return nil
+			}
+			h.close(x)
+		}, nil, map[string]string{"a": "theirs", "a.conflict-*": "ours"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHost(t, newBucket(), newLockTable())
+				c.leave(h)
+				h.died()
+				if c.between != nil {
+					c.between(h.b)
+				}
+				n := newHost(t, h.b, h.locks)
+				defer n.stop()
+				if left := n.recover(h); len(left) != 0 {
+					t.Errorf("left: %+v", left)
+				}
+				got := map[string]string{}
+				for _, key := range h.b.like("") {
+					name := key
+					for _, kind := range []string{".recovered-", ".conflict-"} {
+						if i := strings.Index(key, kind); i >= 0 {
+							name = key[:i] + kind + "*"
+						}
+					}
+					got[name] = h.b.get(key)
+				}
+				if len(got) != len(c.want) {
+					t.Errorf("bucket has %v, want %v", got, c.want)
+				}
+				for key, text := range c.want {
+					if got[key] != text {
+						t.Errorf("%s is %q, want %q", key, got[key], text)
+					}
+				}
+				versions := h.b.versions("a")
+				n.recover(h)
+				if h.b.versions("a") != versions || len(h.b.like("")) != len(c.want) {
+					t.Error("a second recovery did something")
+				}
+				if h.locks.holds("a") {
+					t.Error("a lease is left")
+				}
+			})
+		})
+	}
+}
+
+// The lock of a key with an unanswered request is not free at once, the others are.
+func TestRecoveryUnanswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		h.write(h.open("open", "c"), "x", 0)
+		x := h.open("sent", "c")
+		h.write(x, "x", 0)
+		h.hang(false)
+		h.close(x)
+		h.b.put("gone", "x")
+		h.Unlink(context.Background(), "gone")
+		h.died()
+		n := newHost(t, h.b, h.locks)
+		defer n.stop()
+		r, err := n.Recovery(h.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		for key, want := range map[string]bool{"open": false, "sent": true, "gone": true, "other": false} {
+			if r.Unanswered(key) != want {
+				t.Errorf("%s: unanswered is %v", key, !want)
+			}
+		}
+	})
+}
+
+func TestShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		x, y := h.open("open", "c"), h.open("closing", "c")
+		h.write(x, "open", 0)
+		h.write(y, "closing", 0)
+		h.b.before = func(context.Context, string, string, func(error)) error {
+			time.Sleep(30 * time.Second)
+			return nil
+		}
+		go h.close(y)
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		left, err := h.Shutdown(ctx)
+		if err != nil || len(left) != 1 || left[0].Key != "open" || left[0].Bytes != 4 || left[0].Unanswered {
+			t.Errorf("left %+v, %v", left, err)
+		}
+		if h.b.get("closing") != "closing" || h.b.get("open") != "-" {
+			t.Errorf("bucket: %q, %q", h.b.get("closing"), h.b.get("open"))
+		}
+		if _, err := h.tryOpen("a", "c"); !errors.Is(err, ErrClosed) {
+			t.Errorf("open after the shutdown: %v", err)
+		}
+		if h.locks.holds("open") || h.locks.holds("closing") {
+			t.Error("leases are left")
+		}
+	})
+}
+
+// A request that may still land keeps its lease past the shutdown.
+func TestShutdownUnanswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		x := h.open("a", "c")
+		h.write(x, "text", 0)
+		h.hang(false)
+		go h.close(x)
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		left, err := h.Shutdown(ctx)
+		if !errors.Is(err, context.DeadlineExceeded) || len(left) != 1 || !left[0].Unanswered {
+			t.Errorf("left %+v, %v", left, err)
+		}
+		if !h.locks.holds("a") {
+			t.Error("the lease was released")
+		}
+	})
+}

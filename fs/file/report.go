@@ -1,0 +1,71 @@
+package file
+
+import (
+	"sync"
+	"time"
+)
+
+// reportEvery is the time between two log lines of a commit that takes long.
+const reportEvery = 10 * time.Second
+
+// A report names what a commit that takes long is at (LOCKS P4.4).
+type report struct {
+	f     *File
+	key   string
+	size  int64
+	began time.Time
+
+	mu     sync.Mutex
+	timer  *time.Timer
+	ended  bool
+	done   int64
+	reason error // why the last attempt has no answer; nil while all goes well
+}
+
+// startReport begins the log lines; end ends them.
+func (f *File) startReport(key string, size int64) *report {
+	r := &report{f: f, key: key, size: size, began: time.Now()}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.timer = time.AfterFunc(reportEvery, r.line)
+	return r
+}
+
+func (r *report) line() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
+		return
+	}
+	log, args := r.f.t.o.Log, []any{"key", r.key, "done", r.done, "of", r.size, "for", time.Since(r.began).Round(time.Second)}
+	if r.reason != nil {
+		log.Warn("saving a file goes on", append(args, "err", r.reason)...)
+	} else {
+		log.Info("saving a file goes on", args...)
+	}
+	r.timer.Reset(reportEvery)
+}
+
+// progress is told of n more bytes that the server took.
+func (r *report) progress(n int64) {
+	r.mu.Lock()
+	r.done += n
+	r.reason = nil
+	r.mu.Unlock()
+	r.f.progress()
+}
+
+// unanswered is told that the outcome of an attempt has become unknown.
+func (r *report) unanswered(err error) {
+	r.mu.Lock()
+	r.reason = err
+	r.mu.Unlock()
+	r.f.progress()
+}
+
+func (r *report) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = true
+	r.timer.Stop()
+}

@@ -1,0 +1,140 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/latchfs/latchfs/lockmgr"
+	"github.com/latchfs/latchfs/store"
+)
+
+const (
+	// unknownWait is how long unlink, rename and the like wait for an outcome that has
+	// become unknown: they stand under the kernel's lock of the directory (LOCKS P4.2).
+	unknownWait = time.Second
+	// reachWait is how long they try to reach the store.
+	reachWait = 10 * time.Second
+)
+
+// A mutation is one request that changes the bucket and has no bytes in the spool.
+type mutation func(ctx context.Context, p store.Permit, unanswered func(error)) error
+
+// settle runs a mutation of the keys under the permit and calls release once its outcome is
+// known. The caller does not wait for that longer than the limits above: then it gets an
+// error, nothing is sent any more, and the rest goes on behind with the leases held. They
+// are kept for good if the table ends before the outcome is known.
+func (t *Table) settle(keys []string, permit store.Permit, run mutation, release func(keep bool)) error {
+	p := &revocable{Permit: permit}
+	unknown := make(chan struct{})
+	var once sync.Once
+	done := make(chan error, 1)
+	t.work.Go(func() {
+		err := run(t.background, p, func(error) { once.Do(func() { close(unknown) }) })
+		keep := errors.Is(err, store.ErrUnknownOutcome)
+		if keep {
+			t.unknown(keys)
+		}
+		release(keep)
+		done <- err
+	})
+	limit := time.NewTimer(reachWait)
+	defer limit.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-limit.C:
+	case <-unknown:
+		timer := time.NewTimer(unknownWait)
+		defer timer.Stop()
+		select {
+		case err := <-done:
+			return err
+		case <-timer.C:
+		}
+	}
+	p.revoked.Store(true)
+	return store.ErrUnknownOutcome
+}
+
+// unknown notes keys whose outcome nobody will learn in this process.
+func (t *Table) unknown(keys []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, key := range keys {
+		t.lost = append(t.lost, Left{Key: key, Reason: "the outcome of the last request is unknown", Unanswered: true})
+	}
+}
+
+// revocable is a permit that its owner can end.
+type revocable struct {
+	store.Permit
+	revoked atomic.Bool
+}
+
+func (p *revocable) Check() error {
+	if p.revoked.Load() {
+		return fmt.Errorf("%w: nobody waits for it any more", store.ErrNotPermitted)
+	}
+	return p.Permit.Check()
+}
+
+// both is the permit of what needs two leases.
+type both [2]store.Permit
+
+func (b both) Check() error {
+	for _, p := range b {
+		if err := p.Check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lockName takes the op slot of a file for an operation on its name.
+func (f *File) lockName(ctx context.Context, key string) error {
+	if err := f.lockOpFor(ctx, key, nameWait); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	err := f.named(key)
+	f.mu.Unlock()
+	if err != nil {
+		f.unlockOp()
+	}
+	return err
+}
+
+// lockOpFor takes the op slot, waiting at most wait for whoever has it. Then it fails with
+// *lockmgr.HeldError.
+func (f *File) lockOpFor(ctx context.Context, key string, wait time.Duration) error {
+	select {
+	case f.op <- struct{}{}:
+		return nil
+	default:
+	}
+	began := time.Now()
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case f.op <- struct{}{}:
+		return nil
+	case <-timer.C:
+		return &lockmgr.HeldError{Key: key, Host: f.t.o.Host, Since: began, Waited: wait}
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// giveBack ends the use of a name: its lease, unless that has to be kept, and the file.
+// f.op is held.
+func (f *File) giveBack(h *hold, keep bool) {
+	if !keep {
+		h.release(0)
+	}
+	f.unlockOp()
+	f.leave()
+}

@@ -1,0 +1,47 @@
+package fs
+
+import (
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/latchfs/latchfs/fs/file"
+	"github.com/latchfs/latchfs/fs/history"
+	"github.com/latchfs/latchfs/fs/reader"
+	"github.com/latchfs/latchfs/fs/tree"
+)
+
+// A front is what all nodes of one mount share.
+type front struct {
+	tree     *tree.Tree
+	files    *file.Table
+	reader   *reader.Reader
+	history  *history.History
+	defaults file.Defaults
+	readOnly bool
+	ttl      time.Duration
+	log      *slog.Logger
+	began    time.Time // shown as the time of directories that have none
+
+	device    atomic.Uint64 // st_dev of the mount
+	locksSaid sync.Once
+	stale     staleOpens
+
+	mu      sync.Mutex // taken before fileNode.mu
+	current map[string]node
+	numbers map[uint64]node // the inode numbers of live nodes
+	gen     uint64
+}
+
+func newFront(c Config) *front {
+	return &front{
+		tree: c.Tree, files: c.Files, reader: c.Reader, history: c.History, defaults: c.Defaults,
+		readOnly: c.ReadOnly, ttl: c.MetadataTTL, log: c.Log, began: time.Now(),
+		stale:   staleOpens{m: make(map[staleOpen]time.Time)},
+		current: make(map[string]node), numbers: make(map[uint64]node),
+	}
+}
+
+func stack() string { return string(debug.Stack()) }

@@ -1,0 +1,129 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/fs/file"
+)
+
+// A handle is one open file.
+type handle struct {
+	n    *fileNode
+	file *file.Handle
+}
+
+// Read implements fs.FileReader.
+func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	ctx, stop := untilKilled(ctx)
+	defer stop()
+	n, err := h.file.Read(ctx, dest, off)
+	if err != nil {
+		return nil, h.n.f.fail("read", h.file.Key(), err)
+	}
+	return fuse.ReadResultData(dest[:n]), 0
+}
+
+// setIDs are the bits that a write by an ordinary user takes away (HANDLE_KILLPRIV_V2 leaves
+// it to us).
+const setIDs = unix.S_ISUID | unix.S_ISGID
+
+// Write implements fs.FileWriter.
+func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, syscall.Errno) {
+	h.n.mu.Lock()
+	h.n.dirtied = true
+	h.n.mu.Unlock()
+	if mode := h.file.Attr().Mode; mode&setIDs != 0 && callerOf(ctx).Uid != 0 {
+		mode &^= setIDs
+		if _, err := h.file.SetAttr(uninterrupted(), file.Change{Mode: &mode}); err != nil {
+			return 0, h.failed("write", err)
+		}
+	}
+	n, err := h.file.Write(uninterrupted(), data, off)
+	if err != nil {
+		return uint32(n), h.failed("write", err)
+	}
+	return uint32(n), 0
+}
+
+// Flush implements fs.FileFlusher: close(2) of one descriptor. Its error is that of close.
+func (h *handle) Flush(ctx context.Context) syscall.Errno {
+	if err := h.file.Flush(uninterrupted(), h.n.f.caller(ctx, h.n.number())); err != nil {
+		return h.failed("close", err)
+	}
+	h.settled()
+	return 0
+}
+
+// Fsync implements fs.FileFsyncer.
+func (h *handle) Fsync(context.Context, uint32) syscall.Errno {
+	if err := h.file.Sync(uninterrupted()); err != nil {
+		return h.failed("fsync", err)
+	}
+	h.settled()
+	return 0
+}
+
+// settled notes the version that a commit made, once nothing is left to commit.
+func (h *handle) settled() {
+	if !h.file.Writable() {
+		return
+	}
+	if base, clean := h.file.Saved(); clean {
+		h.n.saved(base)
+	}
+}
+
+// failed gives the errno of a failure after which the node may not be what is under its name
+// any more.
+func (h *handle) failed(op string, err error) syscall.Errno {
+	if errors.Is(err, file.ErrConflicted) || h.file.Detached() {
+		h.n.f.tree.Forget(h.file.Key())
+		h.n.drop()
+	}
+	return h.n.f.fail(op, h.file.Key(), err)
+}
+
+// Release implements fs.FileReleaser.
+func (h *handle) Release(context.Context) syscall.Errno {
+	attr := h.file.Attr()
+	h.n.mu.Lock()
+	delete(h.n.handles, h)
+	h.n.attr = attr
+	h.n.mu.Unlock()
+	h.file.Release()
+	return 0
+}
+
+// Locks that are not shared between hosts are refused (SEMANTICS G8). Giving back what
+// nobody has is no error.
+
+// Getlk implements fs.NodeGetlker.
+func (n *fileNode) Getlk(context.Context, fs.FileHandle, uint64, *fuse.FileLock, uint32, *fuse.FileLock) syscall.Errno {
+	return n.refuseLock()
+}
+
+// Setlk implements fs.NodeSetlker.
+func (n *fileNode) Setlk(_ context.Context, _ fs.FileHandle, _ uint64, l *fuse.FileLock, _ uint32) syscall.Errno {
+	if l.Typ == unix.F_UNLCK {
+		return 0
+	}
+	return n.refuseLock()
+}
+
+// Setlkw implements fs.NodeSetlkwer.
+func (n *fileNode) Setlkw(ctx context.Context, h fs.FileHandle, owner uint64, l *fuse.FileLock, flags uint32) syscall.Errno {
+	return n.Setlk(ctx, h, owner, l, flags)
+}
+
+func (n *fileNode) refuseLock() syscall.Errno {
+	n.f.locksSaid.Do(func() {
+		n.f.log.Warn("flock and fcntl locks are refused with ENOLCK: they would hold on this host alone; programs that need them (SQLite, mail stores) do not work here", "key", n.keyNow())
+	})
+	return unix.ENOLCK
+}

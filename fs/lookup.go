@@ -1,0 +1,128 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/fs/file"
+	"github.com/latchfs/latchfs/fs/tree"
+	"github.com/latchfs/latchfs/store"
+)
+
+// An entry is what a name of a directory shows.
+type entry struct {
+	name string
+	key  string
+	attr file.Attr
+	// live: this host, not the bucket, has the truth.
+	live bool
+}
+
+func (e entry) dir() bool { return e.attr.Mode&file.ModeType == file.ModeDir }
+
+// find looks a name up: first among the files that are open for write here, then in the
+// bucket.
+func (f *front) find(ctx context.Context, d *dirNode, name string) (entry, error) {
+	key, err := f.tree.Key(d.key, name)
+	if err != nil {
+		return entry{}, err
+	}
+	if a, ok := f.files.Attr(key); ok {
+		return entry{name: name, key: key, attr: a, live: true}, nil
+	}
+	found, err := f.tree.Lookup(ctx, d.key, name)
+	if err != nil {
+		return entry{}, err
+	}
+	e := f.entry(found)
+	// It may have been opened or committed here while we looked.
+	if a, ok := f.files.Attr(e.key); ok && !e.dir() {
+		e.attr, e.live = a, true
+	}
+	return e, nil
+}
+
+// entry translates what the bucket shows.
+func (f *front) entry(e tree.Entry) entry {
+	if e.Dir && e.Info.ETag == "" {
+		a := f.bareDir() // no marker
+		return entry{name: e.Name, key: e.Key, attr: a}
+	}
+	return entry{name: e.Name, key: e.Key, attr: file.AttrOf(e.Info, f.defaults)}
+}
+
+// Lookup implements fs.NodeLookuper.
+func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	ctx, stop := untilKilled(ctx)
+	defer stop()
+	if name == versionsName {
+		return d.lookupVersions(ctx, out), 0
+	}
+	e, err := d.f.find(ctx, d, name)
+	if err != nil {
+		return nil, d.f.fail("lookup", d.key+name, err)
+	}
+	return d.answer(ctx, e, out), 0
+}
+
+// answer fills the reply to whatever looks up or makes a name.
+func (d *dirNode) answer(ctx context.Context, e entry, out *fuse.EntryOut) *fs.Inode {
+	d.f.fill(&out.Attr, e.attr)
+	out.SetAttrTimeout(d.f.ttl)
+	out.SetEntryTimeout(d.f.ttl)
+	return d.child(ctx, e)
+}
+
+// staleIfGone: what the kernel knows by its inode and is not there any more is stale; Linux
+// looks the path up again and finds out.
+func staleIfGone(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return file.ErrStale
+	}
+	return err
+}
+
+// blockSize is what stat(2) recommends for reads and writes.
+const blockSize = 1 << 17
+
+// Statfs implements fs.NodeStatfser. A bucket has no limit; programs that ask for space get
+// an answer that they cannot exhaust.
+func (d *dirNode) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno {
+	const total = 1 << 50
+	out.Bsize, out.Frsize = 4096, 4096
+	out.Blocks = total / 4096
+	out.Bfree, out.Bavail = out.Blocks, out.Blocks
+	out.Files, out.Ffree = 1<<32, 1<<32
+	out.NameLen = 255
+	return 0
+}
+
+// What is refused.
+
+// Link implements fs.NodeLinker.
+func (d *dirNode) Link(_ context.Context, _ fs.InodeEmbedder, name string, _ *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	return nil, d.f.fail("link", d.key+name, errHardLink)
+}
+
+// Mknod implements fs.NodeMknoder. Regular files come by way of Create.
+func (d *dirNode) Mknod(ctx context.Context, name string, mode, _ uint32, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	if mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, d.f.fail("mknod", d.key+name, errNode)
+	}
+	e, h, err := d.create(ctx, name, unix.O_WRONLY, mode)
+	if err != nil {
+		return nil, d.f.fail("mknod", d.key+name, err)
+	}
+	in := d.answer(ctx, e, out)
+	err = h.Sync(uninterrupted())
+	h.Release()
+	if err != nil {
+		return nil, d.f.fail("mknod", e.key, err)
+	}
+	return in, 0
+}

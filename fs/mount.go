@@ -1,0 +1,128 @@
+package fs
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/fs/file"
+	"github.com/latchfs/latchfs/fs/history"
+	"github.com/latchfs/latchfs/fs/reader"
+	"github.com/latchfs/latchfs/fs/tree"
+)
+
+// Config is what a mount shows and how.
+type Config struct {
+	Tree     *tree.Tree
+	Files    *file.Table
+	Reader   *reader.Reader
+	History  *history.History
+	Defaults file.Defaults
+
+	ReadOnly, AllowOther bool
+	// MetadataTTL is how long the kernel may believe names and attributes.
+	MetadataTTL time.Duration
+	// FsName is what df and /proc/mounts call the mount: its source.
+	FsName string
+	Log    *slog.Logger
+}
+
+// A Server is a file system that is mounted.
+type Server struct{ server *fuse.Server }
+
+// Wait returns once the mount is gone and no request is being served any more.
+func (s *Server) Wait() { s.server.Wait() }
+
+const (
+	// maxWrite is the largest read or write request: the most that Linux allows without a
+	// change to /proc/sys/fs/fuse/max_pages_limit.
+	maxWrite = 1 << 20
+	// maxBackground is how many reads ahead the kernel keeps in flight.
+	maxBackground = 64
+	// maxInflight bounds the memory in bytes of requests that are being served.
+	maxInflight = 64 << 20
+	// readAheadKB is how far the kernel reads ahead. The option of INIT is capped at 128 KiB;
+	// /sys takes more.
+	readAheadKB = 4096
+)
+
+// Mount mounts the file system at dir and serves it until it is unmounted.
+func Mount(dir string, c Config) (*Server, error) {
+	f := newFront(c)
+	zero := time.Duration(0)
+	root := &dirNode{f: f, key: c.Tree.Root()}
+	raw := fs.NewNodeFS(root, &fs.Options{
+		// Every reply sets its own; where one could be forgotten nothing is believed.
+		EntryTimeout: &zero, AttrTimeout: &zero,
+		NullPermissions: true,
+		RootStableAttr:  &fs.StableAttr{Ino: rootIno},
+	})
+	o := &fuse.MountOptions{
+		AllowOther: c.AllowOther,
+		// The kernel checks permissions; there would be an ACCESS request for each step else.
+		Options: []string{"default_permissions"},
+		FsName:  c.FsName, Name: "latchfs",
+		MaxWrite: maxWrite, MaxBackground: maxBackground, MaxInflightRequestBytes: maxInflight,
+		// Locks that cannot be shared are refused, not left to the kernel (SEMANTICS G8).
+		EnableLocks: true,
+		// ATOMIC_O_TRUNC: else O_TRUNC comes as a SETATTR of its own, before which nothing may be
+		// thrown away. HANDLE_KILLPRIV_V2: else each write asks for security.capability first.
+		ExtraCapabilities: fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_HANDLE_KILLPRIV_V2 | fuse.CAP_READDIRPLUS_AUTO,
+		PanicHandler:      f.panicked,
+	}
+	if c.ReadOnly {
+		o.Options = append(o.Options, "ro")
+		o.DirectMountFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV
+	}
+	if os.Geteuid() == 0 {
+		o.DirectMountStrict = true // mount(2) says why it fails; fusermount3 does not
+	}
+	server, err := fuse.NewServer(raw, dir, o)
+	if err != nil {
+		return nil, err
+	}
+	go server.Serve()
+	if err := server.WaitMount(); err != nil {
+		return nil, err
+	}
+	if err := f.learnDevice(dir); err != nil {
+		return nil, err
+	}
+	f.setReadAhead()
+	return &Server{server}, nil
+}
+
+// learnDevice finds the device number of the mount, by which descriptors of its files are
+// told from others. AT_STATX_DONT_SYNC: the kernel must not ask us, who would have to answer.
+func (f *front) learnDevice(dir string) error {
+	var st unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, dir, unix.AT_STATX_DONT_SYNC|unix.AT_NO_AUTOMOUNT, unix.STATX_TYPE, &st); err != nil {
+		return fmt.Errorf("looking at the mount: %w", err)
+	}
+	f.device.Store(unix.Mkdev(st.Dev_major, st.Dev_minor))
+	return nil
+}
+
+// setReadAhead raises the kernel's read-ahead, which only root may. Without it large reads
+// come in smaller requests.
+func (f *front) setReadAhead() {
+	dev := f.device.Load()
+	name := fmt.Sprintf("%d:%d", unix.Major(dev), unix.Minor(dev))
+	err := os.WriteFile(filepath.Join("/sys/class/bdi", name, "read_ahead_kb"), []byte(strconv.Itoa(readAheadKB)), 0)
+	if err != nil {
+		f.log.Debug("the kernel's read-ahead stays as it is", "err", err)
+	}
+}
+
+// panicked answers a request whose handler panicked.
+func (f *front) panicked(v any) fuse.Status {
+	f.log.Error("a bug in latchfs: a request failed", "panic", fmt.Sprint(v), "stack", stack())
+	return fuse.EIO
+}

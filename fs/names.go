@@ -1,0 +1,195 @@
+package fs
+
+import (
+	"context"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/fs/file"
+)
+
+// Mkdir implements fs.NodeMkdirer.
+func (d *dirNode) Mkdir(ctx context.Context, name string, mode uint32, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	key, err := d.f.tree.DirKey(d.key, name)
+	if err != nil {
+		return nil, d.f.fail("mkdir", d.key+name, err)
+	}
+	c := callerOf(ctx)
+	a, err := d.f.files.Mkdir(uninterrupted(), key, mode, c.Uid, c.Gid)
+	if err != nil {
+		d.f.tree.Forget(key)
+		return nil, d.f.fail("mkdir", key, err)
+	}
+	return d.answer(ctx, entry{name: name, key: key, attr: a}, out), 0
+}
+
+// Symlink implements fs.NodeSymlinker.
+func (d *dirNode) Symlink(ctx context.Context, target, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	key, err := d.f.tree.Key(d.key, name)
+	if err != nil {
+		return nil, d.f.fail("symlink", d.key+name, err)
+	}
+	c := callerOf(ctx)
+	a, err := d.f.files.Symlink(uninterrupted(), key, target, c.Uid, c.Gid)
+	if err != nil {
+		d.f.tree.Forget(key)
+		return nil, d.f.fail("symlink", key, err)
+	}
+	return d.answer(ctx, entry{name: name, key: key, attr: a}, out), 0
+}
+
+// Readlink implements fs.NodeReadlinker.
+func (n *fileNode) Readlink(ctx context.Context) ([]byte, syscall.Errno) {
+	ctx, stop := untilKilled(ctx)
+	defer stop()
+	target, err := n.f.files.Readlink(ctx, n.keyNow())
+	if err != nil {
+		return nil, n.f.fail("readlink", n.keyNow(), staleIfGone(err))
+	}
+	return []byte(target), 0
+}
+
+// fileKey is the key of what is under a name: a file beside a directory of the same name is
+// shown under another one than its key's.
+func (d *dirNode) fileKey(name string) (string, error) {
+	if in := d.GetChild(name); in != nil {
+		if n, ok := in.Operations().(*fileNode); ok {
+			if key := n.keyNow(); key != "" {
+				return key, nil
+			}
+		}
+	}
+	return d.f.tree.Key(d.key, name)
+}
+
+// Unlink implements fs.NodeUnlinker.
+func (d *dirNode) Unlink(_ context.Context, name string) syscall.Errno {
+	key, err := d.fileKey(name)
+	if err == nil {
+		err = d.f.files.Unlink(uninterrupted(), key)
+	}
+	if err != nil {
+		d.f.tree.Forget(key)
+		return d.f.fail("unlink", d.key+name, err)
+	}
+	d.f.gone(key)
+	return 0
+}
+
+// gone takes the name from the node that had it.
+func (f *front) gone(key string) {
+	f.mu.Lock()
+	n := f.current[key]
+	f.mu.Unlock()
+	switch n := n.(type) {
+	case *fileNode:
+		n.drop()
+	case *dirNode:
+		f.mu.Lock()
+		f.retire(key, n)
+		f.mu.Unlock()
+	}
+}
+
+// Rmdir implements fs.NodeRmdirer.
+func (d *dirNode) Rmdir(_ context.Context, name string) syscall.Errno {
+	key, err := d.f.tree.DirKey(d.key, name)
+	if err == nil {
+		err = d.f.empty(key)
+	}
+	if err == nil {
+		err = d.f.files.Rmdir(uninterrupted(), key)
+	}
+	if err != nil {
+		d.f.tree.Forget(key)
+		return d.f.fail("rmdir", d.key+name, err)
+	}
+	d.f.gone(key)
+	return 0
+}
+
+// empty fails if the directory shows a directory that the bucket does not have: one whose
+// last entry was removed here, which stays until it is removed itself.
+func (f *front) empty(key string) error {
+	entries, err := f.tree.List(uninterrupted(), key)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Dir && e.Info.ETag == "" {
+			return file.ErrNotEmpty
+		}
+	}
+	return nil
+}
+
+// Rename implements fs.NodeRenamer.
+func (d *dirNode) Rename(_ context.Context, name string, newParent fs.InodeEmbedder, newName string, flags uint32) syscall.Errno {
+	to, ok := newParent.(*dirNode)
+	if !ok {
+		return d.f.fail("rename", d.key+name, errReadOnly)
+	}
+	if err := d.rename(name, to, newName, flags); err != nil {
+		return d.f.fail("rename", d.key+name, err)
+	}
+	return 0
+}
+
+func (d *dirNode) rename(name string, to *dirNode, newName string, flags uint32) error {
+	if flags&^unix.RENAME_NOREPLACE != 0 {
+		return errExchange
+	}
+	if in := d.GetChild(name); in != nil && in.IsDir() {
+		return errRenameDir
+	}
+	oldKey, err := d.fileKey(name)
+	if err != nil {
+		return err
+	}
+	newKey, err := to.fileKey(newName)
+	if err != nil {
+		return err
+	}
+	if oldKey == newKey {
+		return nil
+	}
+	if err := d.f.files.Rename(uninterrupted(), oldKey, newKey, flags&unix.RENAME_NOREPLACE != 0); err != nil {
+		d.f.tree.Forget(oldKey)
+		d.f.tree.Forget(newKey)
+		return err
+	}
+	d.f.moved(oldKey, to, newKey, newName)
+	return nil
+}
+
+// moved lets the node of the old name go on under the new one, whose own node loses it. Its
+// pages stay: a rename changes no bytes.
+func (f *front) moved(oldKey string, to *dirNode, newKey, newName string) {
+	f.gone(newKey)
+	f.mu.Lock()
+	n, ok := f.current[oldKey].(*fileNode)
+	if ok {
+		delete(f.current, oldKey)
+		f.current[newKey] = n
+		n.mu.Lock()
+		n.key, n.parent, n.name = newKey, to, newName
+		n.mu.Unlock()
+	}
+	f.mu.Unlock()
+	if !ok {
+		return
+	}
+	e, err := f.find(uninterrupted(), to, newName) // which we know since we made it
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err != nil || e.key != n.key {
+		return // the next lookup finds out
+	}
+	if n.pages.Same(n.seen) && !n.dirtied {
+		n.pages = e.attr.Base
+	}
+	n.attr, n.seen = e.attr, e.attr.Base
+}

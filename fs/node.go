@@ -1,0 +1,242 @@
+package fs
+
+import (
+	"context"
+	"sync"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/fs/file"
+	"github.com/latchfs/latchfs/store"
+)
+
+// A dirNode is a directory. Its key ends in "/", or is "" for the root of a bucket; it
+// never changes, since directories are not renamed.
+type dirNode struct {
+	fs.Inode
+	f      *front
+	key    string
+	parent *dirNode // nil for the root
+	name   string
+}
+
+func (d *dirNode) number() uint64 { return d.StableAttr().Ino }
+
+// OnForget implements fs.NodeOnForgetter.
+func (d *dirNode) OnForget() { d.f.forget(d.key, d) }
+
+// A fileNode is a regular file or a symlink.
+type fileNode struct {
+	fs.Inode
+	f *front
+
+	mu sync.Mutex // taken after front.mu
+
+	// The fields below are guarded by mu.
+
+	key    string
+	parent *dirNode
+	name   string // that it is shown under
+	attr   file.Attr
+	// seen is the version whose attributes the kernel has.
+	seen store.Base
+	// pages is the version whose bytes the kernel's pages show, besides what was written
+	// through this node.
+	pages store.Base
+	// dirtied: something was written through this node since pages was set.
+	dirtied bool
+	handles map[*handle]struct{}
+}
+
+func (n *fileNode) number() uint64 { return n.StableAttr().Ino }
+
+// OnForget implements fs.NodeOnForgetter.
+func (n *fileNode) OnForget() { n.f.forget(n.keyNow(), n) }
+
+func (n *fileNode) keyNow() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.key
+}
+
+// isOpen tells whether descriptors of the node may be open.
+func (n *fileNode) isOpen() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.handles) > 0
+}
+
+// anyHandle returns a handle of the node, rather one that may write; nil if there is none.
+func (n *fileNode) anyHandle() *handle {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var found *handle
+	for h := range n.handles {
+		if found == nil || h.file.Writable() {
+			found = h
+		}
+	}
+	return found
+}
+
+// shows tells whether the node may go on under its name when that was found to be the
+// version with these attributes. live: the version is what processes here made of it. n.mu
+// is held.
+func (n *fileNode) shows(a file.Attr, live bool) bool {
+	if a.Mode&file.ModeType != n.Mode() {
+		return false
+	}
+	if live {
+		return true
+	}
+	// What was written here ended without our knowing what became of it.
+	return !n.dirtied && n.seen.Same(a.Base)
+}
+
+// child gives the node for what was found under a name: the one that the kernel may know if
+// it is still the same object, else a new one.
+func (d *dirNode) child(ctx context.Context, e entry) *fs.Inode {
+	f := d.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if e.dir() {
+		if n, ok := f.current[e.key].(*dirNode); ok {
+			return n.EmbeddedInode()
+		}
+		n := &dirNode{f: f, key: e.key, parent: d, name: e.name}
+		return d.NewInode(ctx, n, f.identify(e.key, n, fuse.S_IFDIR))
+	}
+	if n, ok := f.current[e.key].(*fileNode); ok {
+		n.mu.Lock()
+		same := n.shows(e.attr, e.live)
+		if same {
+			n.attr, n.seen = e.attr, e.attr.Base
+		}
+		n.mu.Unlock()
+		if same {
+			return n.EmbeddedInode()
+		}
+		f.retire(e.key, n)
+	}
+	return d.newFile(ctx, e)
+}
+
+// newFile makes a new node. f.mu is held.
+func (d *dirNode) newFile(ctx context.Context, e entry) *fs.Inode {
+	n := &fileNode{
+		f: d.f, key: e.key, parent: d, name: e.name, attr: e.attr, seen: e.attr.Base,
+		handles: make(map[*handle]struct{}),
+	}
+	return d.NewInode(ctx, n, d.f.identify(e.key, n, e.attr.Mode&file.ModeType))
+}
+
+// retired tells that the name belongs to another node by now. A node that the kernel had
+// forgotten and found again takes its name back.
+func (n *fileNode) retired() bool {
+	n.f.mu.Lock()
+	defer n.f.mu.Unlock()
+	key := n.keyNow()
+	cur, ok := n.f.current[key]
+	if !ok && key != "" {
+		n.f.current[key] = n
+		return false
+	}
+	return cur != n
+}
+
+// drop takes the name from a node whose object is not under it any more.
+func (n *fileNode) drop() {
+	n.f.mu.Lock()
+	defer n.f.mu.Unlock()
+	n.f.retire(n.keyNow(), n)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.key = "" // nothing is its name
+}
+
+// saved notes that what was written through the node is in the bucket as this version.
+func (n *fileNode) saved(b store.Base) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.seen, n.pages, n.dirtied = b, b, false
+}
+
+// Getattr implements fs.NodeGetattrer.
+func (d *dirNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	ctx, stop := untilKilled(ctx)
+	defer stop()
+	a := d.f.bareDir()
+	if d.parent != nil {
+		e, err := d.f.find(ctx, d.parent, d.name)
+		if err == nil && !e.dir() {
+			err = file.ErrStale
+		}
+		if err != nil {
+			return d.f.fail("getattr", d.key, staleIfGone(err))
+		}
+		a = e.attr
+	}
+	d.f.fill(&out.Attr, a)
+	out.SetTimeout(d.f.ttl)
+	return 0
+}
+
+// Getattr implements fs.NodeGetattrer. An open file has the attributes of what its handles
+// read, whatever is under the name by now.
+func (n *fileNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	ctx, stop := untilKilled(ctx)
+	defer stop()
+	a, err := n.stat(ctx)
+	if err != nil {
+		return n.f.fail("getattr", n.keyNow(), staleIfGone(err))
+	}
+	n.f.fill(&out.Attr, a)
+	if n.keyNow() == "" {
+		out.Attr.Nlink = 0
+	}
+	out.SetTimeout(n.f.ttl)
+	return 0
+}
+
+func (n *fileNode) stat(ctx context.Context) (file.Attr, error) {
+	if h := n.anyHandle(); h != nil {
+		return h.file.Attr(), nil
+	}
+	n.mu.Lock()
+	key, parent, name, last := n.key, n.parent, n.name, n.attr
+	n.mu.Unlock()
+	if key == "" {
+		return last, nil
+	}
+	e, err := n.f.find(ctx, parent, name)
+	if err != nil {
+		return file.Attr{}, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if e.key != n.key || e.attr.Mode&file.ModeType != n.Mode() || n.dirtied && !e.live {
+		return file.Attr{}, file.ErrStale
+	}
+	n.attr, n.seen = e.attr, e.attr.Base
+	return e.attr, nil
+}
+
+// fill translates attributes.
+func (f *front) fill(out *fuse.Attr, a file.Attr) {
+	out.Mode = a.Mode
+	out.Uid, out.Gid = a.UID, a.GID
+	out.Size = uint64(a.Size)
+	out.Nlink = 1 // of a directory too: it says that the number tells nothing of subdirectories
+	out.SetTimes(&a.Atime, &a.Mtime, &a.Ctime)
+	out.Blksize = blockSize
+	out.Blocks = (out.Size + 511) / 512 // stat(2): in units of 512 bytes
+}
+
+// bareDir are the attributes of a directory without a marker, and of the root.
+func (f *front) bareDir() file.Attr {
+	return file.Attr{Mode: unix.S_IFDIR | f.defaults.DirMode, UID: f.defaults.UID, GID: f.defaults.GID,
+		Mtime: f.began, Atime: f.began, Ctime: f.began}
+}

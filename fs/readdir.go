@@ -1,0 +1,146 @@
+package fs
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/fs/file"
+)
+
+// maxLink is the size in bytes up to which an object may be a symlink: what a listing shows
+// of it leaves the type open.
+const maxLink = 4095
+
+// A dirHandle is an open directory: its entries as they were when it was read first, or
+// since the last rewind.
+type dirHandle struct {
+	list func(ctx context.Context) ([]listed, error)
+	fail func(err error) syscall.Errno
+
+	// go-fuse calls one method at a time.
+	entries []listed
+	next    int
+}
+
+// A listed entry knows its node if that needs no request.
+type listed struct {
+	fuse.DirEntry
+	node func(ctx context.Context, out *fuse.EntryOut) *fs.Inode
+}
+
+// Readdirent implements fs.FileReaddirenter.
+func (h *dirHandle) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Errno) {
+	if h.entries == nil {
+		ctx, stop := untilKilled(ctx)
+		defer stop()
+		entries, err := h.list(ctx)
+		if err != nil {
+			return nil, h.fail(err)
+		}
+		h.entries = append([]listed{
+			{DirEntry: fuse.DirEntry{Name: ".", Mode: fuse.S_IFDIR}}, {DirEntry: fuse.DirEntry{Name: "..", Mode: fuse.S_IFDIR}},
+		}, entries...)
+	}
+	if h.next >= len(h.entries) {
+		return nil, 0
+	}
+	e := &h.entries[h.next].DirEntry
+	h.next++
+	e.Off = uint64(h.next)
+	return e, 0
+}
+
+// Lookup implements fs.FileLookuper, for READDIRPLUS: it answers what is known without a
+// request, and otherwise leaves it to a LOOKUP that may never come.
+func (h *dirHandle) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	for i := h.next - 1; i >= 0 && i < len(h.entries); i-- {
+		if e := h.entries[i]; e.Name == name {
+			if e.node == nil {
+				break
+			}
+			if in := e.node(ctx, out); in != nil {
+				return in, 0
+			}
+			break
+		}
+	}
+	return nil, unix.ENOENT
+}
+
+// Seekdir implements fs.FileSeekdirer. A rewind reads the directory anew.
+func (h *dirHandle) Seekdir(_ context.Context, off uint64) syscall.Errno {
+	if off == 0 {
+		h.entries = nil
+	}
+	h.next = int(off)
+	return 0
+}
+
+// Releasedir implements fs.FileReleasedirer.
+func (h *dirHandle) Releasedir(context.Context, uint32) {}
+
+// Fsyncdir implements fs.FileFsyncdirer: names are in the bucket when their call returns.
+func (h *dirHandle) Fsyncdir(context.Context, uint32) syscall.Errno { return 0 }
+
+// OpendirHandle implements fs.NodeOpendirHandler.
+func (d *dirNode) OpendirHandle(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
+	return &dirHandle{list: d.list, fail: func(err error) syscall.Errno { return d.f.fail("readdir", d.key, err) }}, 0, 0
+}
+
+// list shows what is in the bucket and the files that were made here and are not there yet.
+func (d *dirNode) list(ctx context.Context) ([]listed, error) {
+	found, err := d.f.tree.List(ctx, d.key)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]listed, 0, len(found))
+	names := make(map[string]bool, len(found))
+	for _, e := range found {
+		if e.Name == versionsName {
+			continue // the view has this name
+		}
+		names[e.Name] = true
+		x := d.f.entry(e)
+		l := listed{DirEntry: fuse.DirEntry{Name: e.Name, Ino: number(e.Key, 0), Mode: x.attr.Mode & file.ModeType}}
+		known := e.Complete || e.Dir && e.Info.ETag == ""
+		if !known && !e.Dir && e.Info.Size > 0 && e.Info.Size <= maxLink {
+			l.Mode = 0 // DT_UNKNOWN
+		}
+		if a, ok := d.f.files.Attr(e.Key); ok && !e.Dir {
+			x.attr, x.live, known = a, true, true
+			l.Mode = a.Mode & file.ModeType
+		}
+		if known {
+			l.node = d.node(x)
+		}
+		entries = append(entries, l)
+	}
+	for key, a := range d.f.files.Unsaved(d.key) {
+		name := strings.TrimPrefix(key, d.key)
+		if !names[name] {
+			x := entry{name: name, key: key, attr: a, live: true}
+			entries = append(entries, listed{DirEntry: fuse.DirEntry{Name: name, Ino: number(key, 0), Mode: a.Mode & file.ModeType}, node: d.node(x)})
+		}
+	}
+	slices.SortFunc(entries, func(a, b listed) int { return strings.Compare(a.Name, b.Name) })
+	return entries, nil
+}
+
+func (d *dirNode) node(e entry) func(context.Context, *fuse.EntryOut) *fs.Inode {
+	return func(ctx context.Context, out *fuse.EntryOut) *fs.Inode {
+		if e.live { // it may have been saved or removed since
+			a, ok := d.f.files.Attr(e.key)
+			if !ok {
+				return nil
+			}
+			e.attr = a
+		}
+		return d.answer(ctx, e, out)
+	}
+}

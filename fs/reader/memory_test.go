@@ -1,0 +1,180 @@
+package reader
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/latchfs/latchfs/store"
+)
+
+// Many files share budgets from nothing to plenty; the server counts what is in use.
+func TestBudget(t *testing.T) {
+	for _, budget := range []int64{0, blockSize - 1, blockSize, 1 * mib, 10 * mib} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServer(10 * mib)
+			s.latency = 10 * time.Millisecond
+			r := New(s, budget)
+			over := make(chan int64, 1)
+			s.broken = func(int, store.Range) (int64, error) {
+				if u := r.Used(); u > budget {
+					select {
+					case over <- u:
+					default:
+					}
+				}
+				return -1, nil
+			}
+			var wg sync.WaitGroup
+			for range 5 {
+				wg.Go(func() {
+					p := r.Pin(s.info)
+					defer p.Close()
+					for off := int64(0); off < s.info.Size; off += 512 * kib {
+						if err := tryRead(t.Context(), p, off, 512*kib); err != nil {
+							t.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			select {
+			case u := <-over:
+				t.Errorf("%d of %d bytes used", u, budget)
+			default:
+			}
+			if s.sent != 5*s.info.Size {
+				t.Errorf("%d bytes for %d", s.sent, 5*s.info.Size)
+			}
+			synctest.Wait()
+			s.done(t, r)
+		})
+	}
+}
+
+// A file that rests gives its memory to one that is read, and goes on later.
+func TestRestingFileGivesMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(1 << 30)
+		r := New(s, 16*mib)
+		begin := func() *Pinned {
+			p := r.Pin(s.info)
+			for off := int64(0); off < 8*mib; off += 128 * kib {
+				read(t, p, off, 128*kib)
+			}
+			synctest.Wait()
+			return p
+		}
+		a, b := begin(), begin()
+		if len(a.blocks) == 0 {
+			t.Fatal("nothing was read ahead")
+		}
+		read(t, b, 8*mib, 128*kib)
+		if len(a.blocks) == 0 {
+			t.Error("a file that was just read lost its memory")
+		}
+		time.Sleep(idle)
+		for off := int64(8*mib + 128*kib); off < 12*mib; off += 128 * kib {
+			read(t, b, off, 128*kib)
+		}
+		if len(a.blocks) != 0 {
+			t.Errorf("a file that rests keeps %d blocks", len(a.blocks))
+		}
+		b.Close()
+		n := len(s.answers())
+		for off := int64(8 * mib); off < 40*mib; off += 128 * kib {
+			read(t, a, off, 128*kib)
+		}
+		if n := len(s.answers()) - n; n > 40 {
+			t.Errorf("%d requests for the second half", n)
+		}
+		a.Close()
+		synctest.Wait()
+		s.done(t, r)
+	})
+}
+
+func TestCloseWithReadsUnderWay(t *testing.T) {
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(seed, 3))
+			s := newServer(1 << 50)
+			s.latency = 10 * time.Millisecond
+			r := New(s, 8*mib)
+			p := r.Pin(s.info)
+			var wg sync.WaitGroup
+			for i := range int64(4) {
+				wg.Go(func() {
+					for off := i * 256 * kib; off < s.info.Size; off += 1 * mib {
+						err := tryRead(t.Context(), p, off, 256*kib)
+						if errors.Is(err, os.ErrClosed) {
+							return
+						}
+						if err != nil {
+							t.Error(err)
+						}
+					}
+					t.Error("Close did not end the reads")
+				})
+			}
+			time.Sleep(time.Duration(rnd.Int64N(int64(60 * time.Millisecond))))
+			began := time.Now()
+			p.Close()
+			if took := time.Since(began); took != 0 {
+				t.Errorf("Close took %v", took)
+			}
+			p.Close()
+			wg.Wait()
+			synctest.Wait()
+			s.done(t, r)
+		})
+	}
+}
+
+// One reader that gives up waits no longer, and takes nothing from the others.
+func TestCancelledReadLeavesTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(64 * mib)
+		s.latency = time.Second
+		r := New(s, 32*mib)
+		p := r.Pin(s.info)
+		read(t, p, 0, 1*mib)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cause := errors.New("interrupted")
+		var wg sync.WaitGroup
+		wg.Go(func() { // starts the parts that all wait for
+			if err := tryRead(ctx, p, 1*mib, 1*mib); !errors.Is(err, cause) {
+				t.Errorf("got %v", err)
+			}
+		})
+		synctest.Wait()
+		wg.Go(func() {
+			if err := tryRead(t.Context(), p, 2*mib, 1*mib); err != nil {
+				t.Error(err)
+			}
+		})
+		wg.Go(func() { // far away: a request of its own
+			if err := tryRead(ctx, p, 60*mib, 1*mib); !errors.Is(err, cause) {
+				t.Errorf("got %v", err)
+			}
+		})
+		synctest.Wait()
+		began := time.Now()
+		cancel(cause)
+		synctest.Wait()
+		if took := time.Since(began); took != 0 {
+			t.Errorf("%v passed", took)
+		}
+		wg.Wait()
+		s.once(t)
+		p.Close()
+		synctest.Wait()
+		s.done(t, r)
+	})
+}

@@ -1,0 +1,156 @@
+package reader
+
+import "context"
+
+const (
+	// near is how far in bytes a read may be from a sequence and still be of it. The kernel
+	// reads up to two windows of 4 MiB ahead of a program.
+	near = 8 << 20
+	// maxAhead is the largest window in bytes: four parts of maxPart.
+	maxAhead = 32 << 20
+	// minPart and maxPart bound the bytes of one request ahead. Below, S3's time to the
+	// first byte outweighs the transfer; above, it is small already.
+	minPart = 1 << 20
+	maxPart = 8 << 20
+	// maxParts is how many requests ahead of one file are under way at most.
+	maxParts = 4
+	// maxStrays is how many reads in a row outside of a sequence leave it alone: programs
+	// look up an index in between.
+	maxStrays = 4
+)
+
+// follow learns from a read of [off, end) and fetches ahead of it. r.mu is held.
+func (p *Pinned) follow(off, end int64) {
+	inBlock := p.has(off)
+	reach := p.asked.reach(off)
+	in, joined, fresh := p.asked.add(off, end)
+	switch {
+	case p.ahead == 0:
+		if joined && fresh {
+			p.ahead = min(4*(in.end-in.off), maxAhead)
+			p.strays = 0
+			p.next = max(off, reach)
+			p.pos = max(end, reach)
+			p.fetchAhead(end)
+		}
+	case inBlock || fresh && p.pos-near <= off && off <= p.next+near:
+		p.strays = 0
+		p.pos = max(p.pos, end)
+		if off > p.next || !inBlock && !joined { // it comes early, or into a gap
+			p.next = max(p.next, end)
+			return
+		}
+		p.grow(off, end)
+		p.trim()
+		p.fetchAhead(end)
+	case p.strays < maxStrays:
+		p.strays++
+	default:
+		p.stop()
+		p.asked = asked{{off, end}}
+	}
+}
+
+// stop ends the sequence and drops what it has in memory. r.mu is held.
+func (p *Pinned) stop() {
+	p.ahead = 0
+	for len(p.blocks) > 0 {
+		p.drop(p.blocks[len(p.blocks)-1])
+	}
+}
+
+// grow doubles the window for every part that the read of [off, end) enters. r.mu is held.
+func (p *Pinned) grow(off, end int64) {
+	for i := p.at(off); i < len(p.blocks) && p.blocks[i].off < end; i++ {
+		if b := p.blocks[i]; b.entry {
+			b.entry = false
+			p.ahead = min(2*p.ahead, maxAhead)
+		}
+	}
+}
+
+// trim drops the blocks that the sequence has left behind and halves the window for each:
+// a program that reads only here and there is not worth it. Blocks that are on their way or
+// being read stay. r.mu is held.
+func (p *Pinned) trim() {
+	for len(p.blocks) > 0 {
+		b := p.blocks[0]
+		if b.end() >= p.pos-near || b.holds > 1 {
+			break
+		}
+		p.drop(b)
+		if b.unread <= b.size/2 {
+			continue
+		}
+		p.ahead /= 2
+		if p.ahead < minPart/4 {
+			p.stop()
+		}
+	}
+}
+
+// fetchAhead starts parts until the window is full, memory is short or maxParts are under
+// way. What it leaves of the read that ends at end is fetched by that read. r.mu is held.
+func (p *Pinned) fetchAhead(end int64) {
+	for p.ahead > 0 && p.parts < maxParts && p.next < p.info.Size {
+		share := p.r.share(len(p.blocks), int(p.ahead/blockSize))
+		window := min(p.ahead, int64(share)*blockSize)
+		n := min(max(window/4, minPart), window, maxPart, p.info.Size-p.next)
+		if p.next+n > p.pos+window || !p.start(n) {
+			break
+		}
+	}
+	p.next = max(p.next, end)
+}
+
+// start fetches up to n bytes at next in the background; it tells whether there was memory
+// for any. r.mu is held.
+func (p *Pinned) start(n int64) bool {
+	bufs := p.r.take(int((n + blockSize - 1) / blockSize))
+	if len(bufs) == 0 {
+		return false
+	}
+	// The request serves whoever comes for its bytes, so no caller's context ends it.
+	ctx, cancel := context.WithCancel(context.Background())
+	blocks := make([]*block, len(bufs))
+	s := source{get: p.r.get, info: p.info, off: p.next}
+	for i, buf := range bufs {
+		size := min(blockSize, n)
+		n -= size
+		blocks[i] = &block{
+			off: p.next, buf: buf, size: size, unread: size, cancel: cancel,
+			ready: make(chan struct{}), holds: 2, entry: i == 0 && p.next >= p.pos,
+		}
+		p.next += size
+	}
+	s.end = p.next
+	p.blocks = append(p.blocks, blocks...)
+	p.r.owners[p] = struct{}{}
+	p.parts++
+	go func() {
+		defer cancel()
+		p.fill(ctx, s, blocks)
+	}()
+	return true
+}
+
+// fill reads s into the blocks, one after the other.
+func (p *Pinned) fill(ctx context.Context, s source, blocks []*block) {
+	defer s.close()
+	var err error
+	for _, b := range blocks {
+		if err == nil {
+			_, err = s.readFull(ctx, b.buf[:b.size])
+		}
+		p.r.mu.Lock()
+		b.settle(err)
+		if err != nil {
+			p.drop(b)
+		}
+		p.r.release(b)
+		p.r.mu.Unlock()
+	}
+	p.r.mu.Lock()
+	p.parts--
+	p.r.mu.Unlock()
+}

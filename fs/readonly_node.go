@@ -1,0 +1,91 @@
+package fs
+
+import (
+	"context"
+	"io"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/fs/reader"
+)
+
+// A readOnlyNode refuses what would change a node of the view. go-fuse would let some of it
+// pass in silence.
+type readOnlyNode struct{ f *front }
+
+// Getattr implements fs.NodeGetattrer for the directories of the view.
+func (r readOnlyNode) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	r.f.fillView(&out.Attr)
+	out.SetTimeout(r.f.ttl)
+	return 0
+}
+
+// Setattr implements fs.NodeSetattrer.
+func (readOnlyNode) Setattr(context.Context, fs.FileHandle, *fuse.SetAttrIn, *fuse.AttrOut) syscall.Errno {
+	return unix.EROFS
+}
+
+// Create implements fs.NodeCreater.
+func (readOnlyNode) Create(context.Context, string, uint32, uint32, *fuse.EntryOut) (*fs.Inode, fs.FileHandle, uint32, syscall.Errno) {
+	return nil, nil, 0, unix.EROFS
+}
+
+// Mkdir implements fs.NodeMkdirer.
+func (readOnlyNode) Mkdir(context.Context, string, uint32, *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	return nil, unix.EROFS
+}
+
+// Mknod implements fs.NodeMknoder.
+func (readOnlyNode) Mknod(context.Context, string, uint32, uint32, *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	return nil, unix.EROFS
+}
+
+// Symlink implements fs.NodeSymlinker.
+func (readOnlyNode) Symlink(context.Context, string, string, *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	return nil, unix.EROFS
+}
+
+// Link implements fs.NodeLinker.
+func (readOnlyNode) Link(context.Context, fs.InodeEmbedder, string, *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	return nil, unix.EROFS
+}
+
+// Unlink implements fs.NodeUnlinker.
+func (readOnlyNode) Unlink(context.Context, string) syscall.Errno { return unix.EPERM }
+
+// Rmdir implements fs.NodeRmdirer.
+func (readOnlyNode) Rmdir(context.Context, string) syscall.Errno { return unix.EPERM }
+
+// Rename implements fs.NodeRenamer.
+func (readOnlyNode) Rename(context.Context, string, fs.InodeEmbedder, string, uint32) syscall.Errno {
+	return unix.EROFS
+}
+
+// Getxattr implements fs.NodeGetxattrer.
+func (readOnlyNode) Getxattr(_ context.Context, name string, _ []byte) (uint32, syscall.Errno) {
+	return 0, getxattr(name)
+}
+
+// Setxattr implements fs.NodeSetxattrer.
+func (readOnlyNode) Setxattr(context.Context, string, []byte, uint32) syscall.Errno {
+	return unix.EROFS
+}
+
+// Removexattr implements fs.NodeRemovexattrer.
+func (readOnlyNode) Removexattr(context.Context, string) syscall.Errno { return unix.EROFS }
+
+func (r readOnlyNode) readdirFailed(key string) func(error) syscall.Errno {
+	return func(err error) syscall.Errno { return r.f.fail("readdir", key, err) }
+}
+
+// readAt reads until dest is full or the end.
+func readAt(ctx context.Context, p *reader.Pinned, dest []byte, off int64) (int, error) {
+	n, err := p.ReadAt(ctx, dest, off)
+	if err == io.EOF {
+		err = nil
+	}
+	return n, err
+}

@@ -1,0 +1,110 @@
+package fs
+
+import (
+	"context"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/fs/file"
+)
+
+// Setattr implements fs.NodeSetattrer: chmod, chown, utimens, truncate and ftruncate.
+func (n *fileNode) Setattr(ctx context.Context, fh fs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
+	c := changeOf(in)
+	h, _ := fh.(*handle)
+	if n.keyNow() == "" && h == nil {
+		if h = n.anyHandle(); h == nil {
+			return unix.ESTALE // nothing is left of it
+		}
+	}
+	if c.Size != nil || c.Mtime != nil {
+		n.mu.Lock()
+		n.dirtied = n.dirtied || len(n.handles) > 0
+		n.mu.Unlock()
+	}
+	var a file.Attr
+	var err error
+	if h != nil {
+		c.Caller = n.f.caller(ctx, n.number())
+		if a, err = h.file.SetAttr(uninterrupted(), c); err != nil {
+			return h.failed("setattr", err)
+		}
+	} else if a, err = n.setAttrByName(ctx, c); err != nil {
+		return n.f.fail("setattr", n.keyNow(), staleIfGone(err))
+	}
+	n.f.fill(&out.Attr, a)
+	out.SetTimeout(n.f.ttl) // go-fuse does not
+	return 0
+}
+
+// setAttrByName changes a file that the caller has not opened.
+func (n *fileNode) setAttrByName(ctx context.Context, c file.Change) (file.Attr, error) {
+	if n.retired() {
+		return file.Attr{}, file.ErrStale
+	}
+	c.Caller = n.f.caller(ctx, n.number())
+	a, err := n.f.files.SetAttr(uninterrupted(), n.keyNow(), c)
+	if err != nil {
+		return a, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.attr, n.seen = a, a.Base
+	return a, nil
+}
+
+// Setattr implements fs.NodeSetattrer. The size of a directory is no business of anybody.
+func (d *dirNode) Setattr(ctx context.Context, _ fs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
+	c := changeOf(in)
+	c.Size = nil
+	var a file.Attr
+	var err error
+	if d.parent == nil {
+		a, err = d.f.setRoot(c)
+	} else {
+		a, err = d.f.files.SetAttr(uninterrupted(), d.key, c)
+	}
+	if err != nil {
+		return d.f.fail("setattr", d.key, err)
+	}
+	d.f.fill(&out.Attr, a)
+	out.SetTimeout(d.f.ttl)
+	return 0
+}
+
+// setRoot answers a change of the mount's root, which no object keeps. Its times are
+// let pass: rsync and tar set those of the directory that they fill, and a directory's
+// times promise nothing here.
+func (f *front) setRoot(c file.Change) (file.Attr, error) {
+	a := f.bareDir()
+	if c.Mode != nil && *c.Mode != a.Mode&0o7777 || c.UID != nil && *c.UID != a.UID || c.GID != nil && *c.GID != a.GID {
+		return a, errRootAttr
+	}
+	return a, nil
+}
+
+func changeOf(in *fuse.SetAttrIn) (c file.Change) {
+	if v, ok := in.GetSize(); ok {
+		size := int64(v)
+		c.Size = &size
+	}
+	if v, ok := in.GetMode(); ok {
+		c.Mode = &v
+	}
+	if v, ok := in.GetUID(); ok {
+		c.UID = &v
+	}
+	if v, ok := in.GetGID(); ok {
+		c.GID = &v
+	}
+	if v, ok := in.GetMTime(); ok {
+		c.Mtime = &v
+	}
+	if v, ok := in.GetATime(); ok {
+		c.Atime = &v
+	}
+	return c
+}

@@ -1,0 +1,144 @@
+package tree
+
+import (
+	"testing"
+	"time"
+)
+
+// SEMANTICS Names: a directory whose last entry this mount removed stays for it.
+func TestEmptiedDirectoryStays(t *testing.T) {
+	b := newBucket("d/e/x", "f")
+	inTime(t, b, "", func(t *testing.T, tr *Tree) {
+		wantList(t, tr, "", "d/ f")
+		b.del("d/e/x")
+		tr.Note("d/e/x", nil)
+		for range 3 {
+			wantLookup(t, tr, "", "d", "d/*")
+			wantLookup(t, tr, "d/", "e", "e/*")
+			wantList(t, tr, "d/", "e/*")
+			wantList(t, tr, "d/e/", "")
+			time.Sleep(2 * ttl)
+			wantList(t, tr, "", "d/* f")
+			time.Sleep(2 * ttl)
+		}
+		tr.Note("d/e/", nil) // rmdir
+		wantLookup(t, tr, "d/", "e", "")
+		wantList(t, tr, "d/", "")
+		time.Sleep(2 * ttl)
+		wantLookup(t, tr, "d/", "e", "")
+		wantLookup(t, tr, "", "d", "d/*")
+		tr.Note("d/", nil)
+		wantList(t, tr, "", "f")
+		wantLookup(t, tr, "", "d", "")
+		if len(tr.kept) != 0 {
+			t.Errorf("kept: %v", tr.kept)
+		}
+	})
+}
+
+// Removing a directory ends the keeping of all in it: it was moved away.
+func TestMovedDirectoryDoesNotStay(t *testing.T) {
+	b := newBucket("d/e/x", "d/y")
+	inTime(t, b, "", func(t *testing.T, tr *Tree) {
+		for _, key := range []string{"d/e/x", "d/y", "d/"} {
+			b.del(key)
+			tr.Note(key, nil)
+		}
+		wantList(t, tr, "", "")
+		wantLookup(t, tr, "d/", "e", "")
+		if len(tr.kept) != 0 {
+			t.Errorf("kept: %v", tr.kept)
+		}
+	})
+}
+
+// A directory that was seen with other entries after our removal goes when others empty it.
+func TestDirectoryEmptiedByOthersGoes(t *testing.T) {
+	for name, see := range map[string]func(t *testing.T, tr *Tree){
+		"lookup":           func(t *testing.T, tr *Tree) { wantLookup(t, tr, "", "d", "d/*") },
+		"listing of it":    func(t *testing.T, tr *Tree) { wantList(t, tr, "d/", "y") },
+		"listing above it": func(t *testing.T, tr *Tree) { wantList(t, tr, "", "d/") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBucket("d/x", "d/y")
+			inTime(t, b, "", func(t *testing.T, tr *Tree) {
+				b.del("d/x")
+				tr.Note("d/x", nil)
+				see(t, tr)
+				b.del("d/y")
+				time.Sleep(ttl)
+				wantLookup(t, tr, "", "d", "")
+				wantList(t, tr, "", "")
+			})
+		})
+	}
+}
+
+// A directory with a kept one in it is not lost when others remove the rest.
+func TestParentOfKeptDirectoryStays(t *testing.T) {
+	b := newBucket("d/e/x", "d/y")
+	inTime(t, b, "", func(t *testing.T, tr *Tree) {
+		b.del("d/e/x")
+		tr.Note("d/e/x", nil)
+		wantList(t, tr, "d/", "e/* y")
+		wantLookup(t, tr, "", "d", "d/*")
+		b.del("d/y")
+		time.Sleep(ttl)
+		wantLookup(t, tr, "", "d", "d/*")
+		wantList(t, tr, "", "d/*")
+		wantLookup(t, tr, "d/", "e", "e/*")
+	})
+}
+
+// An object that others put under the name of a kept directory is shown as what it is.
+func TestObjectInPlaceOfKeptDirectory(t *testing.T) {
+	b := newBucket("d/x")
+	inTime(t, b, "", func(t *testing.T, tr *Tree) {
+		b.del("d/x")
+		tr.Note("d/x", nil)
+		b.put("d")
+		wantLookup(t, tr, "", "d", "d*")
+		wantList(t, tr, "", "d*")
+	})
+}
+
+// New entries by ourselves make it an ordinary directory again.
+func TestKeptDirectoryIsUsedAgain(t *testing.T) {
+	b := newBucket("d/e/x")
+	inTime(t, b, "", func(t *testing.T, tr *Tree) {
+		b.del("d/e/x")
+		tr.Note("d/e/x", nil)
+		i := b.put("d/e/z")
+		tr.Note("d/e/z", &i)
+		b.del("d/e/z")
+		time.Sleep(ttl)
+		wantLookup(t, tr, "", "d", "")
+		wantLookup(t, tr, "d/", "e", "")
+	})
+}
+
+// That it had no keys, which was seen before others put one there, does not come up again once
+// it is not kept any more.
+func TestKeptDirectoryIsFilledByOthers(t *testing.T) {
+	for name, see := range map[string]func(t *testing.T, tr *Tree){
+		"listing of it":    func(t *testing.T, tr *Tree) { wantList(t, tr, "d/", "y") },
+		"listing above it": func(t *testing.T, tr *Tree) { wantList(t, tr, "", "d/*") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBucket("d/x")
+			inTime(t, b, "", func(t *testing.T, tr *Tree) {
+				b.del("d/x")
+				tr.Note("d/x", nil)
+				wantLookup(t, tr, "", "d", "d/*") // has no keys
+				time.Sleep(ttl / 2)
+				b.put("d/y")
+				see(t, tr)
+				wantLookup(t, tr, "", "d", "d/*")
+				wantList(t, tr, "", "d/*")
+				b.del("d/y")
+				time.Sleep(ttl)
+				wantLookup(t, tr, "", "d", "")
+			})
+		})
+	}
+}

@@ -1,0 +1,170 @@
+package tree
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/latchfs/latchfs/store"
+)
+
+// List returns all entries of a directory by name; that of a directory which is not there
+// has none. Entries are complete where a HEAD or a write of our own described the version
+// that is listed.
+func (t *Tree) List(ctx context.Context, dir string) ([]Entry, error) {
+	t.mu.Lock()
+	if l, ok := t.listings.get(dir); ok && t.fresh(l.seen) {
+		entries := t.entries(dir, l)
+		t.mu.Unlock()
+		sortByName(entries)
+		return entries, nil
+	}
+	t.mu.Unlock()
+	entries, err := share(ctx, t, t.lists, dir, time.Now(), func(ctx context.Context) (func([]note) []Entry, error) {
+		l, some, err := t.fetch(ctx, dir)
+		if err != nil {
+			return nil, err
+		}
+		return func(notes []note) []Entry {
+			t.seen(dir, l, some, notes)
+			for _, n := range notes {
+				l.apply(dir, n)
+			}
+			t.listings.dropOldest(func(l *listing) bool { return !t.fresh(l.seen) })
+			if !forgotten(notes) {
+				t.listings.put(dir, l, 1+len(l.objects)+len(l.dirs))
+			}
+			return t.entries(dir, l)
+		}, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing %q: %w", dir, err)
+	}
+	entries = slices.Clone(entries) // others may have the same
+	sortByName(entries)
+	return entries, nil
+}
+
+func sortByName(entries []Entry) {
+	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// fetch lists a directory to its end. some tells whether there is a key of it at all, be it
+// the marker or one that no path can name.
+func (t *Tree) fetch(ctx context.Context, dir string) (l *listing, some bool, err error) {
+	l = &listing{seen: time.Now(), objects: make(map[string]fact), dirs: make(map[string]bool)}
+	o := store.ListOptions{Prefix: dir, Delimiter: "/"}
+	for {
+		at := time.Now()
+		page, err := t.objects.List(ctx, o)
+		if err != nil {
+			return nil, false, err
+		}
+		for k := range page.Objects {
+			i := &page.Objects[k]
+			if name, _, ok := child(dir, i.Key); ok {
+				l.objects[name] = fact{i, at}
+			}
+		}
+		for _, p := range page.Prefixes {
+			if name, _, ok := child(dir, p); ok {
+				l.dirs[name] = true
+			}
+		}
+		some = some || len(page.Objects)+len(page.Prefixes) > 0
+		if page.Next == "" {
+			return l, some, nil
+		}
+		o.Token = page.Next
+	}
+}
+
+// seen ends the keeping of directories that a listing shows to have keys. Tree.mu is held.
+func (t *Tree) seen(dir string, l *listing, some bool, notes []note) {
+	for name := range t.kept[dir] {
+		if sub := dir + name + "/"; l.dirs[name] && !removedBelow(notes, sub) {
+			t.hasKeys(sub)
+		}
+	}
+	if some && !removedBelow(notes, dir) {
+		t.hasKeys(dir)
+	}
+}
+
+// entries makes the entries of a listing, in no order, from it and from what requests sent later
+// said of single names. Tree.mu is held.
+func (t *Tree) entries(dir string, l *listing) []Entry {
+	entries := make([]Entry, 0, len(l.objects)+len(l.dirs))
+	dirs := make(map[string]bool, len(l.dirs))
+	for name := range l.dirs {
+		if e, ok := t.dirEntry(dir, name, l.seen); ok {
+			dirs[name] = true
+			entries = append(entries, e)
+		}
+	}
+	var both []Entry
+	objects := make(map[string]bool, len(l.objects))
+	for name, listed := range l.objects {
+		e, ok := t.objectEntry(name, listed)
+		switch {
+		case !ok:
+		case dirs[name]:
+			both = append(both, e)
+		default:
+			objects[name] = true
+			entries = append(entries, e)
+		}
+	}
+	for name := range t.kept[dir] {
+		if !dirs[name] && !objects[name] {
+			dirs[name] = true
+			entries = append(entries, Entry{Name: name, Key: dir + name + "/", Dir: true, Complete: true, Seen: time.Now()})
+		}
+	}
+	both = giveSuffixes(both, func(name string) bool { return dirs[name] || objects[name] })
+	return append(entries, both...)
+}
+
+// objectEntry makes the entry of a listed object; ok is false if it was found to be gone
+// since.
+func (t *Tree) objectEntry(name string, listed fact) (e Entry, ok bool) {
+	e = Entry{Name: name, Key: listed.info.Key, Info: *listed.info, Seen: listed.seen}
+	s, ok := t.states.get(e.Key)
+	if !ok {
+		return e, true
+	}
+	switch o := s.object; {
+	case o.seen.Before(listed.seen):
+		if sameVersion(listed.info, o.info) {
+			e.Info, e.Complete = *o.info, true
+		}
+	case o.info == nil:
+		return e, false
+	default:
+		e.Info, e.Complete, e.Seen = *o.info, true, o.seen
+	}
+	return e, true
+}
+
+// dirEntry makes the entry of a listed directory; ok is false if it was found to be gone
+// since. A listing does not tell of its marker.
+func (t *Tree) dirEntry(dir, name string, listed time.Time) (e Entry, ok bool) {
+	key := dir + name
+	e = Entry{Name: name, Key: key + "/", Dir: true, Seen: listed}
+	s, ok := t.states.get(key)
+	if !ok {
+		return e, true
+	}
+	if !s.below.yes && s.below.seen.After(listed) {
+		return e, false
+	}
+	if t.fresh(s.marker.seen) {
+		e.Complete, e.Seen = true, older(listed, s.marker.seen)
+		if s.marker.info != nil {
+			e.Info = *s.marker.info
+		}
+	}
+	return e, true
+}

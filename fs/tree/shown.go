@@ -1,0 +1,67 @@
+package tree
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// suffix shows that an object has its name not to itself, but with a directory.
+const suffix = "~file"
+
+// mayBeShown tells whether a name may be one that giveSuffixes gave.
+func mayBeShown(name string) bool {
+	return strings.HasSuffix(name, suffix) && len(name) <= maxName
+}
+
+// giveSuffixes gives objects whose names are those of directories other names: with the
+// suffix behind them, as often as it takes until no other entry has the name. That depends
+// only on what the directory holds, so that all mounts show the same. Objects for which no name is
+// left that a path can have are left out.
+func giveSuffixes(both []Entry, taken func(name string) bool) []Entry {
+	slices.SortFunc(both, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
+	given := make(map[string]bool, len(both))
+	for i := range both {
+		name := both[i].Name
+		for n := 1; taken(name) || given[name]; n++ {
+			name = withSuffix(both[i].Name, n)
+		}
+		both[i].Name = name
+		given[name] = true
+	}
+	return slices.DeleteFunc(both, func(e Entry) bool { return checkName(e.Name) != nil })
+}
+
+// withSuffix puts the suffix n times behind a name, of which it cuts off what would not fit.
+func withSuffix(name string, n int) string {
+	end := strings.Repeat(suffix, n)
+	for name != "" && len(name)+len(end) > maxName {
+		_, size := utf8.DecodeLastRuneInString(name)
+		name = name[:len(name)-size]
+	}
+	return name + end
+}
+
+// lookupShown looks up a name that is not that of a key, but may be one which giveSuffixes
+// gave; what the name stands for is seen only beside all others of the directory. If it is
+// not, the error is that which the name has otherwise.
+func (t *Tree) lookupShown(ctx context.Context, dir, name string, otherwise error) (Entry, error) {
+	entries, err := t.List(ctx, dir)
+	if err != nil {
+		return Entry{}, err
+	}
+	i := slices.IndexFunc(entries, func(e Entry) bool { return e.Name == name && !e.Dir && e.Key != dir+name })
+	if i < 0 {
+		return Entry{}, otherwise
+	}
+	s, err := t.state(ctx, dir, entries[i].Key[len(dir):])
+	switch {
+	case err != nil:
+		return Entry{}, err
+	case s.object.info == nil || !s.below.yes: // not both any more
+		return Entry{}, otherwise
+	}
+	return fileEntry(name, entries[i].Key, s), nil
+}

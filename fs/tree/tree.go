@@ -1,0 +1,150 @@
+package tree
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/latchfs/latchfs/store"
+)
+
+// Objects is what a Tree asks of the object store; *store.Client has it.
+type Objects interface {
+	// Head fails with store.ErrNotFound if nothing is there.
+	Head(ctx context.Context, key, version string) (store.Info, error)
+	List(ctx context.Context, o store.ListOptions) (store.ListPage, error)
+}
+
+// Options of a Tree; the zero value shows the whole bucket and keeps nothing.
+type Options struct {
+	// Prefix is the key of the directory to show as the root: "" or "a/b/".
+	Prefix string
+	// TTL is how old an answer may be.
+	TTL time.Duration
+}
+
+const (
+	// maxStates bounds the names of which something is remembered, at about 1 KiB each.
+	maxStates = 50_000
+	// maxListed bounds the entries of all remembered listings together.
+	maxListed = 100_000
+)
+
+// A Tree is the names of one mount.
+type Tree struct {
+	objects Objects
+	root    string
+	ttl     time.Duration
+
+	mu       sync.Mutex
+	states   *cache[*state]   // by the key of the name, without slash at its end
+	listings *cache[*listing] // by directory
+	kept     kept
+	lookups  map[string]*flight[state]   // by the key of the name
+	lists    map[string]*flight[[]Entry] // by directory
+	// recorders are the requests under way, which Note corrects.
+	recorders map[*recorder]struct{}
+}
+
+// New returns the tree of a mount of which nothing is known yet.
+func New(o Objects, opt Options) *Tree {
+	return &Tree{
+		objects:   o,
+		root:      opt.Prefix,
+		ttl:       opt.TTL,
+		states:    newCache[*state](maxStates),
+		listings:  newCache[*listing](maxListed),
+		kept:      make(kept),
+		lookups:   make(map[string]*flight[state]),
+		lists:     make(map[string]*flight[[]Entry]),
+		recorders: make(map[*recorder]struct{}),
+	}
+}
+
+// fresh tells whether what was seen at that time may still be an answer. The zero time is
+// never fresh.
+func (t *Tree) fresh(seen time.Time) bool { return time.Since(seen) < t.ttl }
+
+// Note tells what is in the bucket now under a key, after a change of our own; nil means that
+// nothing is. It sends no request. Removing a directory's key says that the directory is no
+// longer wanted: whoever moves one away, which has no marker, notes its key too.
+func (t *Tree) Note(key string, i *store.Info) {
+	if key == t.root || !strings.HasPrefix(key, t.root) {
+		return
+	}
+	n := note{key: key, at: time.Now()}
+	if i != nil {
+		c := *i
+		c.Key = key
+		n.info = &c
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	own := strings.TrimSuffix(key, "/")
+	s, ok := t.states.get(own)
+	if !ok {
+		s = new(state)
+	}
+	s.apply(own, n)
+	t.states.put(own, s, 1)
+	t.learn(n)
+	if n.info != nil {
+		return
+	}
+	dirs := t.ancestors(key)
+	if n.isDir() {
+		t.listings.drop(key)
+		t.kept.remove(key)
+		dirs = dirs[1:]
+	}
+	for _, dir := range dirs {
+		t.kept.add(dir)
+	}
+}
+
+// learn takes a note over into the requests under way and all that is known of the directories
+// that its key is in; one with a key need not be kept. Tree.mu is held.
+func (t *Tree) learn(n note) {
+	t.record(n)
+	for dir := n.key; len(dir) > len(t.root); {
+		dir = parent(dir)
+		if l, ok := t.listings.get(dir); ok {
+			l.apply(dir, n)
+		}
+	}
+	for _, dir := range t.ancestors(n.key) {
+		name := strings.TrimSuffix(dir, "/")
+		if s, ok := t.states.get(name); ok && dir != n.key {
+			s.apply(name, n)
+		}
+		if n.info != nil {
+			t.kept.drop(dir)
+		}
+	}
+}
+
+// hasKeys ends the keeping of a directory in which a request found keys that knows of all our
+// removals. That it has none may be known still, or be on its way in an answer, which did no
+// harm while the directory was kept; so that is corrected as by a Note. Tree.mu is held.
+func (t *Tree) hasKeys(dir string) {
+	if dir != t.root && t.kept.has(dir) {
+		const any = "\x00" // a key of the directory that shows in no listing
+		t.learn(note{key: dir + any, info: &store.Info{}, at: time.Now()})
+	}
+}
+
+// Forget says that what is known of a key is old: the next Lookup asks the bucket.
+func (t *Tree) Forget(key string) {
+	if key == t.root || !strings.HasPrefix(key, t.root) {
+		return
+	}
+	own, dir := strings.TrimSuffix(key, "/"), parent(key)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.record(note{key: key, at: time.Now(), forget: true})
+	t.states.drop(own)
+	t.listings.drop(dir)
+	delete(t.lookups, own)
+	delete(t.lists, dir)
+}

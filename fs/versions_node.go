@@ -1,0 +1,260 @@
+package fs
+
+import (
+	"context"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/fs/file"
+	"github.com/latchfs/latchfs/fs/history"
+	"github.com/latchfs/latchfs/fs/reader"
+	"github.com/latchfs/latchfs/store"
+)
+
+// versionsName is the hidden view that every directory has (SEMANTICS, ".versions/").
+const versionsName = ".versions"
+
+// A viewNode is .versions of a directory: a directory for each name that ever was in it.
+type viewNode struct {
+	fs.Inode
+	readOnlyNode
+	key string // of the directory
+}
+
+// A nameNode is .versions/NAME: the versions of the file of that name, and, if there ever
+// was a directory of that name, its own hidden .versions.
+type nameNode struct {
+	fs.Inode
+	readOnlyNode
+	key    string // of the file
+	dirKey string // of the directory, "" if there never was one
+
+	mu       sync.Mutex // guards the versions as they were listed last
+	versions []history.Version
+	listed   time.Time
+}
+
+// A versionNode is one version: a file that never changes.
+type versionNode struct {
+	fs.Inode
+	readOnlyNode
+	info store.Info // complete
+	mark bool       // a deletion
+}
+
+func (d *dirNode) lookupVersions(ctx context.Context, out *fuse.EntryOut) *fs.Inode {
+	return view(ctx, &d.Inode, d.f, d.key, out)
+}
+
+// view gives .versions of a directory, as a child of parent.
+func view(ctx context.Context, parent *fs.Inode, f *front, key string, out *fuse.EntryOut) *fs.Inode {
+	f.fillView(&out.Attr)
+	f.believe(out)
+	if in := parent.GetChild(versionsName); in != nil {
+		return in
+	}
+	return parent.NewInode(ctx, &viewNode{readOnlyNode: readOnlyNode{f}, key: key}, fs.StableAttr{Mode: fuse.S_IFDIR})
+}
+
+// fillView: directories of the view can be read and searched, and not written.
+func (f *front) fillView(out *fuse.Attr) {
+	a := f.bareDir()
+	a.Mode &^= 0o222
+	f.fill(out, a)
+}
+
+func (f *front) believe(out *fuse.EntryOut) {
+	out.SetAttrTimeout(f.ttl)
+	out.SetEntryTimeout(f.ttl)
+}
+
+// Lookup implements fs.NodeLookuper.
+func (v *viewNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	ctx, stop := untilKilled(ctx)
+	defer stop()
+	found, err := v.f.history.Find(ctx, v.key, name)
+	if err != nil {
+		return nil, v.f.fail("lookup", v.key+name, err)
+	}
+	v.f.fillView(&out.Attr)
+	v.f.believe(out)
+	return v.child(ctx, found), 0
+}
+
+func (v *viewNode) child(ctx context.Context, found history.Name) *fs.Inode {
+	dirKey := ""
+	if found.Dir {
+		dirKey = v.key + found.Name + "/"
+	}
+	if in := v.GetChild(found.Name); in != nil && in.Operations().(*nameNode).dirKey == dirKey {
+		return in
+	}
+	n := &nameNode{readOnlyNode: v.readOnlyNode, key: v.key + found.Name, dirKey: dirKey}
+	return v.NewInode(ctx, n, fs.StableAttr{Mode: fuse.S_IFDIR})
+}
+
+// OpendirHandle implements fs.NodeOpendirHandler.
+func (v *viewNode) OpendirHandle(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
+	list := func(ctx context.Context) ([]listed, error) {
+		names, err := v.f.history.Names(ctx, v.key)
+		if err != nil {
+			return nil, err
+		}
+		entries := make([]listed, 0, len(names))
+		for _, n := range names {
+			entries = append(entries, listed{
+				DirEntry: fuse.DirEntry{Name: n.Name, Mode: fuse.S_IFDIR},
+				node: func(ctx context.Context, out *fuse.EntryOut) *fs.Inode {
+					v.f.fillView(&out.Attr)
+					v.f.believe(out)
+					return v.child(ctx, n)
+				},
+			})
+		}
+		return entries, nil
+	}
+	return &dirHandle{list: list, fail: v.readdirFailed(v.key)}, 0, 0
+}
+
+// Lookup implements fs.NodeLookuper.
+func (n *nameNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	ctx, stop := untilKilled(ctx)
+	defer stop()
+	if name == versionsName {
+		if n.dirKey == "" {
+			return nil, unix.ENOENT
+		}
+		return view(ctx, &n.Inode, n.f, n.dirKey, out), 0
+	}
+	if in := n.GetChild(name); in != nil {
+		n.f.fillVersion(&out.Attr, in.Operations().(*versionNode))
+		n.f.believe(out)
+		return in, 0
+	}
+	v, err := n.version(ctx, name)
+	if err != nil {
+		return nil, n.f.fail("lookup", n.key+"@"+name, err)
+	}
+	n.f.fillVersion(&out.Attr, v)
+	n.f.believe(out)
+	return n.NewInode(ctx, v, fs.StableAttr{Mode: fuse.S_IFREG}), 0
+}
+
+// version finds the version of that name, with the properties that its listing lacks.
+func (n *nameNode) version(ctx context.Context, name string) (*versionNode, error) {
+	versions, err := n.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range versions {
+		if v.Name != name {
+			continue
+		}
+		node := &versionNode{readOnlyNode: n.readOnlyNode, info: v.Info, mark: v.Deleted}
+		if !v.Deleted {
+			if node.info, err = n.f.history.Info(ctx, n.key, v.Info.VersionID); err != nil {
+				return nil, err
+			}
+		}
+		return node, nil
+	}
+	return nil, store.ErrNotFound
+}
+
+// list gives the versions, those of a moment ago if they are still believed: ls -l looks
+// each of them up.
+func (n *nameNode) list(ctx context.Context) ([]history.Version, error) {
+	n.mu.Lock()
+	versions, listed := n.versions, n.listed
+	n.mu.Unlock()
+	if time.Since(listed) < n.f.ttl {
+		return versions, nil
+	}
+	began := time.Now()
+	versions, err := n.f.history.Versions(ctx, n.key)
+	if err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.versions, n.listed = versions, began
+	return versions, nil
+}
+
+// OpendirHandle implements fs.NodeOpendirHandler.
+func (n *nameNode) OpendirHandle(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
+	list := func(ctx context.Context) ([]listed, error) {
+		n.mu.Lock()
+		n.listed = time.Time{} // a new listing is asked for
+		n.mu.Unlock()
+		versions, err := n.list(ctx)
+		if err != nil {
+			return nil, err
+		}
+		entries := make([]listed, len(versions))
+		for i, v := range versions {
+			entries[i].DirEntry = fuse.DirEntry{Name: v.Name, Mode: fuse.S_IFREG}
+		}
+		return entries, nil
+	}
+	return &dirHandle{list: list, fail: n.readdirFailed(n.key)}, 0, 0
+}
+
+// fillVersion: a version has its own size, time and owner, and can only be read.
+func (f *front) fillVersion(out *fuse.Attr, v *versionNode) {
+	a := file.AttrOf(v.info, f.defaults)
+	a.Mode = unix.S_IFREG | a.Mode&0o555
+	f.fill(out, a)
+}
+
+// Getattr implements fs.NodeGetattrer.
+func (v *versionNode) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	v.f.fillVersion(&out.Attr, v)
+	out.SetTimeout(v.f.ttl)
+	return 0
+}
+
+// Open implements fs.NodeOpener. The bytes never change, so the kernel may keep them.
+func (v *versionNode) Open(_ context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
+	if flags&unix.O_ACCMODE != unix.O_RDONLY || flags&unix.O_TRUNC != 0 {
+		return nil, 0, v.f.fail("open", v.info.Key, errReadOnly)
+	}
+	h := &versionHandle{v: v}
+	if !v.mark && v.info.Size > 0 {
+		h.pin = v.f.reader.Pin(v.info)
+	}
+	return h, fuse.FOPEN_KEEP_CACHE | fuse.FOPEN_NOFLUSH, 0
+}
+
+// A versionHandle is an open version; pin is nil if it has no bytes.
+type versionHandle struct {
+	v   *versionNode
+	pin *reader.Pinned
+}
+
+// Read implements fs.FileReader.
+func (h *versionHandle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	if h.pin == nil {
+		return fuse.ReadResultData(nil), 0
+	}
+	ctx, stop := untilKilled(ctx)
+	defer stop()
+	n, err := readAt(ctx, h.pin, dest, off)
+	if err != nil {
+		return nil, h.v.f.fail("read", h.v.info.Key, err)
+	}
+	return fuse.ReadResultData(dest[:n]), 0
+}
+
+// Release implements fs.FileReleaser.
+func (h *versionHandle) Release(context.Context) syscall.Errno {
+	if h.pin != nil {
+		h.pin.Close()
+	}
+	return 0
+}

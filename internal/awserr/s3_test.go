@@ -1,0 +1,67 @@
+package awserr
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// answered is the SDK's error for an answer.
+func answered(status int, code, message string, h http.Header) error {
+	request := &http.Request{Header: http.Header{"X-Amz-Date": {"20250102T030405Z"}}}
+	return fmt.Errorf("operation error S3: %w", &smithyhttp.ResponseError{
+		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status, Header: h, Request: request}},
+		Err:      &smithy.GenericAPIError{Code: code, Message: message},
+	})
+}
+
+func TestKindOf(t *testing.T) {
+	date := func(s string) http.Header { return http.Header{"Date": {s}} }
+	for _, c := range []struct {
+		err  error
+		want Kind
+	}{
+		{errors.New("connection reset"), Other},
+		{answered(500, "InternalError", "", nil), Other},
+		{answered(412, "PreconditionFailed", "", nil), Precondition},
+		{answered(500, "PreconditionFailed", "", nil), Precondition}, // inside of a 200
+		{answered(409, "ConditionalRequestConflict", "", nil), Busy},
+		{answered(409, "OperationAborted", "", nil), Other},
+		{answered(404, "NoSuchVersion", "", nil), NotFound},
+		{answered(404, "NoSuchBucket", "", nil), NoBucket},
+		{answered(405, "MethodNotAllowed", "", nil), Invalid},
+		{answered(405, "MethodNotAllowed", "", http.Header{"X-Amz-Delete-Marker": {"true"}}), NotFound},
+		{answered(403, "AccessDenied", "Access Denied", nil), AccessDenied},
+		{answered(403, "AccessDenied", "Access Denied because object protected by object lock.", nil), Retained},
+		{answered(400, "InvalidRequest", "Object is WORM protected and cannot be overwritten", nil), Retained},
+		{answered(400, "InvalidRequest", "", nil), Invalid},
+		{answered(403, "InvalidObjectState", "", nil), Archived},
+		{answered(400, "EntityTooLarge", "", nil), TooLarge},
+		{answered(416, "RequestedRangeNotSatisfiable", "", nil), BadRange},
+		{answered(503, "SlowDown", "", nil), Again},
+		{answered(503, "ServiceUnavailable", "", nil), Other},
+		{answered(403, "Forbidden", "", nil), AccessDenied},
+		{answered(403, "Forbidden", "", date("Thu, 02 Jan 2025 03:05:05 GMT")), AccessDenied},
+		{answered(403, "Forbidden", "", date("Thu, 02 Jan 2025 03:24:05 GMT")), Again},
+		{answered(403, "Forbidden", "", date("Thu, 02 Jan 2025 02:44:05 GMT")), Again},
+	} {
+		if got := KindOf(c.err); got != c.want {
+			t.Errorf("%v: kind %d, want %d", c.err, got, c.want)
+		}
+	}
+}
+
+func TestSent(t *testing.T) {
+	if Sent(errors.New("endpoint rule error")) {
+		t.Error("an error without request or response counts as sent")
+	}
+	for _, err := range []error{answered(500, "", "", nil), &smithyhttp.RequestSendError{Err: errors.New("refused")}} {
+		if !Sent(fmt.Errorf("operation error: %w", err)) {
+			t.Errorf("%v does not count as sent", err)
+		}
+	}
+}

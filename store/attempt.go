@@ -1,0 +1,182 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// An attempt is one request on the wire.
+type attempt struct {
+	op, key string
+	// permit is asked before anything is sent; nil for requests that change nothing.
+	permit Permit
+	// limit is the time without progress that ends it.
+	limit time.Duration
+}
+
+// errStalled is the cause of an attempt that was ended for lack of progress.
+var errStalled = errors.New("no progress")
+
+// try makes one attempt: allowed, counted, watched, logged. send reports progress by the
+// function it is given. The error is an *AttemptError.
+func try[T any](ctx context.Context, c *Client, a attempt, send func(ctx context.Context, progress func()) (T, error)) (T, error) {
+	var none T
+	if err := a.allowed(ctx); err != nil {
+		return none, err
+	}
+	ctx, w := startWatch(ctx, a.limit)
+	defer w.end()
+	c.requests.add(a.op)
+	began := time.Now()
+	v, err := send(ctx, w.progress)
+	err = a.explain(ctx, err)
+	c.logAttempt(ctx, a, began, err)
+	if err != nil {
+		return none, err
+	}
+	return v, nil
+}
+
+// allowed fails, and then nothing is sent, if the permit is not valid or ctx has ended.
+func (a attempt) allowed(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return a.failed(Unsent, context.Cause(ctx))
+	}
+	if a.permit == nil {
+		return nil
+	}
+	if err := a.permit.Check(); err != nil {
+		return a.failed(Unsent, notPermitted(err))
+	}
+	return nil
+}
+
+func (a attempt) failed(f Fate, err error) error {
+	return &AttemptError{Op: a.op, Key: a.key, Fate: f, Err: err}
+}
+
+// explain makes an *AttemptError of every error, and tells a stalled attempt from one that
+// the caller has cancelled.
+func (a attempt) explain(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	var known *AttemptError
+	if !errors.As(err, &known) {
+		return a.failed(Unknown, err) // what is not said to be harmless is not
+	}
+	if errors.Is(context.Cause(ctx), errStalled) && !errors.Is(err, ErrNotPermitted) && known.Fate != Refused {
+		return &AttemptError{Op: a.op, Key: a.key, Fate: known.Fate, Code: known.Code, Err: fmt.Errorf("%w for %s", errStalled, a.limit)}
+	}
+	return err
+}
+
+func (c *Client) logAttempt(ctx context.Context, a attempt, began time.Time, err error) {
+	fate := "ok"
+	if err != nil {
+		fate = fateOf(err).String()
+	}
+	c.log.DebugContext(ctx, "request", "op", a.op, "key", a.key, "took", time.Since(began), "fate", fate, "err", err)
+}
+
+// fateOf gives the fate of an attempt that failed.
+func fateOf(err error) Fate {
+	var a *AttemptError
+	if errors.As(err, &a) {
+		return a.Fate
+	}
+	return Unknown
+}
+
+// codeOf gives the service's error code.
+func codeOf(err error) string {
+	var a *AttemptError
+	if errors.As(err, &a) {
+		return a.Code
+	}
+	return ""
+}
+
+func notPermitted(err error) error {
+	if errors.Is(err, ErrNotPermitted) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrNotPermitted, err)
+}
+
+// unavailable is the error of a request that had no effect until ctx, or the patience of
+// its caller, ended.
+func unavailable(ctx context.Context, last error) error {
+	if ctx.Err() != nil && !errors.Is(last, context.Cause(ctx)) {
+		return fmt.Errorf("%w: %w: %w", ErrUnavailable, context.Cause(ctx), last)
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, last)
+}
+
+// A watch ends an attempt that makes no progress.
+type watch struct {
+	limit  time.Duration
+	timer  *time.Timer
+	cancel context.CancelCauseFunc
+}
+
+func startWatch(ctx context.Context, limit time.Duration) (context.Context, *watch) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	return ctx, &watch{limit: limit, cancel: cancel, timer: time.AfterFunc(limit, func() { cancel(errStalled) })}
+}
+
+// progress lets the limit run anew.
+func (w *watch) progress() { w.timer.Reset(w.limit) }
+
+// rest stops the clock until the next progress.
+func (w *watch) rest() { w.timer.Stop() }
+
+func (w *watch) end() {
+	w.timer.Stop()
+	w.cancel(nil)
+}
+
+// repeat makes attempts of a request that does no harm twice until it is answered. It
+// fails with ErrUnavailable when ctx or patience ends; patience 0 has no end.
+func repeat[T any](ctx context.Context, patience time.Duration, once func(context.Context) (T, error)) (T, error) {
+	began := time.Now()
+	var b backoff
+	for {
+		v, err := once(ctx)
+		if err == nil || fateOf(err) == Refused || errors.Is(err, ErrNotPermitted) {
+			return v, err
+		}
+		if patience > 0 && time.Since(began) >= patience || !b.wait(ctx) {
+			return v, unavailable(ctx, err)
+		}
+	}
+}
+
+const (
+	firstPause = 100 * time.Millisecond
+	lastPause  = 5 * time.Second
+)
+
+// A backoff makes pauses that double, with jitter. The zero backoff is ready.
+type backoff struct{ step time.Duration }
+
+// wait pauses; it tells whether ctx let it.
+func (b *backoff) wait(ctx context.Context) bool {
+	b.step = min(max(2*b.step, firstPause), lastPause)
+	return sleep(ctx, b.step/2+rand.N(b.step/2))
+}
+
+// sleep waits for d; it tells whether ctx let it.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,38 @@
+package store
+
+import (
+	"context"
+)
+
+// CheckBucket fails with ErrNoBucket, ErrAccessDenied or ErrUnavailable.
+func (c *Client) CheckBucket(ctx context.Context) error {
+	return c.manage(ctx, "HeadBucket", c.api.HeadBucket)
+}
+
+// CreateBucket creates the bucket in the region that the API was dialled for. One that is
+// there already and ours is success: an answer may have been lost.
+func (c *Client) CreateBucket(ctx context.Context) error {
+	err := c.manage(ctx, "CreateBucket", c.api.CreateBucket)
+	if codeOf(err) == "BucketAlreadyOwnedByYou" {
+		return nil
+	}
+	return err
+}
+
+// Versioned tells whether versioning is on; not if it is suspended.
+func (c *Client) Versioned(ctx context.Context) (bool, error) {
+	return read(ctx, c, "Versioning", "", readPatience, c.api.Versioning)
+}
+
+// EnableVersioning switches versioning on.
+func (c *Client) EnableVersioning(ctx context.Context) error {
+	return c.manage(ctx, "EnableVersioning", c.api.EnableVersioning)
+}
+
+// manage makes a request about the bucket itself, which may be sent twice.
+func (c *Client) manage(ctx context.Context, op string, request func(context.Context) error) error {
+	_, err := read(ctx, c, op, "", readPatience, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, request(ctx)
+	})
+	return err
+}

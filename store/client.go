@@ -1,0 +1,60 @@
+package store
+
+import (
+	"log/slog"
+	"sync/atomic"
+	"time"
+)
+
+// Options of a Client. The zero value is fine.
+type Options struct {
+	// Host is written into the metadata of every commit, for people.
+	Host string
+	// Log gets one line per attempt at level debug; nil discards.
+	Log *slog.Logger
+	// Timing of the commit protocol; fields that are 0 get the defaults.
+	Timing Timing
+}
+
+// Defaults of Timing, those of a lock table on DynamoDB.
+const (
+	defaultQuiet = 30 * time.Second
+	defaultStall = 10 * time.Second
+)
+
+// A Client reads and changes the objects of one bucket, as doc.go says. It is safe for
+// concurrent use.
+type Client struct {
+	api      API
+	host     string
+	log      *slog.Logger
+	timing   atomic.Pointer[Timing]
+	requests counter
+	buffers  *buffers
+}
+
+// New returns a client of the bucket behind api. It sends nothing.
+func New(api API, o Options) *Client {
+	c := &Client{api: api, host: o.Host, log: o.Log, buffers: newBuffers()}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	c.SetTiming(o.Timing)
+	return c
+}
+
+// SetTiming sets the times of the commit protocol, which a mount learns from its lock
+// table. Attempts that are under way keep the old ones.
+func (c *Client) SetTiming(t Timing) {
+	if t.Quiet == 0 {
+		t.Quiet = defaultQuiet
+	}
+	if t.Stall == 0 {
+		t.Stall = defaultStall
+	}
+	c.timing.Store(&t)
+}
+
+// Requests counts the attempts so far by operation: the names of API's methods, but
+// Complete and Abort without "Upload".
+func (c *Client) Requests() map[string]int64 { return c.requests.snapshot() }

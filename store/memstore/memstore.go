@@ -1,0 +1,127 @@
+// Package memstore is an S3 bucket in memory: a complete fake of store.API, for tests.
+//
+// What it decides on its own is what S3 documents: conditions are judged in the same step
+// that writes, If-Match on a missing key is 404 and not 412, ETags are MD5 sums (of the
+// parts' MD5 sums for a multipart upload), LastModified has whole seconds and is that of
+// the upload's start for a multipart object, versions are kept in the order in which they
+// were made. The bucket may be versioned, not versioned, or suspended. A request is
+// applied at once and always answered; faultstore makes it otherwise.
+package memstore
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/latchfs/latchfs/store"
+)
+
+// Options of a Bucket; the zero value is an existing bucket without versioning.
+type Options struct {
+	// Versioned: versioning is on from the start.
+	Versioned bool
+	// Missing: the bucket does not exist until CreateBucket.
+	Missing bool
+	// Now gives LastModified; nil is time.Now.
+	Now func() time.Time
+}
+
+// A Bucket is one bucket and its server.
+type Bucket struct {
+	now func() time.Time
+
+	mu sync.Mutex // guards what follows; not held while a body is read
+	// objects holds the versions of each name, oldest first. A name without versions is
+	// not in it.
+	objects    map[string][]*version
+	uploads    map[string]*upload
+	requests   map[string]int
+	versioning versioning
+	missing    bool
+}
+
+type versioning int
+
+const (
+	never versioning = iota // no version id is shown, and all are "null"
+	on
+	suspended
+)
+
+var _ store.API = (*Bucket)(nil)
+
+// New returns an empty bucket.
+func New(o Options) *Bucket {
+	b := &Bucket{now: o.Now, missing: o.Missing, objects: map[string][]*version{},
+		uploads: map[string]*upload{}, requests: map[string]int{}}
+	if b.now == nil {
+		b.now = time.Now
+	}
+	if o.Versioned {
+		b.versioning = on
+	}
+	return b
+}
+
+// Count tells how many requests of an operation have arrived. Operations are called as the
+// methods of store.API are, but Complete and Abort without "Upload".
+func (b *Bucket) Count(op string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.requests[op]
+}
+
+// Requests gives the counts of all operations that have arrived.
+func (b *Bucket) Requests() map[string]int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return maps.Clone(b.requests)
+}
+
+// seconds is the time as the server stamps it.
+func (b *Bucket) seconds() time.Time { return b.now().UTC().Truncate(time.Second) }
+
+// HeadBucket implements store.API.
+func (b *Bucket) HeadBucket(ctx context.Context) error {
+	_, err := b.begin(ctx, "HeadBucket", "")
+	return err
+}
+
+// CreateBucket implements store.API. As in most regions, it is refused if the bucket is
+// there.
+func (b *Bucket) CreateBucket(ctx context.Context) error {
+	c := call{"CreateBucket", ""}
+	if err := c.alive(ctx); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.requests[c.op]++
+	if !b.missing {
+		return c.refused("BucketAlreadyOwnedByYou")
+	}
+	b.missing = false
+	return nil
+}
+
+// Versioning implements store.API.
+func (b *Bucket) Versioning(ctx context.Context) (bool, error) {
+	if _, err := b.begin(ctx, "Versioning", ""); err != nil {
+		return false, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.versioning == on, nil
+}
+
+// EnableVersioning implements store.API.
+func (b *Bucket) EnableVersioning(ctx context.Context) error {
+	if _, err := b.begin(ctx, "EnableVersioning", ""); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.versioning = on
+	return nil
+}

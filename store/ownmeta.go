@@ -1,0 +1,99 @@
+package store
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"strings"
+)
+
+// What every commit says of itself in user metadata. Values are percent-encoded.
+const (
+	metaWriteID = "latchfs-write-id"
+	// metaBase is the version that the author saw: its version id, its ETag where there is
+	// none, "-" for nothing.
+	metaBase = "latchfs-base"
+	metaHost = "latchfs-host" // for people
+)
+
+const (
+	// maxMeta is S3's limit on the user metadata of an object: bytes of names and values.
+	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
+	maxMeta = 2 << 10
+	// maxOwnValue bounds the values above in bytes, so that with the file-* keys all that is
+	// ours stays below 350. Version ids of known stores have at most 36.
+	maxOwnValue = 64
+	// ownReserve is the room that Posix.Put leaves for write id and base.
+	ownReserve = len(metaWriteID) + 26 + len(metaBase) + maxOwnValue
+)
+
+// addOwn returns a copy of meta with what this write says of itself in it. Where there is
+// little room the host goes first, then atime, then the ids.
+func (c *Client) addOwn(meta map[string]string, id WriteID, base Base) (map[string]string, error) {
+	out := make(map[string]string, len(meta)+3)
+	maps.Copy(out, meta)
+	dropOwn(out)
+	out[metaWriteID] = url.PathEscape(string(id))
+	out[metaBase] = escapeShort(baseName(base))
+	if c.host != "" {
+		out[metaHost] = escapeShort(c.host)
+	}
+	return out, fitMeta(out, maxMeta)
+}
+
+// dropOwn removes what an earlier write said of itself.
+func dropOwn(meta map[string]string) {
+	for _, name := range []string{metaWriteID, metaBase, metaHost} {
+		delete(meta, name)
+	}
+}
+
+// fitMeta leaves out of meta what can be done without until it has at most limit bytes.
+func fitMeta(meta map[string]string, limit int) error {
+	size := 0
+	for name, value := range meta {
+		size += len(name) + len(value)
+	}
+	for _, name := range []string{metaHost, metaAtime, metaUID, metaGID} {
+		if size <= limit {
+			return nil
+		}
+		if value, ok := meta[name]; ok {
+			size -= len(name) + len(value)
+			delete(meta, name)
+		}
+	}
+	if size > limit {
+		return fmt.Errorf("%w: %d bytes of user metadata, %d would fit", ErrMetadataFull, size, limit)
+	}
+	return nil
+}
+
+// baseName names a base in metadata.
+func baseName(b Base) string {
+	switch {
+	case b.Absent():
+		return "-"
+	case b.VersionID != "":
+		return b.VersionID
+	}
+	return b.ETag
+}
+
+// escapeShort percent-encodes as much of s as fits into a value.
+func escapeShort(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		e := url.PathEscape(s[i : i+1])
+		if b.Len()+len(e) > maxOwnValue {
+			break
+		}
+		b.WriteString(e)
+	}
+	return b.String()
+}
+
+// wrote tells whether an object carries the write id.
+func wrote(meta map[string]string, id WriteID) bool {
+	return id != "" && meta[metaWriteID] == url.PathEscape(string(id))
+}

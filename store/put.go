@@ -1,0 +1,112 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// maxObject is the largest object in bytes that we make.
+const maxObject = 5 << 40
+
+// Put makes the body the new version of the key, if what is there is still the base. It
+// returns what Head would say of it; only LastModified may be this host's time where the
+// bucket is versioned and the version id tells versions apart.
+//
+// It fails with ErrConflict: somebody else's version is there, and ours is not and will not
+// be; ErrNotPermitted; ErrUnavailable; ErrUnknownOutcome; ErrTooLarge; ErrMetadataFull;
+// ErrAccessDenied, ErrRefused and others as the server refuses; and with the errors of the
+// body's ReadAt. It goes on trying until ctx ends.
+func (c *Client) Put(ctx context.Context, p Permit, w Write, b Body) (Info, error) {
+	if b.Size > maxObject {
+		return Info{}, fmt.Errorf("Put %q: %w", w.Key, ErrTooLarge)
+	}
+	r, err := c.prepare(ctx, "Put", p, w, w.Key, w.Base, b.Size)
+	if err != nil {
+		return Info{}, err
+	}
+	if b.Size > PartSize {
+		return r.upload(ctx, partSize(b.Size, PartSize), func(u *upload) sendPart { return u.sendBody(b) })
+	}
+	return r.run(ctx, func(ctx context.Context) (Info, error) { return r.put(ctx, b) })
+}
+
+// put makes one attempt of a PutObject.
+func (r *rewrite) put(ctx context.Context, b Body) (Info, error) {
+	a := attempt{op: "Put", key: r.key, permit: r.permit, limit: r.c.timing.Load().Stall}
+	l, err := r.c.load(ctx, a, b, 0, b.Size)
+	if err != nil {
+		return Info{}, err
+	}
+	info, err := send(ctx, r.c, a, l, func(ctx context.Context, body BodyReader) (Info, error) {
+		return r.c.api.Put(ctx, PutRequest{
+			Key: r.key, Cond: condition(r.w.Base), Props: r.props, Tags: r.tags, Body: body, Size: l.size, CRC32C: l.sum,
+		})
+	})
+	if err != nil {
+		return Info{}, err
+	}
+	r.progress(b.Size)
+	return r.made(ctx, info), nil
+}
+
+// A rewrite is a mutation that makes a new version, with all that it will have.
+type rewrite struct {
+	*mutation
+	w     Write
+	props Props // of the new version
+	tags  string
+	size  int64
+}
+
+// prepare completes the properties of a write, whose tags come from another version.
+func (c *Client) prepare(ctx context.Context, op string, p Permit, w Write, from string, version Base, size int64) (*rewrite, error) {
+	r := &rewrite{mutation: c.mutation(op, p, w), w: w, props: w.Props, size: size}
+	var err error
+	if r.props.Meta, err = c.addOwn(w.Props.Meta, w.ID, w.Base); err != nil {
+		return nil, fmt.Errorf("%s %q: %w", op, w.Key, err)
+	}
+	if w.Props.TagCount == 0 {
+		return r, nil
+	}
+	r.tags, err = read(ctx, c, "Tags", from, 0, func(ctx context.Context) (string, error) {
+		return c.api.Tags(ctx, from, version.VersionID)
+	})
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, r.conflict(ErrConflict, err)
+	case err != nil && ctx.Err() != nil:
+		return nil, unavailable(ctx, err)
+	case err != nil:
+		return nil, err
+	}
+	r.props.TagCount = 0
+	if r.tags != "" {
+		r.props.TagCount = strings.Count(r.tags, "&") + 1
+	}
+	return r, nil
+}
+
+func (r *rewrite) progress(n int64) {
+	if r.w.Progress != nil {
+		r.w.Progress(n)
+	}
+}
+
+// made completes what the answer says of the version that the write made. Where no version
+// id tells versions apart LastModified has to be the server's, which costs a HEAD.
+func (r *rewrite) made(ctx context.Context, i Info) Info {
+	i.Key, i.Size, i.Props = r.key, r.size, r.props
+	if i.LastModified.IsZero() && !i.Base().pinned() {
+		// If this fails, or shows somebody else's version, the write has landed all the same.
+		if seen, err := r.c.Head(ctx, r.key, ""); err == nil && wrote(seen.Props.Meta, r.w.ID) {
+			i.LastModified = seen.LastModified
+		}
+	}
+	if i.LastModified.IsZero() {
+		i.LastModified = time.Now().UTC().Truncate(time.Second)
+	}
+	return i
+}

@@ -1,0 +1,62 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+)
+
+// HeadBucket implements API.
+func (b *s3Bucket) HeadBucket(ctx context.Context) error {
+	ctx, a := b.read(ctx, "HeadBucket", "")
+	_, err := b.meta.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.name})
+	if err == nil {
+		return nil
+	}
+	failed := a.fail(ctx, err)
+	if errors.Is(failed, ErrNotFound) { // the answer to a HEAD has no code
+		failed.Err = fmt.Errorf("%w: %w", ErrNoBucket, err)
+	}
+	return failed
+}
+
+// CreateBucket implements API. That the bucket is there and ours already is no error.
+func (b *s3Bucket) CreateBucket(ctx context.Context) error {
+	ctx, a := b.change(ctx, "CreateBucket", "")
+	in := &s3.CreateBucketInput{Bucket: &b.name}
+	if b.region != "us-east-1" { // which has no name here: IllegalLocationConstraintException
+		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(b.region)}
+	}
+	_, err := b.meta.CreateBucket(ctx, in)
+	if err == nil {
+		return nil
+	}
+	if failed := a.fail(ctx, err); failed.Code != "BucketAlreadyOwnedByYou" {
+		return failed
+	}
+	return nil
+}
+
+// Versioning implements API.
+func (b *s3Bucket) Versioning(ctx context.Context) (bool, error) {
+	ctx, a := b.read(ctx, "Versioning", "")
+	out, err := b.meta.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &b.name})
+	if err != nil {
+		return false, a.fail(ctx, err)
+	}
+	return out.Status == types.BucketVersioningStatusEnabled, nil
+}
+
+// EnableVersioning implements API.
+func (b *s3Bucket) EnableVersioning(ctx context.Context) error {
+	ctx, a := b.change(ctx, "EnableVersioning", "")
+	_, err := b.meta.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{Bucket: &b.name,
+		VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled}})
+	if err != nil {
+		return a.fail(ctx, err)
+	}
+	return nil
+}

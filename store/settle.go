@@ -1,0 +1,138 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// found is what a look at a key says of a mutation.
+type found struct {
+	outcome Outcome
+	info    Info  // if Landed: the version that it made; zero for a delete
+	reason  error // if Changed: matches ErrConflict, for a delete perhaps ErrNotFound
+}
+
+// maxHistory bounds the versions that a look asks for the write id: a listing of versions
+// has no metadata, so each takes a HEAD.
+const maxHistory = 100
+
+// Settle finds what has become of a write with this id and base, whose author cannot tell
+// any more. It looks at once: whoever calls it has waited until the write cannot land any
+// more. What cannot be looked up for sure, because there are too many newer versions or
+// because the bucket does not let us see them, is Changed. It fails with ErrUnavailable and
+// with the errors of Head.
+func (c *Client) Settle(ctx context.Context, key string, id WriteID, base Base) (Settled, error) {
+	f, err := c.look(ctx, key, id, base, readPatience, true)
+	if err != nil {
+		return Settled{}, fmt.Errorf("looking for what became of a write to %q: %w", key, err)
+	}
+	return Settled{Outcome: f.outcome, Current: f.info}, nil
+}
+
+// look finds what has become of a write: in the current version or, with history, in any
+// one newer than the base. It goes on until patience or ctx ends.
+func (c *Client) look(ctx context.Context, key string, id WriteID, base Base, patience time.Duration, history bool) (found, error) {
+	current, err := c.head(ctx, key, "", patience)
+	absent := errors.Is(err, ErrNotFound)
+	if err != nil && !absent {
+		return found{}, err
+	}
+	if wrote(current.Props.Meta, id) {
+		return found{outcome: Landed, info: current}, nil
+	}
+	same := current.Base().Same(base)
+	if same && !absent {
+		return found{outcome: Unchanged}, nil
+	}
+	// Where nothing is and nothing was, ours may have come and gone. An object without a
+	// version id is the only version.
+	if history && (absent || current.VersionID != "") {
+		info, err := c.inHistory(ctx, key, id, base, current.VersionID, patience)
+		switch {
+		case err == nil && info != nil:
+			return found{outcome: Landed, info: *info}, nil
+		case err != nil && (fateOf(err) == Refused || errors.Is(err, errLongHistory)):
+			return found{outcome: Changed, reason: fmt.Errorf("%w: %v", ErrConflict, err)}, nil
+		case err != nil:
+			return found{}, err
+		}
+	}
+	if same {
+		return found{outcome: Unchanged}, nil
+	}
+	return found{outcome: Changed, reason: ErrConflict}, nil
+}
+
+// errLongHistory: too many versions are newer than the base.
+var errLongHistory = fmt.Errorf("more than %d versions are newer than the one it replaces", maxHistory)
+
+// inHistory finds the version newer than the base that a write made, nil if there is none.
+// The version with the id seen is known not to be it.
+func (c *Client) inHistory(ctx context.Context, key string, id WriteID, base Base, seen string, patience time.Duration) (*Info, error) {
+	newer, err := c.newerThan(ctx, key, base, patience)
+	if err != nil {
+		return nil, err
+	}
+	for _, version := range newer {
+		if version == seen {
+			continue
+		}
+		info, err := c.head(ctx, key, version, patience)
+		switch {
+		case errors.Is(err, ErrNotFound): // removed for good since it was listed
+		case err != nil:
+			return nil, err
+		case wrote(info.Props.Meta, id):
+			return &info, nil
+		}
+	}
+	return nil, nil
+}
+
+// newerThan lists the ids of the versions that are newer than the base, oldest first. If
+// nothing was there, no version marks the beginning: then it is the newest maxHistory ones.
+func (c *Client) newerThan(ctx context.Context, key string, base Base, patience time.Duration) ([]string, error) {
+	var ids []string // newest first
+	o := VersionOptions{Prefix: key}
+pages:
+	for {
+		page, err := c.listVersions(ctx, o, patience)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range page.Versions {
+			switch {
+			case v.Info.Key != key, !base.Absent() && sameVersionID(v.Info.VersionID, base.VersionID):
+				break pages // the key itself is the first that it is a prefix of
+			case v.Deleted:
+			case len(ids) < maxHistory:
+				ids = append(ids, v.Info.VersionID)
+			case base.Absent():
+				break pages
+			default:
+				return nil, errLongHistory
+			}
+		}
+		if page.NextKey == "" {
+			break
+		}
+		o.KeyMarker, o.VersionMarker = page.NextKey, page.NextVersionMark
+	}
+	slices.Reverse(ids)
+	return ids, nil
+}
+
+// sameVersionID knows that an object without a version id becomes version "null" once
+// versioning is switched on.
+func sameVersionID(a, b string) bool {
+	if a == "" {
+		a = nullVersion
+	}
+	if b == "" {
+		b = nullVersion
+	}
+	return a == b
+}

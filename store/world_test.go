@@ -1,0 +1,229 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/latchfs/latchfs/store"
+	"github.com/latchfs/latchfs/store/faultstore"
+	"github.com/latchfs/latchfs/store/memstore"
+)
+
+const (
+	quiet = 30 * time.Second
+	stall = 10 * time.Second
+	key   = "dir/a"
+)
+
+// A world is a client, the network and the bucket.
+type world struct {
+	*testing.T
+	b *memstore.Bucket
+	f *faultstore.Store
+	m *monitor
+	c *store.Client
+}
+
+func newWorld(t *testing.T, versioned bool) *world {
+	w := &world{T: t, b: memstore.New(memstore.Options{Versioned: versioned})}
+	w.f = faultstore.New(w.b)
+	w.m = &monitor{API: w.f, t: t}
+	w.c = store.New(w.m, store.Options{Host: "here"})
+	return w
+}
+
+var (
+	errReset = errors.New("connection reset by peer")
+	errSlow  = errors.New("slow down")
+)
+
+// on runs do just before the n-th request of an operation.
+func (w *world) on(op string, n int, do func()) {
+	seen := 0
+	w.f.Hook(func(o, _ string, _ int) faultstore.Fault {
+		if o == op {
+			if seen++; seen == n {
+				do()
+			}
+		}
+		return faultstore.Fault{}
+	})
+}
+
+func (w *world) content(key string) string {
+	text, ok := w.b.Content(key)
+	if !ok {
+		return "-"
+	}
+	return text
+}
+
+// A permit can be taken away, or let a number of checks pass.
+type permit struct {
+	gone   atomic.Bool
+	passes atomic.Int64 // -1: any number
+}
+
+func valid() *permit {
+	p := &permit{}
+	p.passes.Store(-1)
+	return p
+}
+
+func (p *permit) Check() error {
+	n := p.passes.Load()
+	if n > 0 {
+		p.passes.Add(-1)
+	}
+	if p.gone.Load() || n == 0 {
+		return errors.New("the lease has run out")
+	}
+	return nil
+}
+
+// An op is one of the operations that change an object.
+type op struct {
+	name    string
+	request string // which of its requests makes the change
+	limit   time.Duration
+	want    string // the content that it makes; "-" for none
+	run     func(ctx context.Context, w *world, p store.Permit, base store.Base, unanswered func(error)) error
+}
+
+const id = store.WriteID("w1")
+
+var (
+	small  = "new content"
+	large  = strings.Repeat("0123456789abcdef", store.PartSize/16) + "!"
+	source = strings.Repeat("s", 1000)
+	huge   = sync.OnceValue(func() string { return strings.Repeat("0123456789abcde\n", 64<<16) + "!" })
+)
+
+func put(name, request, body string, limit time.Duration) op {
+	return op{name, request, limit, body, func(ctx context.Context, w *world, p store.Permit, base store.Base, unanswered func(error)) error {
+		r := strings.NewReader(body)
+		_, err := w.c.Put(ctx, p, store.Write{Key: key, ID: id, Base: base, Unanswered: unanswered}, store.Body{ReaderAt: r, Size: r.Size()})
+		return err
+	}}
+}
+
+func cp(name, request, body string, limit time.Duration) op {
+	return op{name, request, limit, body, func(ctx context.Context, w *world, p store.Permit, base store.Base, unanswered func(error)) error {
+		from := w.b.PutForeign("source", body)
+		_, err := w.c.Copy(ctx, p, store.Write{Key: key, ID: id, Base: base, Unanswered: unanswered},
+			store.Source{Key: "source", Base: from.Base(), Size: from.Size})
+		return err
+	}}
+}
+
+func perSize(n int) time.Duration {
+	return stall + time.Duration(float64(n)/(1<<30)*float64(30*time.Second))
+}
+
+func ops() []op {
+	all := []op{
+		put("put", "Put", small, stall),
+		put("empty put", "Put", "", stall),
+		put("multipart", "Complete", large, perSize(len(large))),
+		cp("copy", "Copy", source, perSize(len(source))),
+		{"delete", "Delete", stall, "-", func(ctx context.Context, w *world, p store.Permit, base store.Base, unanswered func(error)) error {
+			return w.c.Delete(ctx, p, key, base, unanswered)
+		}},
+	}
+	if !testing.Short() {
+		all = append(all, cp("copy by parts", "Complete", huge(), perSize(len(huge()))))
+	}
+	return all
+}
+
+// A monitor sees to it that no two attempts of a mutation can land at one time.
+type monitor struct {
+	store.API
+	t *testing.T
+
+	mu    sync.Mutex
+	alive map[string]landing
+}
+
+// A landing is an attempt that can change a key.
+type landing struct {
+	upload string
+	until  time.Time // when it is surely dead; zero while it is on the wire
+}
+
+func (m *monitor) watch(key, upload string, request func() (store.Info, error)) (store.Info, error) {
+	before, pending := m.begin(key, upload)
+	info, err := request()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var a *store.AttemptError
+	switch {
+	case errors.As(err, &a) && a.Fate == store.Unknown:
+		m.alive[key] = landing{upload, time.Now().Add(quiet)}
+	case err != nil && pending:
+		m.alive[key] = before // an earlier Complete of the same upload
+	default:
+		delete(m.alive, key)
+	}
+	return info, err
+}
+
+// begin also gives what may still land by itself.
+func (m *monitor) begin(key, upload string) (before landing, pending bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.alive == nil {
+		m.alive = map[string]landing{}
+	}
+	before, ok := m.alive[key]
+	pending = ok && (before.until.IsZero() || time.Now().Before(before.until))
+	if pending && (upload == "" || before.upload != upload) {
+		m.t.Errorf("an attempt for %q is sent while another can still land", key)
+	}
+	m.alive[key] = landing{upload: upload}
+	return before, pending
+}
+
+func (m *monitor) Put(ctx context.Context, in store.PutRequest) (store.Info, error) {
+	if in.Cond == (store.Condition{}) {
+		m.t.Errorf("Put %q without a condition", in.Key)
+	}
+	return m.watch(in.Key, "", func() (store.Info, error) { return m.API.Put(ctx, in) })
+}
+
+func (m *monitor) Copy(ctx context.Context, in store.CopyRequest) (store.Info, error) {
+	if in.Cond == (store.Condition{}) || in.IfMatch == "" {
+		m.t.Errorf("Copy %q without a condition", in.Key)
+	}
+	return m.watch(in.Key, "", func() (store.Info, error) { return m.API.Copy(ctx, in) })
+}
+
+func (m *monitor) Delete(ctx context.Context, in store.DeleteRequest) error {
+	if in.IfMatch == "" {
+		m.t.Errorf("Delete %q without a condition", in.Key)
+	}
+	_, err := m.watch(in.Key, "", func() (store.Info, error) { return store.Info{}, m.API.Delete(ctx, in) })
+	return err
+}
+
+func (m *monitor) CompleteUpload(ctx context.Context, in store.CompleteRequest) (store.Info, error) {
+	if in.Cond == (store.Condition{}) {
+		m.t.Errorf("Complete %q without a condition", in.Key)
+	}
+	return m.watch(in.Key, in.Upload, func() (store.Info, error) { return m.API.CompleteUpload(ctx, in) })
+}
+
+func (m *monitor) AbortUpload(ctx context.Context, key, upload string) error {
+	err := m.API.AbortUpload(ctx, key, upload)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err == nil && m.alive[key].upload == upload {
+		delete(m.alive, key)
+	}
+	return err
+}
