@@ -56,10 +56,8 @@ func (n *fileNode) Readlink(ctx context.Context) ([]byte, syscall.Errno) {
 // shown under another one than its key's.
 func (d *dirNode) fileKey(name string) (string, error) {
 	if in := d.GetChild(name); in != nil {
-		if n, ok := in.Operations().(*fileNode); ok {
-			if key := n.keyNow(); key != "" {
-				return key, nil
-			}
+		if n, ok := in.Operations().(*fileNode); ok && !n.isNameless() {
+			return n.keyNow(), nil
 		}
 	}
 	return d.f.tree.Key(d.key, name)
@@ -119,7 +117,7 @@ func (f *front) empty(key string) error {
 		return err
 	}
 	for _, e := range entries {
-		if e.Dir && e.Info.ETag == "" {
+		if e.Dir && e.Complete && e.Info.ETag == "" {
 			return file.ErrNotEmpty
 		}
 	}

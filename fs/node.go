@@ -37,10 +37,13 @@ type fileNode struct {
 
 	// The fields below are guarded by mu.
 
-	key    string
+	key    string // that it has, or had when it lost its name
 	parent *dirNode
 	name   string // that it is shown under
-	attr   file.Attr
+	// nameless: the object was removed, replaced or is in a conflict file; only handles that
+	// are open still show it.
+	nameless bool
+	attr     file.Attr
 	// seen is the version whose attributes the kernel has.
 	seen store.Base
 	// pages is the version whose bytes the kernel's pages show, besides what was written
@@ -60,6 +63,12 @@ func (n *fileNode) keyNow() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.key
+}
+
+func (n *fileNode) isNameless() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.nameless
 }
 
 // isOpen tells whether descriptors of the node may be open.
@@ -140,7 +149,7 @@ func (n *fileNode) retired() bool {
 	defer n.f.mu.Unlock()
 	key := n.keyNow()
 	cur, ok := n.f.current[key]
-	if !ok && key != "" {
+	if !ok && !n.isNameless() {
 		n.f.current[key] = n
 		return false
 	}
@@ -154,7 +163,7 @@ func (n *fileNode) drop() {
 	n.f.retire(n.keyNow(), n)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.key = "" // nothing is its name
+	n.nameless = true
 }
 
 // saved notes that what was written through the node is in the bucket as this version.
@@ -194,7 +203,7 @@ func (n *fileNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.AttrO
 		return n.f.fail("getattr", n.keyNow(), staleIfGone(err))
 	}
 	n.f.fill(&out.Attr, a)
-	if n.keyNow() == "" {
+	if n.isNameless() {
 		out.Attr.Nlink = 0
 	}
 	out.SetTimeout(n.f.ttl)
@@ -206,9 +215,9 @@ func (n *fileNode) stat(ctx context.Context) (file.Attr, error) {
 		return h.file.Attr(), nil
 	}
 	n.mu.Lock()
-	key, parent, name, last := n.key, n.parent, n.name, n.attr
+	parent, name, nameless, last := n.parent, n.name, n.nameless, n.attr
 	n.mu.Unlock()
-	if key == "" {
+	if nameless {
 		return last, nil
 	}
 	e, err := n.f.find(ctx, parent, name)

@@ -108,7 +108,7 @@ func (d *dirNode) list(ctx context.Context) ([]listed, error) {
 		names[e.Name] = true
 		x := d.f.entry(e)
 		l := listed{DirEntry: fuse.DirEntry{Name: e.Name, Ino: number(e.Key, 0), Mode: x.attr.Mode & file.ModeType}}
-		known := e.Complete || e.Dir && e.Info.ETag == ""
+		known := e.Complete
 		if !known && !e.Dir && e.Info.Size > 0 && e.Info.Size <= maxLink {
 			l.Mode = 0 // DT_UNKNOWN
 		}

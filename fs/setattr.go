@@ -15,7 +15,7 @@ import (
 func (n *fileNode) Setattr(ctx context.Context, fh fs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
 	c := changeOf(in)
 	h, _ := fh.(*handle)
-	if n.keyNow() == "" && h == nil {
+	if n.isNameless() && h == nil {
 		if h = n.anyHandle(); h == nil {
 			return unix.ESTALE // nothing is left of it
 		}

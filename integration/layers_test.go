@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"fs/reader":            {"store"},
 	"fs/tree":              {"store"},
 	"fs/history":           {"store"},
-	"fs/spool":             {},
+	"fs/spool":             {"store"},
 	"store":                {"internal/awserr"},
 	"store/memstore":       {"store"},
 	"store/faultstore":     {"store"},

@@ -101,7 +101,6 @@ var (
 	small  = "new content"
 	large  = strings.Repeat("0123456789abcdef", store.PartSize/16) + "!"
 	source = strings.Repeat("s", 1000)
-	huge   = sync.OnceValue(func() string { return strings.Repeat("0123456789abcde\n", 64<<16) + "!" })
 )
 
 func put(name, request, body string, limit time.Duration) op {
@@ -126,7 +125,7 @@ func perSize(n int) time.Duration {
 }
 
 func ops() []op {
-	all := []op{
+	return []op{
 		put("put", "Put", small, stall),
 		put("empty put", "Put", "", stall),
 		put("multipart", "Complete", large, perSize(len(large))),
@@ -135,10 +134,6 @@ func ops() []op {
 			return w.c.Delete(ctx, p, key, base, unanswered)
 		}},
 	}
-	if !testing.Short() {
-		all = append(all, cp("copy by parts", "Complete", huge(), perSize(len(huge()))))
-	}
-	return all
 }
 
 // A monitor sees to it that no two attempts of a mutation can land at one time.

@@ -144,6 +144,9 @@ func (f *File) writeError() error {
 // touch marks the content as changed now. f.mu is held.
 func (f *File) touch() {
 	now := time.Now()
+	if f.attr.Atime.Equal(f.attr.Mtime) { // it is not kept, and shown as the same
+		f.attr.Atime = now
+	}
 	f.attr.Mtime, f.attr.Ctime = now, now
 	f.set |= store.HasMtime
 	f.bytes, f.written = true, true

@@ -58,6 +58,24 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// The smallest budget is of use.
+func TestOneBlock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(4 * mib)
+		r := New(s, blockSize)
+		p := r.Pin(s.info)
+		for off := int64(0); off < s.info.Size; off += 32 * kib {
+			read(t, p, off, 32*kib)
+		}
+		if n := len(s.answers()); n > 4*mib/blockSize+10 {
+			t.Errorf("%d requests", n)
+		}
+		p.Close()
+		synctest.Wait()
+		s.done(t, r)
+	})
+}
+
 // A file that rests gives its memory to one that is read, and goes on later.
 func TestRestingFileGivesMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -97,6 +115,33 @@ func TestRestingFileGivesMemory(t *testing.T) {
 		a.Close()
 		synctest.Wait()
 		s.done(t, r)
+	})
+}
+
+func TestCloseEndsRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(256 * mib)
+		s.slow = func(r store.Range) time.Duration {
+			if r.Offset >= 4*mib {
+				return time.Hour
+			}
+			return 0
+		}
+		r := New(s, 96*mib)
+		p := r.Pin(s.info)
+		read(t, p, 0, 1*mib)
+		read(t, p, 1*mib, 1*mib)
+		synctest.Wait()
+		if p.parts == 0 {
+			t.Fatal("no request is under way")
+		}
+		began := time.Now()
+		p.Close()
+		synctest.Wait()
+		s.done(t, r)
+		if took := time.Since(began); took != 0 || p.parts != 0 {
+			t.Errorf("%d requests after %v", p.parts, took)
+		}
 	})
 }
 

@@ -127,17 +127,24 @@ func TestBrokenBodiesAreResumed(t *testing.T) {
 		s := newServer(64 * mib)
 		var mu sync.Mutex
 		rnd := rand.New(rand.NewPCG(1, 1))
-		s.broken = func(int, store.Range) (int64, error) {
+		empty := make(map[int64]int) // answers without a byte, by offset
+		s.broken = func(_ int, r store.Range) (int64, error) {
 			mu.Lock()
 			defer mu.Unlock()
-			if rnd.IntN(4) == 0 {
-				return -1, nil
-			}
 			err := errReset
 			if rnd.IntN(2) == 0 {
 				err = io.EOF
 			}
-			return rnd.Int64N(2*mib) * rnd.Int64N(2), err
+			switch rnd.IntN(4) {
+			case 0:
+				return -1, nil
+			case 1:
+				return 1 + rnd.Int64N(2*mib), err
+			}
+			if empty[r.Offset]++; empty[r.Offset] == maxBreaks-1 {
+				return -1, nil
+			}
+			return 0, err
 		}
 		r := New(s, 32*mib)
 		p := r.Pin(s.info)

@@ -40,8 +40,9 @@ func want(b []byte, off int64) {
 // A server is a bucket with one object. Its versions differ in the id alone.
 type server struct {
 	info store.Info
-	// latency passes before an answer.
+	// latency passes before an answer, or what slow says, if it is set.
 	latency time.Duration
+	slow    func(store.Range) time.Duration
 	// broken, if set, gives the error and the number of bytes after which the n-th answer
 	// (from 0) breaks off; a negative number means not at all.
 	broken func(n int, r store.Range) (int64, error)
@@ -64,9 +65,13 @@ func (s *server) Get(ctx context.Context, key string, o store.GetOptions) (*stor
 	s.gets = append(s.gets, span{o.Range.Offset, o.Range.Offset + o.Range.Length})
 	s.opts = append(s.opts, o)
 	s.mu.Unlock()
-	if s.latency > 0 {
+	latency := s.latency
+	if s.slow != nil {
+		latency = s.slow(*o.Range)
+	}
+	if latency > 0 {
 		select {
-		case <-time.After(s.latency):
+		case <-time.After(latency):
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}

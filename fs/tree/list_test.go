@@ -2,6 +2,7 @@ package tree
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -83,6 +84,76 @@ func TestListKnowsLaterHeads(t *testing.T) {
 			t.Errorf("changed: %+v", e)
 		}
 		b.want(t, "HEAD changed, HEAD d/, HEAD gone, LIST ")
+		wantLookup(t, tr, "", "changed", "changed*")
+		b.want(t, "")
+	})
+}
+
+// Another version in a later listing makes that of a HEAD old, also within the TTL.
+func TestHeadIsOlderThanTheListing(t *testing.T) {
+	b := newBucket("changed", "gone")
+	inTime(t, b, "", func(t *testing.T, tr *Tree) {
+		wantLookup(t, tr, "", "changed", "changed*")
+		wantLookup(t, tr, "", "come", "")
+		time.Sleep(ttl / 2)
+		b.put("changed")
+		b.put("come")
+		b.put("dir/x")
+		wantList(t, tr, "", "changed come dir/ gone")
+		b.asked()
+		if e := wantLookup(t, tr, "", "changed", "changed*"); e.Info.ETag != b.objects["changed"].ETag {
+			t.Errorf("changed: ETag %q", e.Info.ETag)
+		}
+		wantLookup(t, tr, "", "come", "come*")
+		b.want(t, "HEAD changed, HEAD come")
+	})
+}
+
+// A listing that is slow does not take back what was asked for and answered meanwhile.
+func TestSlowListing(t *testing.T) {
+	b := newBucket("changed", "gone", "gonedir/x", "more")
+	b.page = 3
+	inTime(t, b, "", func(t *testing.T, tr *Tree) {
+		b.way = func() time.Duration { return 100 * time.Millisecond }
+		var wg sync.WaitGroup
+		wg.Go(func() { tr.List(t.Context(), "") })
+		time.Sleep(150 * time.Millisecond) // the first page was read
+		changed := b.put("changed")
+		b.put("come")
+		b.put("comedir/x")
+		b.del("gone")
+		b.del("gonedir/x")
+		b.way = func() time.Duration { return 0 }
+		look := func() {
+			t.Helper()
+			if e := wantLookup(t, tr, "", "changed", "changed*"); e.Info.ETag != changed.ETag {
+				t.Errorf("changed: ETag %q", e.Info.ETag)
+			}
+			wantLookup(t, tr, "", "come", "come*")
+			wantLookup(t, tr, "", "comedir", "comedir/*")
+			wantLookup(t, tr, "", "gone", "")
+			wantLookup(t, tr, "", "gonedir", "")
+		}
+		look()
+		wg.Wait()
+		look()
+		wantList(t, tr, "", "changed* more")
+		if entries, _ := tr.List(t.Context(), ""); time.Since(entries[1].Seen) >= time.Since(changed.LastModified) {
+			t.Error("the last page is as old as the first")
+		}
+	})
+}
+
+func TestOldListingsAreDropped(t *testing.T) {
+	b := newBucket("a/x", "b/x", "c/x")
+	inTime(t, b, "", func(t *testing.T, tr *Tree) {
+		wantList(t, tr, "a/", "x")
+		wantList(t, tr, "b/", "x")
+		time.Sleep(ttl)
+		wantList(t, tr, "c/", "x")
+		if tr.listings.weight != 2 {
+			t.Errorf("weight %d", tr.listings.weight)
+		}
 	})
 }
 
@@ -96,5 +167,19 @@ func TestListIsTheCallers(t *testing.T) {
 			}
 			clear(entries)
 		}
+	})
+	inTime(t, b, "", func(t *testing.T, tr *Tree) {
+		b.way = func() time.Duration { return time.Millisecond }
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				entries, err := tr.List(t.Context(), "")
+				if err != nil || names(entries, "") != "a b" {
+					t.Errorf("%v, %v", entries, err)
+				}
+				clear(entries)
+			})
+		}
+		wg.Wait()
 	})
 }

@@ -133,7 +133,7 @@ func (t *Tree) known(dir, name string) state {
 		s = *p
 	}
 	l, ok := t.listings.get(dir)
-	if !ok || !t.fresh(l.seen) {
+	if !ok {
 		return s
 	}
 	listed, is := l.objects[name]

@@ -55,6 +55,17 @@ func TestLookupAsksAtOnceAndRemembers(t *testing.T) {
 	})
 }
 
+// S3 may answer a listing with fewer keys than there are, even none.
+func TestEmptyPages(t *testing.T) {
+	b := newBucket("i/x", "m/")
+	b.blank = true
+	tr := New(b, Options{})
+	wantLookup(t, tr, "", "i", "i/*")
+	wantLookup(t, tr, "", "m", "m/*")
+	wantLookup(t, tr, "", "none", "")
+	wantList(t, tr, "", "i/ m/")
+}
+
 func TestLookupTellsWhatCannotBe(t *testing.T) {
 	b := newBucket()
 	tr := New(b, Options{})

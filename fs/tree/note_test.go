@@ -1,11 +1,15 @@
 package tree
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/latchfs/latchfs/store"
 )
 
 // What this mount changes shows at once, without a request.
@@ -75,6 +79,7 @@ func TestNoteWinsOverRequestsUnderWay(t *testing.T) {
 				wg.Go(func() { tr.Lookup(t.Context(), "", name) })
 			}
 			wg.Go(func() { tr.List(t.Context(), "") })
+			wg.Go(func() { tr.List(t.Context(), "k/") })
 			time.Sleep(time.Duration(50+50*at) * time.Millisecond)
 			changed, made, below := b.put("changed"), b.put("new"), b.put("p/q")
 			for _, key := range []string{"gone", "rm/", "k/only"} {
@@ -98,6 +103,8 @@ func TestNoteWinsOverRequestsUnderWay(t *testing.T) {
 					t.Errorf("%s: ETag %q", name, e.Info.ETag)
 				}
 			}
+			time.Sleep(ttl)
+			wantLookup(t, tr, "", "k", "k/*")
 		})
 	}
 }
@@ -151,7 +158,37 @@ func TestForgetWhileUnderWay(t *testing.T) {
 		b.del("f")
 		tr.Forget("f")
 		wg.Wait()
-		wantLookup(t, tr, "", "f", "")
 		wantList(t, tr, "", "")
+		wantLookup(t, tr, "", "f", "")
 	})
+}
+
+// What a listing shows follows the notes by itself.
+func TestListingApply(t *testing.T) {
+	l := &listing{objects: make(map[string]fact), dirs: make(map[string]bool)}
+	i := &store.Info{}
+	for _, tt := range []struct {
+		n             note
+		objects, dirs string
+	}{
+		{note{key: "d/f", info: i}, "f", ""},
+		{note{key: "d/m/", info: i}, "f", "m"},
+		{note{key: "d/e/f/g", info: i}, "f", "e m"},
+		{note{key: "d/f/x", info: i}, "f", "e f m"},
+		{note{key: "d/f"}, "", "e f m"},
+		{note{key: "d/f/x"}, "", "e f m"},
+		{note{key: "d/f/"}, "", "e m"},
+		{note{key: "d/e/f/"}, "", "e m"},
+		{note{key: "d/"}, "", "e m"},
+		{note{key: "d/..", info: i}, "", "e m"},
+		{note{key: "x", info: i}, "", "e m"},
+		{note{key: "d/m/", forget: true}, "", "e m"},
+	} {
+		l.apply("d/", tt.n)
+		objects := strings.Join(slices.Sorted(maps.Keys(l.objects)), " ")
+		dirs := strings.Join(slices.Sorted(maps.Keys(l.dirs)), " ")
+		if objects != tt.objects || dirs != tt.dirs {
+			t.Fatalf("after %+v: %q and %q, want %q and %q", tt.n, objects, dirs, tt.objects, tt.dirs)
+		}
+	}
 }

@@ -94,7 +94,6 @@ func (t *Tree) Note(key string, i *store.Info) {
 	}
 	dirs := t.ancestors(key)
 	if n.isDir() {
-		t.listings.drop(key)
 		t.kept.remove(key)
 		dirs = dirs[1:]
 	}

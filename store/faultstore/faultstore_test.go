@@ -1,6 +1,7 @@
 package faultstore_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -152,11 +153,12 @@ func TestLate(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.On("Put").Nth(1).Late(29 * time.Second)
 		body := []byte("late")
-		in := store.PutRequest{Key: "a", Cond: store.Condition{IfNone: true}, Body: strings.NewReader(string(body)), Size: 4}
+		in := store.PutRequest{Key: "a", Cond: store.Condition{IfNone: true}, Body: bytes.NewReader(body), Size: 4}
 		ctx, cancel := context.WithCancel(w.Context())
 		_, err := w.Put(ctx, in)
 		w.fails(err, store.Unknown, nil)
 		cancel()
+		copy(body, "gone") // its memory has another use by then
 		w.at(0)
 		time.Sleep(29*time.Second - 1)
 		synctest.Wait()
@@ -266,6 +268,10 @@ func TestRules(t *testing.T) {
 		if err := w.Delete(w.Context(), store.DeleteRequest{Key: "dir/b"}); !errors.Is(err, store.ErrAccessDenied) || all.Fired() != 1 {
 			w.Errorf("%v, fired %d times", err, all.Fired())
 		}
+		w.On("Put").Key("n").Nth(1).Fail(store.Refused, store.ErrRetained)
+		w.On("Put").Key("n").Nth(2).LoseReply() // counts the first one too
+		w.fails(w.put("n", "1"), store.Refused, store.ErrRetained)
+		w.fails(w.put("n", "2"), store.Unknown, nil)
 		var calls []string
 		w.Hook(func(op, key string, n int) faultstore.Fault {
 			calls = append(calls, op+" "+key)

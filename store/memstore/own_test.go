@@ -151,6 +151,9 @@ func TestForeign(t *testing.T) {
 		t.Errorf("properties %+v, want %+v", head.Props, want)
 	}
 	head.Props.Meta["mixed"] = "changed by its reader"
+	if again, err := b.Head(ctx, store.HeadRequest{Key: "k"}); err != nil || again.Props.Meta["mixed"] != "case" {
+		t.Errorf("a reader changed the object to %+v, %v", again, err)
+	}
 	if h := b.History("k"); len(h) != 2 || !reflect.DeepEqual(h[1].Info, made) || !h[1].Latest || h[0].Latest {
 		t.Errorf("history %+v", h)
 	}
@@ -158,7 +161,7 @@ func TestForeign(t *testing.T) {
 	if h := b.History("k"); len(h) != 3 || !h[2].Deleted {
 		t.Errorf("history %+v", h)
 	}
-	if got := b.Requests(); !reflect.DeepEqual(got, map[string]int{"Head": 1}) || b.Count("Head") != 1 || b.Count("Put") != 0 {
+	if got := b.Requests(); !reflect.DeepEqual(got, map[string]int{"Head": 2}) || b.Count("Head") != 2 || b.Count("Put") != 0 {
 		t.Errorf("requests %v", got)
 	}
 }

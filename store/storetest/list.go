@@ -135,10 +135,12 @@ func testLongList(e *env) {
 		})
 	}
 	wg.Wait()
-	page, err := e.List(e.Context(), store.ListOptions{Prefix: e.prefix})
-	e.must(err)
-	if len(page.Objects) != 1000 || page.Next == "" {
-		e.Errorf("a page of %d, next %q", len(page.Objects), page.Next)
+	for _, max := range []int{0, 1000, 5000} {
+		page, err := e.List(e.Context(), store.ListOptions{Prefix: e.prefix, Max: max})
+		e.must(err)
+		if len(page.Objects) != 1000 || page.Next == "" {
+			e.Errorf("of %d: a page of %d, next %q", max, len(page.Objects), page.Next)
+		}
 	}
 	objects, _ := e.all(store.ListOptions{Prefix: e.prefix})
 	var want []string

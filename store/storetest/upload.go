@@ -144,7 +144,7 @@ func testUploadConditions(e *env) {
 func testUploadRefusals(e *env) {
 	ctx, key := e.Context(), e.key("k")
 	in := store.CreateUploadRequest{Key: key}
-	big := bulk(minPart, 7)
+	big, more := bulk(minPart, 7), bulk(minPart+1, 9)
 	for name, spoil := range map[string]func(*store.CompleteRequest){
 		"size":         func(r *store.CompleteRequest) { r.Size++ },
 		"no parts":     func(r *store.CompleteRequest) { r.Parts, r.Size = nil, 0 },
@@ -152,7 +152,7 @@ func testUploadRefusals(e *env) {
 		"missing part": func(r *store.CompleteRequest) { r.Parts[1].Number = 7 },
 		"wrong part":   func(r *store.CompleteRequest) { r.Parts[1].ETag = r.Parts[0].ETag },
 	} {
-		u := e.upload(in, big, "end")
+		u := e.upload(in, big, more)
 		r := u.request(absent)
 		spoil(&r)
 		if _, err := e.CompleteUpload(ctx, r); err == nil {
@@ -179,6 +179,15 @@ func testUploadRefusals(e *env) {
 	if !errors.Is(err, bad) {
 		e.Errorf("the error %v does not tell why the body ended", err)
 	}
+	// Short, for a server may answer before it has read a body, and then not read it.
+	part.Body, part.Size, part.CRC32C = strings.NewReader("x"), 1, checksum("x")
+	for _, part.Number = range []int32{0, store.MaxParts + 1} {
+		_, err = e.UploadPart(ctx, part)
+		e.refused(err, store.ErrRefused)
+	}
+	part.Number, part.Key = 1, e.key("other")
+	_, err = e.UploadPart(ctx, part)
+	e.refused(err, store.ErrNotFound)
 	// A part that comes again takes the place of the first.
 	e.must(u.add(big))
 	u.parts, u.size = nil, 0
@@ -223,6 +232,11 @@ func testCopyPart(e *env) {
 	bad.Upload = u.id[:len(u.id)-1] + "x"
 	if _, err = e.CopyPart(ctx, bad); err == nil {
 		e.Error("a part was added to an unknown upload")
+	}
+	bad = in
+	bad.Version, bad.Range = "", store.Range{Offset: 1, Length: minPart + 100}
+	if _, err = e.CopyPart(ctx, bad); err == nil {
+		e.Error("a part was made of more than its source has")
 	}
 	made, err := u.complete(absent)
 	e.must(err)
