@@ -88,11 +88,13 @@ func Mount(dir string, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	go server.Serve()
-	if err := server.WaitMount(); err != nil {
+	// Before the first request is served: the commit rule needs it.
+	if err := f.learnDevice(dir); err != nil {
+		server.Unmount()
 		return nil, err
 	}
-	if err := f.learnDevice(dir); err != nil {
+	go server.Serve()
+	if err := server.WaitMount(); err != nil {
 		return nil, err
 	}
 	f.setReadAhead()

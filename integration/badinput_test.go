@@ -94,12 +94,12 @@ func TestBadInput(t *testing.T) {
 				}
 				cmd := exec.Command(program, append(args, tt.args[1:]...)...)
 				cmd.Env = append(tt.b.Environ(), tt.env...)
-				before := harness.Mounts()
+				before := e.Mounts()
 				o := e.Start(cmd).Wait(time.Minute)
 				if o.Code != tt.code || !oneLine(o.Err) || !strings.Contains(strings.ToLower(o.Err), tt.says) {
 					t.Errorf("in front %v: exit code %d, said %q; want %d and one line with %q", inFront, o.Code, o.Err, tt.code, tt.says)
 				}
-				if after := harness.Mounts(); len(after) != len(before) {
+				if after := e.Mounts(); len(after) != len(before) {
 					t.Errorf("mounts before %q, after %q", before, after)
 				}
 				entries, _ := os.ReadDir(state)

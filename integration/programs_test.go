@@ -3,7 +3,6 @@ package integration
 import (
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -110,8 +109,9 @@ func sameTree(e *harness.Env, a, b string) {
 }
 
 // goSource is a directory of Go's own source: real files of many sizes.
-func goSource(name string) string {
-	return filepath.Join(runtime.GOROOT(), "src", filepath.FromSlash(name))
+func goSource(e *harness.Env, name string) string {
+	e.Helper()
+	return filepath.Join(goEnv(e, "GOROOT"), "src", filepath.FromSlash(name))
 }
 
 // TestTar extracts and archives a tree of real files; the other host sees the same.
@@ -120,7 +120,7 @@ func TestTar(t *testing.T) {
 	e := suite.New(t)
 	b := e.Bucket(harness.OnS3, harness.Patient)
 	one, two := b.Mount("one"), b.Mount("two")
-	src := goSource("encoding")
+	src := goSource(e, "encoding")
 	e.Sh(e.Dir, "tar -C "+src+" -cf in.tar .")
 	e.Sh(one.Mountpoint, "mkdir x; tar -C x -xf "+filepath.Join(e.Dir, "in.tar"))
 	e.Sh(e.Dir, "diff -r "+src+" "+two.Path("x"))
@@ -140,7 +140,7 @@ func TestRsync(t *testing.T) {
 	b := e.Bucket(harness.OnDynamoDB, harness.Patient)
 	one, two := b.Mount("one"), b.Mount("two")
 	src := e.Mkdir("src")
-	e.Sh(src, "cp -r "+goSource("container")+" .; ln -s container/heap l; chmod 755 container/list/list.go")
+	e.Sh(src, "cp -r "+goSource(e, "container")+" .; ln -s container/heap l; chmod 755 container/list/list.go")
 	e.Sh(e.Dir, "rsync -a --no-owner --no-group src/ "+one.Path("x"))
 	e.Sh(e.Dir, "diff -r --no-dereference src "+two.Path("x"))
 	if got := e.Sh(e.Dir, "rsync -ani --no-owner --no-group src/ "+two.Path("x")+" | grep -v '^.d' || true"); got != "" {
@@ -162,7 +162,7 @@ func TestGitClone(t *testing.T) {
 	b := e.Bucket(harness.OnDynamoDB, harness.Patient)
 	one, two := b.Mount("one"), b.Mount("two")
 	repo := e.Mkdir("repo")
-	e.Sh(repo, "git init -q -b main; cp -r "+goSource("text")+" .; git add .; git commit -qm first; echo more > text/more; git add .; git commit -qm second; git tag v1")
+	e.Sh(repo, "git init -q -b main; cp -r "+goSource(e, "text")+" .; git add .; git commit -qm first; echo more > text/more; git add .; git commit -qm second; git tag v1")
 	e.Sh(one.Mountpoint, "git clone -q "+repo+" clone")
 	e.Sh(one.Path("clone"), "echo changed >> text/more; git commit -qam third; git gc -q; git checkout -q -b side v1; echo side > side; git add side; git commit -qm side; git checkout -q main; git merge -q -m merge side")
 	if out := e.Sh(two.Path("clone"), "git fsck --no-progress; git status --porcelain; git log --oneline | wc -l"); out != "5\n" {

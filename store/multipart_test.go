@@ -78,7 +78,7 @@ func TestMultipartAborted(t *testing.T) {
 		want error
 	}{
 		"part refused":          {set: func(w *world, _ *permit) { w.f.On("UploadPart").Nth(2).Fail(store.Refused, store.ErrAccessDenied) }, want: store.ErrAccessDenied},
-		"body fails":            {body: io.NewSectionReader(failing{broken}, 0, store.PartSize*2), want: broken},
+		"body fails":            {body: failing{broken}, want: broken},
 		"body short":            {body: strings.NewReader("short"), want: io.ErrUnexpectedEOF},
 		"permit ends":           {set: func(w *world, p *permit) { w.on("UploadPart", 2, func() { p.gone.Store(true) }) }, want: store.ErrNotPermitted},
 		"permit ends in a part": {set: func(w *world, p *permit) { p.passes.Store(3) }, want: store.ErrNotPermitted},
@@ -177,7 +177,7 @@ func TestBuffers(t *testing.T) {
 		for i := range 6 {
 			body := &pattern{size: int64(i%3)*store.PartSize + store.PartSize/2}
 			go func() {
-				_, err := w.c.Put(t.Context(), valid(), store.Write{Key: key + string(rune('0'+i)), ID: id}, store.Body{ReaderAt: body, Size: body.size})
+				_, err := w.c.Put(t.Context(), valid(), store.Write{Key: key + string(rune('0'+i)), ID: store.NewWriteID()}, store.Body{ReaderAt: body, Size: body.size})
 				done <- err
 			}()
 		}

@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/logging"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/latchfs/latchfs/internal/sdkhttp"
 )
 
 const (
@@ -102,7 +104,7 @@ func s3HTTPClient(base aws.HTTPClient) *http.Client {
 	t.TLSNextProto = nil
 	t.TLSClientConfig.NextProtos = nil
 	// To follow a redirect would be a second attempt.
-	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error {
+	return &http.Client{Transport: sdkhttp.Plain(t), CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse
 	}}
 }

@@ -25,15 +25,13 @@ type world struct {
 	*testing.T
 	b *memstore.Bucket
 	f *faultstore.Store
-	m *monitor
 	c *store.Client
 }
 
 func newWorld(t *testing.T, versioned bool) *world {
 	w := &world{T: t, b: memstore.New(memstore.Options{Versioned: versioned})}
 	w.f = faultstore.New(w.b)
-	w.m = &monitor{API: w.f, t: t}
-	w.c = store.New(w.m, store.Options{Host: "here"})
+	w.c = store.New(newMonitor(t, w.f), store.Options{Host: "here"})
 	return w
 }
 
@@ -136,13 +134,19 @@ func ops() []op {
 	}
 }
 
-// A monitor sees to it that no two attempts of a mutation can land at one time.
+// A monitor sees to it that no two attempts of a mutation can land at one time, and that
+// each has its condition.
 type monitor struct {
 	store.API
 	t *testing.T
 
 	mu    sync.Mutex
-	alive map[string]landing
+	alive map[string]landing // by mutation: the write id, for a delete the key
+	ids   map[string]string  // write ids of uploads
+}
+
+func newMonitor(t *testing.T, api store.API) *monitor {
+	return &monitor{API: api, t: t, alive: map[string]landing{}, ids: map[string]string{}}
 }
 
 // A landing is an attempt that can change a key.
@@ -151,74 +155,89 @@ type landing struct {
 	until  time.Time // when it is surely dead; zero while it is on the wire
 }
 
-func (m *monitor) watch(key, upload string, request func() (store.Info, error)) (store.Info, error) {
-	before, pending := m.begin(key, upload)
+func (m *monitor) watch(mutation, upload string, cond store.Condition, request func() (store.Info, error)) (store.Info, error) {
+	if cond == (store.Condition{}) {
+		m.t.Errorf("%s: an attempt without a condition", mutation)
+	}
+	before, pending := m.begin(mutation, upload)
 	info, err := request()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var a *store.AttemptError
 	switch {
 	case errors.As(err, &a) && a.Fate == store.Unknown:
-		m.alive[key] = landing{upload, time.Now().Add(quiet)}
+		m.alive[mutation] = landing{upload, time.Now().Add(quiet)}
 	case err != nil && pending:
-		m.alive[key] = before // an earlier Complete of the same upload
+		m.alive[mutation] = before // an earlier Complete of the same upload
 	default:
-		delete(m.alive, key)
+		delete(m.alive, mutation)
 	}
 	return info, err
 }
 
 // begin also gives what may still land by itself.
-func (m *monitor) begin(key, upload string) (before landing, pending bool) {
+func (m *monitor) begin(mutation, upload string) (before landing, pending bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.alive == nil {
-		m.alive = map[string]landing{}
-	}
-	before, ok := m.alive[key]
+	before, ok := m.alive[mutation]
 	pending = ok && (before.until.IsZero() || time.Now().Before(before.until))
 	if pending && (upload == "" || before.upload != upload) {
-		m.t.Errorf("an attempt for %q is sent while another can still land", key)
+		m.t.Errorf("%s: an attempt is sent while another can still land", mutation)
 	}
-	m.alive[key] = landing{upload: upload}
+	m.alive[mutation] = landing{upload: upload}
 	return before, pending
 }
 
 func (m *monitor) Put(ctx context.Context, in store.PutRequest) (store.Info, error) {
-	if in.Cond == (store.Condition{}) {
-		m.t.Errorf("Put %q without a condition", in.Key)
-	}
-	return m.watch(in.Key, "", func() (store.Info, error) { return m.API.Put(ctx, in) })
+	return m.watch(in.Props.Meta["latchfs-write-id"], "", in.Cond, func() (store.Info, error) { return m.API.Put(ctx, in) })
 }
 
 func (m *monitor) Copy(ctx context.Context, in store.CopyRequest) (store.Info, error) {
-	if in.Cond == (store.Condition{}) || in.IfMatch == "" {
-		m.t.Errorf("Copy %q without a condition", in.Key)
+	if in.IfMatch == "" {
+		m.t.Errorf("a copy without a condition on its source")
 	}
-	return m.watch(in.Key, "", func() (store.Info, error) { return m.API.Copy(ctx, in) })
+	return m.watch(in.Props.Meta["latchfs-write-id"], "", in.Cond, func() (store.Info, error) { return m.API.Copy(ctx, in) })
+}
+
+func (m *monitor) CopyPart(ctx context.Context, in store.CopyPartRequest) (store.Part, error) {
+	if in.IfMatch == "" {
+		m.t.Errorf("a part without a condition on its source")
+	}
+	return m.API.CopyPart(ctx, in)
 }
 
 func (m *monitor) Delete(ctx context.Context, in store.DeleteRequest) error {
-	if in.IfMatch == "" {
-		m.t.Errorf("Delete %q without a condition", in.Key)
-	}
-	_, err := m.watch(in.Key, "", func() (store.Info, error) { return store.Info{}, m.API.Delete(ctx, in) })
+	_, err := m.watch("delete of "+in.Key, "", store.Condition{IfMatch: in.IfMatch}, func() (store.Info, error) {
+		return store.Info{}, m.API.Delete(ctx, in)
+	})
 	return err
 }
 
+func (m *monitor) CreateUpload(ctx context.Context, in store.CreateUploadRequest) (string, error) {
+	upload, err := m.API.CreateUpload(ctx, in)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ids[upload] = in.Props.Meta["latchfs-write-id"]
+	return upload, err
+}
+
 func (m *monitor) CompleteUpload(ctx context.Context, in store.CompleteRequest) (store.Info, error) {
-	if in.Cond == (store.Condition{}) {
-		m.t.Errorf("Complete %q without a condition", in.Key)
-	}
-	return m.watch(in.Key, in.Upload, func() (store.Info, error) { return m.API.CompleteUpload(ctx, in) })
+	return m.watch(m.id(in.Upload), in.Upload, in.Cond, func() (store.Info, error) { return m.API.CompleteUpload(ctx, in) })
 }
 
 func (m *monitor) AbortUpload(ctx context.Context, key, upload string) error {
 	err := m.API.AbortUpload(ctx, key, upload)
+	id := m.id(upload)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err == nil && m.alive[key].upload == upload {
-		delete(m.alive, key)
+	if err == nil && m.alive[id].upload == upload {
+		delete(m.alive, id)
 	}
 	return err
+}
+
+func (m *monitor) id(upload string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ids[upload]
 }

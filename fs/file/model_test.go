@@ -34,7 +34,6 @@ type model struct {
 	hosts []*host
 	files map[string]*modelFile // that are open for write, by key
 	open  []*modelHandle
-	kept  int // conflict files so far
 	log   []string
 }
 

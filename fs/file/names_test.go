@@ -15,7 +15,7 @@ func TestKeptName(t *testing.T) {
 	if !strings.HasPrefix(name, "d/a.txt.conflict-my host-20261124T133005Z-") || len(name) != len("d/a.txt.conflict-my host-20261124T133005Z-")+8 {
 		t.Errorf("name %q", name)
 	}
-	if keptName("a", "conflict", "h", at, "") == keptName("a", "conflict", "h", at, "") {
+	if first, second := keptName("a", "conflict", "h", at, ""), keptName("a", "conflict", "h", at, ""); first == second {
 		t.Error("two names of one moment are the same")
 	}
 	for _, key := range []string{

@@ -95,7 +95,8 @@ const shortID = 8
 // one's stays as it was when there was no newer.
 func shortIDs(versions []Version) []string {
 	ids := make([]string, len(versions))
-	// The only older id with this beginning, or "" if there are more.
+	// The oldest id with this beginning; of the beginnings that only one has, the shortest alone
+	// is there.
 	older := make(map[string]string)
 	for i, v := range versions {
 		id := safe(v.Info.VersionID)
@@ -105,7 +106,6 @@ func shortIDs(versions []Version) []string {
 			if !ok {
 				break
 			}
-			older[id[:n]] = ""
 			if n++; len(other) >= n {
 				older[other[:n]] = other
 			}

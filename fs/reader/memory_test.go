@@ -118,6 +118,36 @@ func TestRestingFileGivesMemory(t *testing.T) {
 	})
 }
 
+// A file whose reader waits for a slow server does not rest.
+func TestWaitingFileKeepsMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := newServer(1<<30), newServer(1<<30)
+		a.latency = time.Minute
+		r := New(a, 4*mib)
+		p := r.Pin(a.info)
+		read(t, p, 0, 1*mib)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := tryRead(t.Context(), p, 1*mib, 1*mib); err != nil {
+				t.Error(err)
+			}
+		})
+		time.Sleep(2 * idle)
+		r.get = b
+		q := r.Pin(b.info)
+		for off := int64(0); off < 16*mib; off += 128 * kib {
+			read(t, q, off, 128*kib)
+		}
+		wg.Wait()
+		a.once(t)
+		p.Close()
+		q.Close()
+		synctest.Wait()
+		a.done(t, r)
+		b.done(t, r)
+	})
+}
+
 func TestCloseEndsRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(256 * mib)

@@ -64,6 +64,10 @@ func TestFirstReadIsExact(t *testing.T) {
 	if n := s.once(t); n != 5000 || r.Used() != 0 {
 		t.Errorf("%d bytes fetched, %d in memory", n, r.Used())
 	}
+	read(t, p, 1000, 5000) // the same again is no sequence
+	if s.sent != 2*5000 || len(s.answers()) != 2 || r.Used() != 0 {
+		t.Errorf("%d bytes fetched, %d in memory", s.sent, r.Used())
+	}
 }
 
 // Whoever stops after a while has not made us fetch a multiple of what he wanted without
@@ -107,6 +111,11 @@ func TestSlowPart(t *testing.T) {
 		synctest.Wait()
 		for off := p.blocks[len(p.blocks)-1].end(); off < 100*mib; off += 1 * mib {
 			read(t, p, off, 1*mib)
+			r.mu.Lock()
+			if p.parts > maxParts {
+				t.Errorf("%d requests at once", p.parts)
+			}
+			r.mu.Unlock()
 		}
 		wg.Wait()
 		s.once(t)

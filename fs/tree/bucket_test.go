@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -57,6 +58,14 @@ func (b *bucket) head(key string) store.Info {
 	i := b.objects[key]
 	i.LastModified = i.LastModified.Truncate(time.Second)
 	return i
+}
+
+// changingWay sets the time of a way so that it can be changed while requests are under way.
+func (b *bucket) changingWay(d time.Duration) *atomic.Int64 {
+	way := new(atomic.Int64)
+	way.Store(int64(d))
+	b.way = func() time.Duration { return time.Duration(way.Load()) }
+	return way
 }
 
 // travel takes the time of one way.

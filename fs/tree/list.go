@@ -22,7 +22,7 @@ func (t *Tree) List(ctx context.Context, dir string) ([]Entry, error) {
 		return entries, nil
 	}
 	t.mu.Unlock()
-	entries, err := share(ctx, t, t.lists, dir, time.Now(), func(ctx context.Context) (func([]note) []Entry, error) {
+	fetch := func(ctx context.Context) (func([]note) []Entry, error) {
 		l, some, err := t.fetch(ctx, dir)
 		if err != nil {
 			return nil, err
@@ -38,7 +38,8 @@ func (t *Tree) List(ctx context.Context, dir string) ([]Entry, error) {
 			}
 			return t.entries(dir, l)
 		}, nil
-	})
+	}
+	entries, err := share(ctx, t, t.lists, dir, func() plan[[]Entry] { return plan[[]Entry]{time.Now(), fetch} })
 	if err != nil {
 		return nil, fmt.Errorf("listing %q: %w", dir, err)
 	}

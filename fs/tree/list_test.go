@@ -114,7 +114,7 @@ func TestSlowListing(t *testing.T) {
 	b := newBucket("changed", "gone", "gonedir/x", "more")
 	b.page = 3
 	inTime(t, b, "", func(t *testing.T, tr *Tree) {
-		b.way = func() time.Duration { return 100 * time.Millisecond }
+		way := b.changingWay(100 * time.Millisecond)
 		var wg sync.WaitGroup
 		wg.Go(func() { tr.List(t.Context(), "") })
 		time.Sleep(150 * time.Millisecond) // the first page was read
@@ -123,7 +123,7 @@ func TestSlowListing(t *testing.T) {
 		b.put("comedir/x")
 		b.del("gone")
 		b.del("gonedir/x")
-		b.way = func() time.Duration { return 0 }
+		way.Store(0)
 		look := func() {
 			t.Helper()
 			if e := wantLookup(t, tr, "", "changed", "changed*"); e.Info.ETag != changed.ETag {

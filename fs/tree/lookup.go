@@ -53,35 +53,27 @@ func (t *Tree) lookup(ctx context.Context, dir, name string) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	e, ok := t.entry(dir, name, s)
-	if !ok {
-		return Entry{}, store.ErrNotFound
-	}
-	return e, nil
+	return s.entry(name, dir+name)
 }
 
-// entry makes the entry of a name of which all is known. Tree.mu is held.
-func (t *Tree) entry(dir, name string, s state) (e Entry, ok bool) {
-	key := dir + name
+// entry makes the entry of a name with this key. It fails with store.ErrNotFound.
+func (s state) entry(name, key string) (Entry, error) {
 	switch {
 	case s.below.yes:
-		e = Entry{Name: name, Key: key + "/", Dir: true, Complete: true, Seen: older(s.below.seen, s.marker.seen)}
+		e := Entry{Name: name, Key: key + "/", Dir: true, Complete: true, Seen: older(s.below.seen, s.marker.seen)}
 		if s.marker.info != nil {
 			e.Info = *s.marker.info
 		}
+		return e, nil
 	case s.object.info != nil:
-		e = fileEntry(name, key, s)
-	case t.kept.has(key + "/"):
-		e = Entry{Name: name, Key: key + "/", Dir: true, Complete: true, Seen: time.Now()}
-	default:
-		return Entry{}, false
+		return s.file(name, key), nil
+	case s.kept:
+		return Entry{Name: name, Key: key + "/", Dir: true, Complete: true, Seen: time.Now()}, nil
 	}
-	return e, true
+	return Entry{}, store.ErrNotFound
 }
 
-func fileEntry(name, key string, s state) Entry {
+func (s state) file(name, key string) Entry {
 	return Entry{Name: name, Key: key, Info: *s.object.info, Complete: true, Seen: older(s.object.seen, s.below.seen)}
 }
 
@@ -94,24 +86,29 @@ func (t *Tree) state(ctx context.Context, dir, name string) (state, error) {
 	if t.enough(s) {
 		return s, nil
 	}
-	return share(ctx, t, t.lookups, key, t.oldest(s), func(ctx context.Context) (func([]note) state, error) {
+	return share(ctx, t, t.lookups, key, func() plan[state] {
+		s := t.known(dir, name) // again: from here on notes are recorded
 		before := s.below
-		if err := t.ask(ctx, key, &s); err != nil {
-			return nil, err
+		fetch := func(ctx context.Context) (func([]note) state, error) {
+			if err := t.ask(ctx, key, &s); err != nil {
+				return nil, err
+			}
+			return func(notes []note) state {
+				if s.below.yes && s.below != before && !removedBelow(notes, key+"/") {
+					t.hasKeys(key + "/")
+				}
+				for _, n := range notes {
+					s.apply(key, n)
+				}
+				if !forgotten(notes) {
+					c := s
+					t.states.put(key, &c, 1)
+				}
+				s.kept = t.kept.has(key + "/")
+				return s
+			}, nil
 		}
-		return func(notes []note) state {
-			if dirKey := key + "/"; s.below.yes && s.below != before && !removedBelow(notes, dirKey) {
-				t.hasKeys(dirKey)
-			}
-			for _, n := range notes {
-				s.apply(key, n)
-			}
-			if !forgotten(notes) {
-				c := s
-				t.states.put(key, &c, 1)
-			}
-			return s
-		}, nil
+		return plan[state]{t.oldest(s), fetch}
 	})
 }
 
@@ -132,6 +129,7 @@ func (t *Tree) known(dir, name string) state {
 	if p, ok := t.states.get(dir + name); ok {
 		s = *p
 	}
+	s.kept = t.kept.has(dir + name + "/")
 	l, ok := t.listings.get(dir)
 	if !ok {
 		return s

@@ -202,13 +202,12 @@ func TestLookupGivenUp(t *testing.T) {
 func TestOldRequestsAreNotJoined(t *testing.T) {
 	b := newBucket("f")
 	inTime(t, b, "", func(t *testing.T, tr *Tree) {
-		hang := 2 * ttl
-		b.way = func() time.Duration { return hang }
+		way := b.changingWay(2 * ttl)
 		var wg sync.WaitGroup
 		wg.Go(func() { wantLookup(t, tr, "", "f", "f*") })
 		synctest.Wait()
 		time.Sleep(ttl)
-		hang = 0
+		way.Store(0)
 		start := time.Now()
 		wantLookup(t, tr, "", "f", "f*")
 		if took := time.Since(start); took != 0 {

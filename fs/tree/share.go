@@ -44,25 +44,33 @@ type flight[T any] struct {
 	err     error
 }
 
-// share returns the answer of fetch, joining the flight of an earlier caller for the same key
-// if what that rests on is not older than an answer may be. What fetch already knows was asked
-// for at oldest or later. The keys that matter begin with the flight's. fetch sends requests; settle, which it returns, runs with Tree.mu held and makes the
-// answer of theirs and of the notes taken meanwhile. A caller that gives up does not end
-// the flight of the others; the last one does.
-func share[T any](ctx context.Context, t *Tree, flights map[string]*flight[T], key string, oldest time.Time,
-	fetch func(context.Context) (settle func([]note) T, err error)) (T, error) {
+// A plan is the work of a flight.
+type plan[T any] struct {
+	// oldest is when the oldest request was sent of which the answer is known already.
+	oldest time.Time
+	// fetch sends requests. settle, which it returns, runs with Tree.mu held and makes the
+	// answer of theirs and of the notes taken since the plan was made.
+	fetch func(context.Context) (settle func(notes []note) T, err error)
+}
+
+// share returns the answer of a plan, joining the flight of an earlier caller for the same key
+// if what that rests on is not older than an answer may be. begin makes the plan, with
+// Tree.mu held. The keys that matter begin with the flight's. A caller that gives up does not
+// end the flight of the others; the last one does.
+func share[T any](ctx context.Context, t *Tree, flights map[string]*flight[T], key string, begin func() plan[T]) (T, error) {
 	t.mu.Lock()
 	f := flights[key]
 	if f == nil || !t.fresh(f.oldest) {
+		p := begin()
 		own, cancel := context.WithCancel(context.WithoutCancel(ctx))
-		f = &flight[T]{oldest: oldest, cancel: cancel, done: make(chan struct{})}
+		f = &flight[T]{oldest: p.oldest, cancel: cancel, done: make(chan struct{})}
 		flights[key] = f
 		r := &recorder{scope: key}
 		t.recorders[r] = struct{}{}
 		go func() {
 			defer close(f.done)
 			defer cancel()
-			settle, err := fetch(own)
+			settle, err := p.fetch(own)
 			t.mu.Lock()
 			defer t.mu.Unlock()
 			delete(t.recorders, r)

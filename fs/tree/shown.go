@@ -63,5 +63,5 @@ func (t *Tree) lookupShown(ctx context.Context, dir, name string, otherwise erro
 	case s.object.info == nil || !s.below.yes: // not both any more
 		return Entry{}, otherwise
 	}
-	return fileEntry(name, entries[i].Key, s), nil
+	return s.file(name, entries[i].Key), nil
 }

@@ -34,6 +34,7 @@ type presence struct {
 type state struct {
 	object, marker fact
 	below          presence
+	kept           bool // the directory was kept when the state was asked for; set in answers alone
 }
 
 // apply takes over what a note says of the name with this key.

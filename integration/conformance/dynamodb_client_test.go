@@ -1,11 +1,9 @@
 package conformance
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -15,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/latchfs/latchfs/internal/sdkhttp"
 )
 
 type dynamoServer struct {
@@ -30,26 +30,8 @@ func newDDB(endpoint, region, ak, sk string) *dynamodb.Client {
 		Region: region, BaseEndpoint: aws.String(endpoint),
 		Credentials: credentials.NewStaticCredentialsProvider(ak, sk, ""),
 		Retryer:     retry.AddWithMaxAttempts(retry.NewStandard(), 1),
-		HTTPClient:  &http.Client{Transport: inMemory{tr}},
+		HTTPClient:  &http.Client{Transport: sdkhttp.Plain(tr)},
 	})
-}
-
-// inMemory sends request bodies from memory. Otherwise net/http sends them in a write of
-// their own and looks for their end after it, while the SDK closes them as soon as the
-// answer begins. Where a server was fast, that was seen to end the connection under the
-// answer, once in some ten thousand requests.
-type inMemory struct{ http.RoundTripper }
-
-func (m inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body != nil {
-		b, err := io.ReadAll(r.Body)
-		if err != nil {
-			return nil, err
-		}
-		r = r.Clone(r.Context())
-		r.Body = io.NopCloser(bytes.NewReader(b))
-	}
-	return m.RoundTripper.RoundTrip(r)
 }
 
 type av = types.AttributeValue

@@ -135,8 +135,8 @@ func processes() []string {
 	return found
 }
 
-// Mounts lists the mount points of the test's mount namespace.
-func Mounts() []string { return mountsBelow("") }
+// Mounts lists the mount points below the test's own directory.
+func (e *Env) Mounts() []string { return mountsBelow(e.Dir) }
 
 // mountsBelow lists the mount points below dir.
 func mountsBelow(dir string) []string {

@@ -99,7 +99,7 @@ func (s *Suite) stopServers() error {
 		c.cmd.Process.Signal(unix.SIGTERM)
 		select {
 		case <-c.done:
-		case <-time.After(10 * time.Second):
+		case <-time.After(20 * time.Second): // latchfs-local lets a hanging request have 10 s
 			errs = append(errs, fmt.Errorf("%s did not end on SIGTERM", c.name))
 			c.cmd.Process.Kill()
 			<-c.done

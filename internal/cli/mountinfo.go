@@ -22,9 +22,6 @@ type mounted struct {
 	Source     string
 }
 
-// fuse tells whether it is a FUSE mount, ours or another's.
-func (m mounted) fuse() bool { return m.Type == "fuse" || strings.HasPrefix(m.Type, "fuse.") }
-
 // ours tells whether it is a mount of this program.
 func (m mounted) ours() bool { return m.Type == "fuse.latchfs" }
 

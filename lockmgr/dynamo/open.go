@@ -20,6 +20,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/latchfs/latchfs/internal/awserr"
+	"github.com/latchfs/latchfs/internal/sdkhttp"
 	"github.com/latchfs/latchfs/lockmgr"
 )
 
@@ -77,13 +78,14 @@ func Open(ctx context.Context, c Config) (*Table, error) {
 			// A retry by the SDK turns a lost reply into a failed condition, and its pauses
 			// are not ours.
 			o.Retryer = aws.NopRetryer{}
-			o.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
-				t.MaxIdleConnsPerHost = 32
-				t.MaxIdleConns = 32
-			}).WithDialerOptions(func(d *net.Dialer) { d.Timeout = 5 * time.Second })
-			if c.Transport != nil {
-				o.HTTPClient = &http.Client{Transport: c.Transport}
+			transport := c.Transport
+			if transport == nil {
+				transport = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+					t.MaxIdleConnsPerHost = 32
+					t.MaxIdleConns = 32
+				}).WithDialerOptions(func(d *net.Dialer) { d.Timeout = 5 * time.Second }).GetTransport()
 			}
+			o.HTTPClient = &http.Client{Transport: sdkhttp.Plain(transport)}
 			if c.Endpoint != "" {
 				o.BaseEndpoint = aws.String(c.Endpoint)
 			}

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/latchfs/latchfs/internal/awserr"
+	"github.com/latchfs/latchfs/internal/sdkhttp"
 	"github.com/latchfs/latchfs/lockmgr"
 )
 
@@ -94,13 +95,14 @@ func Open(ctx context.Context, c Config) (*Table, error) {
 			// The records are small, checked as JSON and never multipart.
 			o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 			o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
-			o.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
-				t.MaxIdleConnsPerHost = 32
-				t.MaxIdleConns = 32
-			}).WithDialerOptions(func(d *net.Dialer) { d.Timeout = 5 * time.Second })
-			if c.Transport != nil {
-				o.HTTPClient = &http.Client{Transport: c.Transport}
+			transport := c.Transport
+			if transport == nil {
+				transport = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+					t.MaxIdleConnsPerHost = 32
+					t.MaxIdleConns = 32
+				}).WithDialerOptions(func(d *net.Dialer) { d.Timeout = 5 * time.Second }).GetTransport()
 			}
+			o.HTTPClient = &http.Client{Transport: sdkhttp.Plain(transport)}
 			if c.Endpoint != "" {
 				o.BaseEndpoint = aws.String(c.Endpoint)
 			}

@@ -163,7 +163,7 @@ func TestLate(t *testing.T) {
 		time.Sleep(29*time.Second - 1)
 		synctest.Wait()
 		w.holds("a", "")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		w.holds("a", "late")
 
