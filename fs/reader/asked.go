@@ -42,13 +42,13 @@ func (a *asked) add(off, end int64) (in span, joined, fresh bool) {
 	return in, joined, fresh
 }
 
-// reach returns the end of what was asked for from off on, over gaps of less than near
-// bytes; off if there is nothing.
-func (a asked) reach(off int64) int64 {
+// gap returns where, from off on, the first n bytes in a row are that were not asked for.
+func (a asked) gap(off, n int64) int64 {
 	for _, s := range a {
-		if s.end > off && s.off < off+near {
-			off = s.end
+		if off+n <= s.off {
+			break
 		}
+		off = max(off, s.end)
 	}
 	return off
 }

@@ -59,11 +59,14 @@ func TestAskedForgetsTheFarthest(t *testing.T) {
 	}
 }
 
-func TestReach(t *testing.T) {
-	a := asked{{0, 10}, {20, 30}, {30 + near, 40 + near}, {50 + near, 60 + near}}
-	for off, want := range map[int64]int64{0: 30, 10: 30, 30: 30, 31: 60 + near, 70 + near: 70 + near} {
-		if got := a.reach(off); got != want {
-			t.Errorf("reach(%d) = %d, want %d", off, got, want)
+func TestGap(t *testing.T) {
+	a := asked{{10, 20}, {30, 40}}
+	for _, tt := range []struct{ off, n, want int64 }{
+		{0, 10, 0}, {0, 11, 40}, {1, 9, 1}, {1, 10, 20}, {10, 1, 20}, {15, 10, 20}, {15, 11, 40},
+		{20, 10, 20}, {22, 10, 40}, {35, 1, 40}, {40, 100, 40}, {50, 100, 50},
+	} {
+		if got := a.gap(tt.off, tt.n); got != tt.want {
+			t.Errorf("gap(%d, %d) = %v, want %v", tt.off, tt.n, got, tt.want)
 		}
 	}
 }

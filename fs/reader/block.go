@@ -25,8 +25,6 @@ type block struct {
 	settled bool  // ready is closed
 	holds   int   // by Pinned.blocks, by the request, and one for each read
 	unread  int64 // bytes
-	// entry: the first block of a part that was fetched ahead, and not reached yet.
-	entry bool
 }
 
 func (b *block) end() int64 { return b.off + b.size }

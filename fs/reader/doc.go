@@ -7,13 +7,12 @@
 //
 // What a program asks for first is fetched exactly, straight into its buffer. A read that
 // joins one made before begins a sequence: a window ahead of it, four times what was read
-// so far, is fetched in parts, each one request in the background. The window doubles
-// whenever the program enters a part that was fetched ahead, up to maxAhead. The kernel
-// sends the reads of one program from several threads, in any order, so a sequence
-// takes every read near it: one that comes early leaves a gap, and whoever comes for
-// the gap fetches it exactly. Nothing at or behind Pinned.next has been asked for or
-// fetched, so that no byte of a sequence is fetched twice. Reads far away or of the same
-// bytes again are fetched exactly; a few in a row end the sequence.
+// so far and at most maxAhead, is fetched in parts, each one request in the background.
+// The kernel sends the reads of one program from several threads, in any order, so a
+// sequence takes every read near it. Whatever was asked for stays out of the parts, and
+// whatever a part brings is not asked for by a read, so no byte of a sequence is fetched
+// twice. Reads far away or of the same bytes again are fetched exactly; a few in a row end
+// the sequence.
 //
 // # Memory
 //

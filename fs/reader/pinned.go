@@ -24,13 +24,12 @@ type Pinned struct {
 	last   time.Time // when the last one began or ended
 	asked  asked
 
-	// ahead is the window: how many bytes behind pos may be fetched ahead; 0 while no
-	// sequence is known.
-	ahead int64
-	pos   int64 // end of what the sequence has asked for
+	// run is how many bytes the sequence has read; 0 while there is none. Its window is
+	// four times that.
+	run int64
+	pos int64 // end of what the sequence has asked for
 	// next is where the next part begins.
-	// INVARIANT: while ahead > 0, nothing at or behind next has been asked for near the
-	// sequence, and no block is there.
+	// INVARIANT: while run > 0, no block is at or behind next.
 	next   int64
 	strays int // reads since the last one that belonged to the sequence
 	parts  int // requests under way

@@ -14,6 +14,8 @@ const (
 	maxPart = 8 << 20
 	// maxParts is how many requests ahead of one file are under way at most.
 	maxParts = 4
+	// minRun is the run in bytes below which one that shrinks is over.
+	minRun = 64 << 10
 	// maxStrays is how many reads in a row outside of a sequence leave it alone: programs
 	// look up an index in between.
 	maxStrays = 4
@@ -22,27 +24,23 @@ const (
 // follow learns from a read of [off, end) and fetches ahead of it. r.mu is held.
 func (p *Pinned) follow(off, end int64) {
 	inBlock := p.has(off)
-	reach := p.asked.reach(off)
 	in, joined, fresh := p.asked.add(off, end)
 	switch {
-	case p.ahead == 0:
+	case p.run == 0:
 		if joined && fresh {
-			p.ahead = min(4*(in.end-in.off), maxAhead)
+			p.run = in.end - in.off
+			p.pos, p.next = in.end, in.end
 			p.strays = 0
-			p.next = max(off, reach)
-			p.pos = max(end, reach)
-			p.fetchAhead(end)
+			p.fetchAhead()
 		}
-	case inBlock || fresh && p.pos-near <= off && off <= p.next+near:
-		p.strays = 0
+	case inBlock || fresh && p.pos-near <= off && off <= p.pos+near:
+		p.run += end - off
 		p.pos = max(p.pos, end)
-		if off > p.next || !inBlock && !joined { // it comes early, or into a gap
-			p.next = max(p.next, end)
-			return
+		p.strays = 0
+		if inBlock || joined {
+			p.trim()
+			p.fetchAhead()
 		}
-		p.grow(off, end)
-		p.trim()
-		p.fetchAhead(end)
 	case p.strays < maxStrays:
 		p.strays++
 	default:
@@ -53,25 +51,15 @@ func (p *Pinned) follow(off, end int64) {
 
 // stop ends the sequence and drops what it has in memory. r.mu is held.
 func (p *Pinned) stop() {
-	p.ahead = 0
+	p.run = 0
 	for len(p.blocks) > 0 {
 		p.drop(p.blocks[len(p.blocks)-1])
 	}
 }
 
-// grow doubles the window for every part that the read of [off, end) enters. r.mu is held.
-func (p *Pinned) grow(off, end int64) {
-	for i := p.at(off); i < len(p.blocks) && p.blocks[i].off < end; i++ {
-		if b := p.blocks[i]; b.entry {
-			b.entry = false
-			p.ahead = min(2*p.ahead, maxAhead)
-		}
-	}
-}
-
-// trim drops the blocks that the sequence has left behind and halves the window for each:
-// a program that reads only here and there is not worth it. Blocks that are on their way or
-// being read stay. r.mu is held.
+// trim drops the blocks that the sequence has left behind, and takes back half of its run
+// for each that was hardly read: a program that reads only here and there is not worth it.
+// Blocks that are on their way or being read stay. r.mu is held.
 func (p *Pinned) trim() {
 	for len(p.blocks) > 0 {
 		b := p.blocks[0]
@@ -82,25 +70,29 @@ func (p *Pinned) trim() {
 		if b.unread <= b.size/2 {
 			continue
 		}
-		p.ahead /= 2
-		if p.ahead < minPart/4 {
+		p.run /= 2
+		if p.run < minRun {
 			p.stop()
 		}
 	}
 }
 
 // fetchAhead starts parts until the window is full, memory is short or maxParts are under
-// way. What it leaves of the read that ends at end is fetched by that read. r.mu is held.
-func (p *Pinned) fetchAhead(end int64) {
-	for p.ahead > 0 && p.parts < maxParts && p.next < p.info.Size {
-		share := p.r.share(len(p.blocks), int(p.ahead/blockSize))
-		window := min(p.ahead, int64(share)*blockSize)
-		n := min(max(window/4, minPart), window, maxPart, p.info.Size-p.next)
-		if p.next+n > p.pos+window || !p.start(n) {
-			break
+// way. It leaves out what was asked for, which whoever asked fetches, and between two such
+// stretches what is too short for a part: reads that overtook others leave these gaps, and
+// the others are on their way. r.mu is held.
+func (p *Pinned) fetchAhead() {
+	for p.run > 0 && p.parts < maxParts {
+		window := min(4*p.run, maxAhead)
+		share := p.r.share(len(p.blocks), int(window/blockSize))
+		window = min(window, int64(share)*blockSize)
+		n := min(max(window/4, minPart), window, maxPart)
+		p.next = p.asked.gap(p.next, n)
+		n = min(n, p.info.Size-p.next)
+		if n <= 0 || p.next+n > p.pos+window || !p.start(n) {
+			return
 		}
 	}
-	p.next = max(p.next, end)
 }
 
 // start fetches up to n bytes at next in the background; it tells whether there was memory
@@ -119,7 +111,7 @@ func (p *Pinned) start(n int64) bool {
 		n -= size
 		blocks[i] = &block{
 			off: p.next, buf: buf, size: size, unread: size, cancel: cancel,
-			ready: make(chan struct{}), holds: 2, entry: i == 0 && p.next >= p.pos,
+			ready: make(chan struct{}), holds: 2,
 		}
 		p.next += size
 	}

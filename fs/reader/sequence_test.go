@@ -94,7 +94,7 @@ func TestSlowPart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(256 * mib)
 		s.slow = func(r store.Range) time.Duration {
-			if r.Offset == 1*mib {
+			if r.Offset == 2*mib {
 				return time.Hour
 			}
 			return time.Millisecond
@@ -102,14 +102,20 @@ func TestSlowPart(t *testing.T) {
 		r := New(s, 96*mib)
 		p := r.Pin(s.info)
 		read(t, p, 0, 1*mib)
+		read(t, p, 1*mib, 1*mib)
+		synctest.Wait()
+		part := s.answers()[2]
+		if part.off != 2*mib {
+			t.Errorf("%v was read ahead", part)
+		}
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			if err := tryRead(t.Context(), p, 1*mib, 1*mib); err != nil {
+			if err := tryRead(t.Context(), p, part.off, part.end-part.off); err != nil {
 				t.Error(err)
 			}
 		})
 		synctest.Wait()
-		for off := p.blocks[len(p.blocks)-1].end(); off < 100*mib; off += 1 * mib {
+		for off := part.end; off < 100*mib; off += 1 * mib {
 			read(t, p, off, 1*mib)
 			r.mu.Lock()
 			if p.parts > maxParts {

@@ -30,8 +30,8 @@ var text = func() []byte {
 	return b
 }()
 
-// want fills b with what a server's object has at off.
-func want(b []byte, off int64) {
+// fill fills b with what a server's object has at off.
+func fill(b []byte, off int64) {
 	for n := 0; n < len(b); {
 		n += copy(b[n:], text[(off+int64(n))%int64(len(text)):])
 	}
@@ -114,7 +114,7 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	p = p[:min(int64(len(p)), b.end-b.off, 100*kib)]
-	want(p, b.off)
+	fill(p, b.off)
 	b.off += int64(len(p))
 	b.s.mu.Lock()
 	b.s.sent += int64(len(p))
@@ -181,24 +181,26 @@ func read(t *testing.T, p *Pinned, off, n int64) {
 }
 
 func tryRead(ctx context.Context, p *Pinned, off, n int64) error {
-	got, exp := make([]byte, n), make([]byte, n)
-	m, err := p.ReadAt(ctx, got, off)
+	b := make([]byte, n)
+	m, err := p.ReadAt(ctx, b, off)
 	if end := max(0, p.info.Size-off); end < n {
 		if err == io.EOF {
 			err = nil
 		} else if err == nil {
 			err = errors.New("no io.EOF at the end")
 		}
-		exp = exp[:end]
+		n = end
 	}
-	want(exp, off)
-	switch {
-	case !bytes.Equal(got[:m], exp[:min(m, len(exp))]):
-		return fmt.Errorf("wrong bytes at %d", off)
-	case err != nil:
-		return err
-	case m != len(exp):
-		return fmt.Errorf("%d bytes at %d without an error, want %d", m, off, len(exp))
+	for i := 0; i < m; {
+		exp := text[(off+int64(i))%int64(len(text)):]
+		exp = exp[:min(len(exp), m-i)]
+		if !bytes.Equal(b[i:i+len(exp)], exp) {
+			return fmt.Errorf("wrong bytes at %d", off)
+		}
+		i += len(exp)
 	}
-	return nil
+	if err == nil && int64(m) != n {
+		err = fmt.Errorf("%d bytes at %d without an error, want %d", m, off, n)
+	}
+	return err
 }
