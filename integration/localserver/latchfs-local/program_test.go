@@ -315,6 +315,39 @@ func TestSecondSignal(t *testing.T) {
 	}
 }
 
+// Connections on which no request is under way, used before or not, do not hold up the end.
+func TestEndsAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, "--stay", dir)
+	a := p.access(t, dir)
+	for _, used := range []bool{false, true} {
+		conn, err := net.Dial("tcp", a.Address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if !used {
+			continue
+		}
+		if _, err := conn.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begun := time.Now()
+	if code := p.stop(t, syscall.SIGTERM); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	if d := time.Since(begun); d > 3*time.Second {
+		t.Errorf("the end took %s", d)
+	}
+	if p.stderr.Len() > 0 {
+		t.Errorf("it said %q", p.stderr.String())
+	}
+}
+
 func (p *program) ended(within time.Duration) bool {
 	select {
 	case <-p.done:

@@ -79,13 +79,3 @@ func (a Access) port() int {
 	n, _ := strconv.Atoi(p)
 	return n
 }
-
-// freePort finds a port on which nobody listens.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}

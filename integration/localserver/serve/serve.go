@@ -5,15 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 
-	"github.com/versity/versitygw/s3api"
+	"github.com/gofiber/fiber/v3"
 
 	"github.com/latchfs/latchfs/integration/localserver/flatstore"
 )
@@ -28,10 +25,8 @@ const (
 const DefaultGrace = 10 * time.Second
 
 const (
-	userPoll    = 500 * time.Millisecond
-	answerPoll  = 2 * time.Millisecond
-	answerLimit = 10 * time.Second
-	portTries   = 5
+	userPoll = 500 * time.Millisecond
+	endLimit = 10 * time.Second // for requests that are under way at the end
 )
 
 // Options are how to serve a folder.
@@ -103,39 +98,32 @@ func listen(ctx context.Context, o Options, store *flatstore.Store, access Acces
 	if port == 0 {
 		port = access.port()
 	}
-	for try := 0; ; try++ {
-		if port == 0 {
-			var err error
-			if port, err = freePort(); err != nil {
-				return fmt.Errorf("looking for a port: %w", err)
-			}
-		}
-		access.Address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-		err := serveAt(ctx, o, store, access, log)
-		if !errors.Is(err, syscall.EADDRINUSE) || o.Port != 0 || try == portTries {
-			return err
-		}
+	l, err := listenOn(port)
+	if errors.Is(err, syscall.EADDRINUSE) && o.Port == 0 {
 		log.Info("the port is taken, looking for another one", "port", port)
-		port = 0
+		l, err = listenOn(0)
 	}
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	access.Address = l.Addr().String()
+	return serveOn(ctx, l, o, store, access, log)
 }
 
-// serveAt serves on one address.
-func serveAt(ctx context.Context, o Options, store *flatstore.Store, access Access, log *slog.Logger) error {
+// serveOn serves until the listener is to be closed.
+func serveOn(ctx context.Context, l *listener, o Options, store *flatstore.Store, access Access, log *slog.Logger) error {
 	users, err := watchUsers(o.Dir, o.Grace)
 	if err != nil {
 		return err
 	}
 	defer users.Close()
-	front, err := newFront(store, access, func() {})
+	front, err := newFront(store, access)
 	if err != nil {
 		return err
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- front.ServeMultiPort([]string{access.Address}) }()
-	if err := answering(ctx, access.Address, ended); err != nil {
-		return fmt.Errorf("listening on %s: %w", access.Address, err)
-	}
+	go func() { ended <- front.Listener(l, fiber.ListenConfig{DisableStartupMessage: true}) }()
 	if err := access.save(o.Dir); err != nil {
 		return fmt.Errorf("writing %s: %w", filepath.Join(o.Dir, accessFile), err)
 	}
@@ -170,43 +158,8 @@ func serveAt(ctx context.Context, o Options, store *flatstore.Store, access Acce
 
 // end lets the requests that are under way finish, but not for ever: one that hangs gets
 // no answer, which is no failure of ours.
-func end(front *s3api.S3ApiServer, log *slog.Logger) {
-	if err := front.ShutDown(); err != nil {
+func end(front *fiber.App, log *slog.Logger) {
+	if err := front.ShutdownWithTimeout(endLimit); err != nil {
 		log.Warn("requests are broken off", "err", err)
-	}
-}
-
-// answering waits until the server answers as S3 does to a stranger.
-func answering(ctx context.Context, address string, ended <-chan error) error {
-	ctx, cancel := context.WithTimeout(ctx, answerLimit)
-	defer cancel()
-	t := &http.Transport{DisableKeepAlives: true}
-	defer t.CloseIdleConnections()
-	for {
-		select {
-		case err := <-ended:
-			return err
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(answerPoll):
-		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/", nil)
-		if err != nil {
-			return err
-		}
-		resp, err := t.RoundTrip(req)
-		if err != nil {
-			continue
-		}
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusForbidden {
-			continue
-		}
-		select { // somebody else may have answered, who has the port
-		case err := <-ended:
-			return err
-		default:
-			return nil
-		}
 	}
 }
