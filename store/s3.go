@@ -2,32 +2,13 @@ package store
 
 import (
 	"context"
-	"fmt"
-	"net"
 	"net/http"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go/logging"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"github.com/latchfs/latchfs/internal/sdkhttp"
-)
-
-const (
-	// dialTimeout is short because a new connection is tried again at once: an attempt that
-	// got none is unsent.
-	dialTimeout = 5 * time.Second
-	// idleTimeout is how long an unused connection is kept. A request on one that a
-	// middle box has forgotten meanwhile has an unknown outcome, hence costs the quiet time.
-	idleTimeout = 30 * time.Second
-	// idleConnections is more than a mount's requests of one kind at the same time, so
-	// that none dials because another just ended.
-	idleConnections = 64
+	"github.com/latchfs/latchfs/internal/awsclient"
 )
 
 // s3Bucket is the API of a real bucket.
@@ -44,31 +25,20 @@ var _ API = (*s3Bucket)(nil)
 // DialS3 prepares access to a bucket; nothing is sent to it. It fails if the SDK's
 // configuration cannot be read.
 func DialS3(ctx context.Context, c S3Config) (API, error) {
-	var o []func(*config.LoadOptions) error
-	if c.Region != "" {
-		o = append(o, config.WithRegion(c.Region))
-	}
-	if c.Profile != "" {
-		o = append(o, config.WithSharedConfigProfile(c.Profile))
-	}
-	if c.AccessKey != "" {
-		o = append(o, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey, "")))
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, o...)
+	cfg, err := awsclient.Config(ctx, awsclient.Access{Region: c.Region, Profile: c.Profile, AccessKey: c.AccessKey, SecretKey: c.SecretKey})
 	if err != nil {
-		return nil, fmt.Errorf("load AWS configuration: %w", err)
+		return nil, err
 	}
 	if cfg.Region == "" {
-		cfg.Region = "us-east-1"
+		cfg.Region = awsclient.DefaultRegion
 	}
-	cfg.Logger = logging.Nop{} // whatever matters comes back as an error
 	b := &s3Bucket{name: c.Bucket, region: cfg.Region, credentials: s3Credentials{cfg.Credentials}}
 	client := func() *s3.Client {
 		return s3.NewFromConfig(cfg, func(o *s3.Options) {
 			// A retry by the SDK turns a lost reply into a false 412 (LOCKS P4).
 			o.Retryer = aws.NopRetryer{}
 			o.Credentials = b.credentials
-			o.HTTPClient = s3HTTPClient(cfg.HTTPClient)
+			o.HTTPClient = awsclient.HTTP(cfg)
 			o.UsePathStyle = c.PathStyle
 			// Bodies carry the CRC-32C that their author computed; anything else would be a
 			// second pass over the bytes.
@@ -83,30 +53,6 @@ func DialS3(ctx context.Context, c S3Config) (API, error) {
 	}
 	b.data, b.meta = client(), client()
 	return b, nil
-}
-
-// s3HTTPClient makes a client with connections of its own from that of the configuration,
-// which knows of proxies and AWS_CA_BUNDLE.
-func s3HTTPClient(base aws.HTTPClient) *http.Client {
-	buildable, ok := base.(*awshttp.BuildableClient)
-	if !ok {
-		buildable = awshttp.NewBuildableClient()
-	}
-	t := buildable.GetTransport()
-	t.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext
-	t.MaxIdleConns, t.MaxIdleConnsPerHost = idleConnections, idleConnections
-	t.IdleConnTimeout = idleTimeout
-	t.DisableCompression = true
-	// HTTP/2 would carry all requests over one connection. To copy a Transport has set it up
-	// for HTTP/2 already, hence all three.
-	t.Protocols = new(http.Protocols)
-	t.Protocols.SetHTTP1(true)
-	t.TLSNextProto = nil
-	t.TLSClientConfig.NextProtos = nil
-	// To follow a redirect would be a second attempt.
-	return &http.Client{Transport: sdkhttp.Plain(t), CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse
-	}}
 }
 
 // s3Credentials marks the failures of what looks for credentials.

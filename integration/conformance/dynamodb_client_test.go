@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"github.com/latchfs/latchfs/internal/sdkhttp"
+	"github.com/latchfs/latchfs/internal/awsclient"
 )
 
 type dynamoServer struct {
@@ -30,7 +30,7 @@ func newDDB(endpoint, region, ak, sk string) *dynamodb.Client {
 		Region: region, BaseEndpoint: aws.String(endpoint),
 		Credentials: credentials.NewStaticCredentialsProvider(ak, sk, ""),
 		Retryer:     retry.AddWithMaxAttempts(retry.NewStandard(), 1),
-		HTTPClient:  &http.Client{Transport: sdkhttp.Plain(tr)},
+		HTTPClient:  awsclient.Over(tr),
 	})
 }
 

@@ -7,10 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/latchfs/latchfs/internal/awsclient"
 	"github.com/latchfs/latchfs/internal/localserver"
 	"github.com/latchfs/latchfs/store"
 )
@@ -18,10 +18,6 @@ import (
 // credentialsTimeout bounds the search for credentials; where there are none at all the
 // SDK asks the network for an instance's role last.
 const credentialsTimeout = 15 * time.Second
-
-// defaultRegion signs requests to a server that is not AWS, where no region is
-// configured: such servers rarely care, but a signature needs one.
-const defaultRegion = "us-east-1"
 
 // A reach is how to reach a bucket and its lock table, with everything settled that
 // the command line left to the SDK.
@@ -47,16 +43,9 @@ func reachSource(ctx context.Context, src source, c connection, log *slog.Logger
 		}, nil
 	}
 	asked := c
-	var opts []func(*config.LoadOptions) error
-	if c.Region != "" {
-		opts = append(opts, config.WithRegion(c.Region))
-	}
-	if c.Profile != "" {
-		opts = append(opts, config.WithSharedConfigProfile(c.Profile))
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, opts...)
+	cfg, err := awsclient.Config(ctx, awsclient.Access{Region: c.Region, Profile: c.Profile})
 	if err != nil {
-		return nil, fmt.Errorf("reading the AWS configuration: %w: check --profile and ~/.aws/config", err)
+		return nil, fmt.Errorf("%w: check --profile and ~/.aws/config", err)
 	}
 	// The SDK knows of endpoints from its environment and configuration too.
 	if c.Endpoint == "" {
@@ -73,7 +62,7 @@ func reachSource(ctx context.Context, src source, c connection, log *slog.Logger
 		if c.Endpoint == "" {
 			return nil, fmt.Errorf("no AWS region is configured: pass --region or set AWS_REGION")
 		}
-		c.Region = defaultRegion
+		c.Region = awsclient.DefaultRegion
 	}
 	ctx, cancel := context.WithTimeout(ctx, credentialsTimeout)
 	defer cancel()

@@ -7,20 +7,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/smithy-go/logging"
 
+	"github.com/latchfs/latchfs/internal/awsclient"
 	"github.com/latchfs/latchfs/internal/awserr"
-	"github.com/latchfs/latchfs/internal/sdkhttp"
 	"github.com/latchfs/latchfs/lockmgr"
 )
 
@@ -55,37 +50,23 @@ var _ lockmgr.Table = (*Table)(nil)
 
 // Open prepares access to the table; nothing is sent.
 func Open(ctx context.Context, c Config) (*Table, error) {
-	var o []func(*config.LoadOptions) error
-	if c.Region != "" {
-		o = append(o, config.WithRegion(c.Region))
-	}
-	if c.Profile != "" {
-		o = append(o, config.WithSharedConfigProfile(c.Profile))
-	}
-	if c.AccessKey != "" {
-		o = append(o, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey, "")))
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, o...)
+	cfg, err := awsclient.Config(ctx, awsclient.Access{Region: c.Region, Profile: c.Profile, AccessKey: c.AccessKey, SecretKey: c.SecretKey})
 	if err != nil {
-		return nil, fmt.Errorf("load AWS configuration: %w", err)
+		return nil, err
 	}
-	if cfg.Region == "" && c.Endpoint != "" {
-		cfg.Region = "us-east-1" // signed, but without meaning for a server that was named
+	if cfg.Region == "" {
+		cfg.Region = awsclient.DefaultRegion
 	}
-	cfg.Logger = logging.Nop{} // whatever matters comes back as an error
 	client := func() *dynamodb.Client {
 		return dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
 			// A retry by the SDK turns a lost reply into a failed condition, and its pauses
 			// are not ours.
 			o.Retryer = aws.NopRetryer{}
-			transport := c.Transport
-			if transport == nil {
-				transport = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
-					t.MaxIdleConnsPerHost = 32
-					t.MaxIdleConns = 32
-				}).WithDialerOptions(func(d *net.Dialer) { d.Timeout = 5 * time.Second }).GetTransport()
+			if c.Transport != nil {
+				o.HTTPClient = awsclient.Over(c.Transport)
+			} else {
+				o.HTTPClient = awsclient.HTTP(cfg)
 			}
-			o.HTTPClient = &http.Client{Transport: sdkhttp.Plain(transport)}
 			if c.Endpoint != "" {
 				o.BaseEndpoint = aws.String(c.Endpoint)
 			}

@@ -1,12 +1,11 @@
-// Package sdkhttp stands between the AWS SDK and net/http.
-package sdkhttp
+package awsclient
 
 import (
 	"io"
 	"net/http"
 )
 
-// Plain lets net/http send the bodies of SDK requests by Read alone.
+// plain lets net/http send the bodies of SDK requests by Read alone.
 //
 // The SDK closes a request's body as soon as the answer begins. net/http looks for the end of
 // the body behind the bytes that it was promised, and if the server was fast, only then; a
@@ -14,8 +13,6 @@ import (
 // which net/http takes for a failure of the body (smithy-go v1.28.8, transport/http/internal/io,
 // safeWriteToReadCloser). It then closes the connection under the answer: seen once in some
 // ten thousand requests, as an outcome that nobody knows.
-func Plain(next http.RoundTripper) http.RoundTripper { return plain{next} }
-
 type plain struct{ next http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.

@@ -1,4 +1,4 @@
-package sdkhttp
+package awsclient
 
 import (
 	"bytes"
@@ -33,7 +33,7 @@ func TestBodyEndsAfterClose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Plain(late{t}).RoundTrip(r.Build(t.Context())); err != nil {
+	if _, err := (plain{late{t}}).RoundTrip(r.Build(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 }
