@@ -26,7 +26,8 @@ type Access struct {
 // Config reads the SDK's configuration. It sends nothing, and fails if a file of the
 // configuration cannot be read or does not have the profile. The region may be empty.
 func Config(ctx context.Context, a Access) (aws.Config, error) {
-	var o []func(*config.LoadOptions) error
+	// Whatever matters comes back as an error. The sources of credentials log what they try.
+	o := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
 	if a.Region != "" {
 		o = append(o, config.WithRegion(a.Region))
 	}
@@ -40,6 +41,5 @@ func Config(ctx context.Context, a Access) (aws.Config, error) {
 	if err != nil {
 		return cfg, fmt.Errorf("reading the AWS configuration: %w", err)
 	}
-	cfg.Logger = logging.Nop{} // whatever matters comes back as an error
 	return cfg, nil
 }
