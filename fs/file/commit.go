@@ -60,6 +60,9 @@ func (f *File) seal() (*commit, error) {
 		// Another write id would hide the first one from recovery.
 		return nil, fmt.Errorf("saving %q: %w", f.key, store.ErrUnknownOutcome)
 	}
+	if f.over {
+		return nil, fmt.Errorf("saving %q: %w", f.key, ErrClosed)
+	}
 	props, err := f.props()
 	if err != nil {
 		return nil, err

@@ -17,8 +17,8 @@ import (
 )
 
 // conflict keeps what could not be saved under its name in a conflict file beside it, and
-// detaches the file from the name. It returns a *ConflictError once that is done. f.op is
-// held.
+// detaches the file from the name. It returns a *ConflictError once that is done; if the
+// bucket refuses it, the bytes stay in the spool. f.op is held.
 func (f *File) conflict(ctx context.Context, c *commit, cause error) error {
 	reason := &ConflictError{Key: c.write.Key}
 	f.mu.Lock()
@@ -34,9 +34,14 @@ func (f *File) conflict(ctx context.Context, c *commit, cause error) error {
 	f.t.o.Log.Warn("the file was changed by somebody else", "key", c.write.Key, "err", cause)
 	if keep {
 		k := keeper{t: f.t, kind: "conflict", key: c.write.Key, ours: c.write.ID, base: c.write.Base, props: c.write.Props}
-		info, err := k.put(ctx, c.snap, c.base)
+		info, err := k.insist(ctx, c.snap, c.base)
 		if err != nil {
-			return fmt.Errorf("keeping a conflict file of %q: %w", c.write.Key, err)
+			err = fmt.Errorf("keeping a conflict file of %q: %w", c.write.Key, err)
+			f.mu.Lock()
+			f.reason = err
+			f.mu.Unlock()
+			f.strand(c, err)
+			return err
 		}
 		reason = &ConflictError{Key: c.write.Key, Kept: info.Key}
 		f.mu.Lock()
@@ -63,11 +68,16 @@ func (f *File) park(c *commit, cause error) error {
 	f.reason = err
 	f.step(parked)
 	f.mu.Unlock()
+	f.strand(c, cause)
+	return err
+}
+
+// strand detaches a file whose bytes stay in the spool until a recovery finds them there.
+func (f *File) strand(c *commit, cause error) {
 	f.t.mu.Lock()
 	f.t.parked = append(f.t.parked, Left{Key: c.write.Key, Bytes: c.local.Local(), Reason: cause.Error()})
 	f.t.mu.Unlock()
 	f.t.detach(f)
-	return err
 }
 
 // refused tells the errors of a commit that trying again does not help against.
@@ -89,6 +99,21 @@ type keeper struct {
 	base store.Base
 	// props are what the version would have had.
 	props store.Props
+}
+
+// insist is put that tries again what may pass.
+func (k keeper) insist(ctx context.Context, c spool.Snapshot, base spool.Base) (store.Info, error) {
+	for {
+		info, err := k.put(ctx, c, base)
+		if err == nil || !passing(err) || pause(ctx, retryPause, nil) != nil {
+			return info, err
+		}
+	}
+}
+
+// passing tells the errors of a conflict file that may be gone at the next try.
+func passing(err error) bool {
+	return errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrUnknownOutcome) || errors.Is(err, ErrNoSpace)
 }
 
 // put writes the content under a name that nobody has. Where base data is needed and gone

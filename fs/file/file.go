@@ -51,6 +51,8 @@ type File struct {
 	reason error
 	// stale: the lease was lost and the base has changed, so the next write fails.
 	stale bool
+	// over: the table has ended, and its spool may be removed.
+	over bool
 	// unanswered: a request of a commit that was given up at shutdown may still land.
 	unanswered bool
 

@@ -3,6 +3,7 @@ package file
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -284,4 +285,67 @@ func TestUnlinkUnknown(t *testing.T) {
 			t.Errorf("after it settled: lease %v, %q", h.locks.holds("a"), h.b.get("a"))
 		}
 	})
+}
+
+// A conflict file that cannot be written does not hold the name: theirs is under it, the
+// lease is free, and our bytes stay in the spool. What may pass is tried again.
+func TestConflictFileFails(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		cause error
+		fails int
+		kept  bool
+	}{
+		{"for a while", store.ErrUnavailable, 3, true},
+		{"for good", store.ErrAccessDenied, 1000, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHost(t, newBucket(), newLockTable())
+				h.b.put("a", "base")
+				x := h.open("a", "r+")
+				h.write(x, "ours", 0)
+				h.b.put("a", "theirs")
+				h.b.before = func(_ context.Context, _, key string, _ func(error)) error {
+					if strings.Contains(key, ".conflict-") && c.fails > 0 {
+						c.fails--
+						return c.cause
+					}
+					return nil
+				}
+				if err := h.close(x); !errors.Is(err, ErrConflicted) && !errors.Is(err, c.cause) {
+					t.Errorf("close: %v", err)
+				}
+				synctest.Wait()
+				if h.locks.holds("a") {
+					t.Error("the lease of the name is still held")
+				}
+				if y, err := h.tryOpen("a", "r"); err != nil {
+					t.Errorf("opening what is under the name: %v", err)
+				} else {
+					y.Release()
+				}
+				kept := h.b.like(".conflict-")
+				left, err := h.Shutdown(context.Background())
+				switch {
+				case err != nil:
+					t.Error(err)
+				case c.kept && (len(kept) != 1 || h.b.get(kept[0]) != "ours" || len(left) != 0):
+					t.Errorf("kept %v, left %+v", kept, left)
+				case !c.kept && (len(left) != 1 || left[0].Key != "a" || left[0].Bytes != 4):
+					t.Errorf("left %+v", left)
+				}
+				if c.kept {
+					return
+				}
+				h.b.before = nil
+				n := newHost(t, h.b, h.locks)
+				defer n.stop()
+				n.recover(h)
+				if kept := h.b.like(".conflict-"); len(kept) != 1 || h.b.get(kept[0]) != "ours" {
+					t.Errorf("recovered %v", kept)
+				}
+			})
+		})
+	}
 }

@@ -135,6 +135,9 @@ func (f *File) writeError() error {
 	if f.state == Conflicted || f.state == Parked {
 		return f.reason
 	}
+	if f.over {
+		return fmt.Errorf("writing %q: %w", f.key, ErrClosed)
+	}
 	if f.stale {
 		return fmt.Errorf("writing %q: %w", f.key, ErrStale)
 	}

@@ -15,6 +15,9 @@ import (
 // make the rightful holder fail.
 var errOtherHolder = errors.New("the lease was lost and another host has it")
 
+// errBaseGone: when the lease was taken again the base was not there any more.
+var errBaseGone = fmt.Errorf("after the lease was lost: %w", store.ErrConflict)
+
 const (
 	// relockWait is how long the lease of a lost session is asked for again.
 	relockWait = time.Second
@@ -29,11 +32,16 @@ const (
 // a loss a new one, if the base is still there; and with the lock table out of reach,
 // once, the right to a single attempt, which the ETag decides. f.op is held.
 func (f *File) permit(ctx context.Context, c *commit) (store.Permit, error) {
-	for {
+	for began := time.Now(); ; {
 		f.mu.Lock()
-		hold := f.hold
+		hold, stale := f.hold, f.stale
 		f.mu.Unlock()
-		if hold.Check() == nil {
+		switch err := hold.Check(); {
+		case err == nil && stale:
+			// Taken again since the loss, with another version under the name, whose ETag may
+			// be that of the base.
+			return nil, errBaseGone
+		case err == nil:
 			return hold, nil
 		}
 		if isClosed(hold.lost()) {
@@ -51,6 +59,12 @@ func (f *File) permit(ctx context.Context, c *commit) (store.Permit, error) {
 				return nil, err
 			}
 			continue
+		}
+		// No heartbeat was answered for long. Whoever waits for the commit is told before his
+		// time is up.
+		if !c.single && time.Since(began) >= f.t.o.FlushTimeout/2 {
+			c.single = true
+			return c.singleAttempt(), nil
 		}
 		if err := pause(ctx, provePause, hold.lost()); err != nil {
 			return nil, err
@@ -82,7 +96,7 @@ func (f *File) relock(ctx context.Context, old *hold) error {
 	f.t.watchers.Go(func() { f.watch(hold) })
 	f.stale = !sameVersion(f.base.Base(), info.Base())
 	if f.stale {
-		return fmt.Errorf("after the lease was lost: %w", store.ErrConflict)
+		return errBaseGone
 	}
 	return nil
 }

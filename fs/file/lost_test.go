@@ -74,6 +74,28 @@ func TestLostLeaseSameBytes(t *testing.T) {
 	})
 }
 
+// The same when the loss was noticed, and the lease taken again, before the commit: a valid
+// lease does not make the base ours again.
+func TestLostLeaseSameBytesNoticedBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		h.b.put("a", "base")
+		x := h.open("a", "r+")
+		h.write(x, "ours", 0)
+		h.b.put("a", "theirs")
+		h.b.put("a", "base")
+		h.locks.lose("a")
+		synctest.Wait()
+		if err := h.close(x); !errors.Is(err, ErrConflicted) {
+			t.Errorf("close: %v", err)
+		}
+		if kept := h.b.like(".conflict-"); h.b.get("a") != "base" || len(kept) != 1 || h.b.get(kept[0]) != "ours" {
+			t.Errorf("name %q, kept %v", h.b.get("a"), kept)
+		}
+	})
+}
+
 // Another session holds the key: nothing is sent, since it would make the rightful holder
 // fail.
 func TestLostLeaseHeldByAnother(t *testing.T) {
@@ -160,6 +182,33 @@ func TestExpiredLeaseRevives(t *testing.T) {
 		expire(false)
 		if err := <-done; err != nil || h.b.get("a") != "text" {
 			t.Errorf("close: %v, %q", err, h.b.get("a"))
+		}
+	})
+}
+
+// LOCKS P7, lock table unreachable for long: one attempt is made without a proof of the
+// lease, early enough to tell the caller.
+func TestExpiredLeaseSingleAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		h.b.put("a", "base")
+		x, y := h.open("a", "r+"), h.open("b", "c")
+		h.write(x, "ours", 0)
+		h.write(y, "ours", 0)
+		h.b.put("b", "theirs")
+		h.locks.mu.Lock()
+		h.locks.held["a"].expired, h.locks.held["b"].expired = true, true
+		h.locks.mu.Unlock()
+		began := time.Now()
+		if err := h.close(x); err != nil || h.b.get("a") != "ours" {
+			t.Errorf("close: %v, %q", err, h.b.get("a"))
+		}
+		if d := time.Since(began); d >= h.o.FlushTimeout {
+			t.Errorf("close took %v", d)
+		}
+		if err := h.close(y); !errors.Is(err, ErrConflicted) || h.b.get("b") != "theirs" || len(h.b.like("b.conflict-")) != 1 {
+			t.Errorf("close over a foreign version: %v, %v", err, h.b.like("b"))
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
@@ -55,20 +56,32 @@ func (r *Recovery) Run(ctx context.Context) (left []Left, err error) {
 		}
 	}
 	for _, op := range r.scan.Ops {
-		// Nothing is to be done for it, but its key is nobody's before it cannot land any
-		// more: then the lease can be had.
-		hold, oerr := r.t.leases.acquire(ctx, op.Key, r.t.o.LockTimeout)
-		if oerr != nil {
+		if oerr := r.outlive(ctx, op.Key); oerr != nil {
 			left = append(left, Left{Key: op.Key, Reason: oerr.Error(), Unanswered: true})
 			err = errors.Join(err, fmt.Errorf("settling the last %s of %q: %w", op.Kind, op.Key, oerr))
-			continue
 		}
-		hold.release(0)
 	}
 	for name, berr := range r.scan.Bad {
 		left = append(left, Left{Key: name, Reason: berr.Error()})
 	}
 	return left, err
+}
+
+// outlive waits until no request of the dead session for the key can land any more: then
+// its lease can be had. Nothing else is to be done for it.
+func (r *Recovery) outlive(ctx context.Context, key string) error {
+	name, err := r.t.reserve(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer name.leave()
+	defer name.unlockOp()
+	hold, err := r.t.leases.acquire(ctx, key, r.t.o.LockTimeout)
+	if err != nil {
+		return err
+	}
+	hold.release(0)
+	return nil
 }
 
 // file saves one file and drops it from the spool.
@@ -137,7 +150,14 @@ func (r *Recovery) sealed(ctx context.Context, f *spool.Found) (*store.Info, err
 	if err != nil {
 		return nil, err
 	}
-	defer hold.release(0)
+	unanswered := false
+	defer func() {
+		if unanswered { // and this process ends: whoever takes the lease waits
+			r.t.unknown([]string{f.Key})
+			return
+		}
+		hold.release(0)
+	}()
 	s := f.Sealed
 	settled, err := r.t.o.Objects.Settle(ctx, f.Key, s.ID, s.Base)
 	if err != nil {
@@ -148,6 +168,7 @@ func (r *Recovery) sealed(ctx context.Context, f *spool.Found) (*store.Info, err
 		return &settled.Current, nil
 	case store.Unchanged:
 		info, err := r.commit(ctx, hold, f)
+		unanswered = errors.Is(err, store.ErrUnknownOutcome) && ctx.Err() != nil
 		if !errors.Is(err, store.ErrConflict) {
 			return info, err
 		}
@@ -157,7 +178,9 @@ func (r *Recovery) sealed(ctx context.Context, f *spool.Found) (*store.Info, err
 		return nil, nil
 	}
 	k := keeper{t: r.t, kind: "conflict", key: f.Key, ours: s.ID, base: s.Base, props: s.Props}
-	info, err := k.put(ctx, s.Snapshot, r.base(f, s.NeedsBase()))
+	base := r.base(f)
+	defer base.Close()
+	info, err := k.put(ctx, s.Snapshot, base)
 	if err == nil {
 		r.t.o.Log.Warn("a file was changed by somebody else; what was to be saved is kept beside it", "key", f.Key, "kept", info.Key)
 	}
@@ -198,13 +221,22 @@ func (t *Table) reserve(ctx context.Context, key string) (*File, error) {
 func (r *Recovery) commit(ctx context.Context, hold *hold, f *spool.Found) (*store.Info, error) {
 	s := f.Sealed
 	w := store.Write{Key: f.Key, ID: s.ID, Base: s.Base, Props: s.Props}
+	// This attempt is ours, and whoever recovers us has to know of it.
+	end, err := r.t.o.Spool.Begin(spool.Op{ID: s.ID, Key: f.Key, Base: s.Base, Kind: "put"})
+	if err != nil {
+		return nil, err
+	}
 	var info store.Info
-	var err error
 	if s.Copy {
 		info, err = r.t.o.Objects.Copy(ctx, hold, w, store.Source{Key: f.Key, Base: s.Base, Size: s.Size()})
 	} else {
-		body := store.Body{ReaderAt: s.Reader(ctx, r.base(f, s.NeedsBase())), Size: s.Size()}
+		base := r.base(f)
+		defer base.Close()
+		body := store.Body{ReaderAt: s.Reader(ctx, base), Size: s.Size()}
 		info, err = r.t.o.Objects.Put(ctx, hold, w, body)
+	}
+	if !errors.Is(err, store.ErrUnknownOutcome) {
+		end()
 	}
 	if err != nil {
 		return nil, err
@@ -220,18 +252,17 @@ func (r *Recovery) keep(ctx context.Context, f *spool.Found, s spool.Snapshot) e
 		return nil // a truncation alone, or an empty file
 	}
 	k := keeper{t: r.t, kind: "recovered", key: f.Key, base: f.Base, props: f.Props}
-	info, err := k.put(ctx, s, r.base(f, s.NeedsBase()))
+	base := r.base(f)
+	defer base.Close()
+	info, err := k.put(ctx, s, base)
 	if err == nil {
 		r.t.o.Log.Warn("a file was not closed when its mount died; what was written is kept beside it", "key", f.Key, "kept", info.Key)
 	}
 	return err
 }
 
-// base reads the version that the file grew from, if it is needed.
-func (r *Recovery) base(f *spool.Found, needed bool) spool.Base {
-	if !needed {
-		return nil
-	}
+// base reads the version that the file grew from; nothing is sent unless it is needed.
+func (r *Recovery) base(f *spool.Found) *reader.Pinned {
 	return r.t.o.Reader.Pin(store.Info{
 		Key: f.Key, ETag: f.Base.ETag, VersionID: f.Base.VersionID, LastModified: f.Base.LastModified, Size: f.BaseSize,
 	})

@@ -275,3 +275,65 @@ func TestShutdownUnanswered(t *testing.T) {
 		}
 	})
 }
+
+// A table that has ended accepts nothing: its spool may be removed at any moment.
+func TestNothingAcceptedAfterShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		h.b.put("a", "base")
+		x := h.open("a", "r+")
+		if left, err := h.Shutdown(context.Background()); err != nil || len(left) != 0 {
+			t.Fatalf("left %+v, %v", left, err)
+		}
+		if n, err := x.Write(context.Background(), []byte("late"), 0); !errors.Is(err, ErrClosed) {
+			t.Errorf("a write after the shutdown: %d, %v", n, err)
+		}
+		size := int64(1)
+		if _, err := x.SetAttr(context.Background(), Change{Size: &size}); !errors.Is(err, ErrClosed) {
+			t.Errorf("a truncation after the shutdown: %v", err)
+		}
+	})
+}
+
+// What a recovery sends is journalled as any commit is, so that whoever recovers the
+// recovery waits for it; and a lease under which an answer is missing is not given back.
+func TestRecoveryThatEndsUnanswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		x := h.open("a", "c")
+		h.write(x, "sealed", 0)
+		h.b.before = func(ctx context.Context, _, _ string, _ func(error)) error {
+			<-ctx.Done()
+			return store.ErrUnavailable // never sent
+		}
+		h.close(x)
+		h.died()
+		n := newHost(t, h.b, h.locks)
+		r, err := n.Recovery(h.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		n.hang(false)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		left, err := r.Run(ctx)
+		if !errors.Is(err, store.ErrUnknownOutcome) || len(left) != 1 || !left[0].Unanswered {
+			t.Errorf("left %+v, %v", left, err)
+		}
+		if !h.locks.holds("a") {
+			t.Error("the lease was given back while the request may still land")
+		}
+		if left, _ := n.Shutdown(context.Background()); len(left) != 1 || !left[0].Unanswered {
+			t.Errorf("the table that recovers does not know of it: %+v", left)
+		}
+		again, err := newHost(t, h.b, h.locks).Recovery(n.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer again.Close()
+		if !again.Unanswered("a") {
+			t.Error("the journal of the recovery does not tell of its request")
+		}
+	})
+}

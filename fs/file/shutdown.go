@@ -41,7 +41,8 @@ func (t *Table) Shutdown(ctx context.Context) ([]Left, error) {
 	return left, err
 }
 
-// left lists and closes what stays in the spool.
+// left lists what stays in the spool. From then on nothing more is accepted: whoever looks
+// for it later looks only at what is in the list.
 func (t *Table) left() []Left {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -57,9 +58,8 @@ func (t *Table) left() []Left {
 				l.Reason = "could not be saved in time"
 			}
 			left = append(left, l)
-		case f.state == Conflicted && f.local != nil:
-			left = append(left, Left{Key: key, Bytes: f.local.Local(), Reason: "changed by somebody else, and the conflict file could not be saved in time"})
 		}
+		f.over = true
 		if f.hold != nil && !f.unanswered {
 			f.hold.release(0)
 		}
