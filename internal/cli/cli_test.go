@@ -71,6 +71,8 @@ func TestHelpAndVersion(t *testing.T) {
 	for _, c := range [][]string{{"--help"}, {"mount", "--help"}, {"init", "-h"}, {"umount", "--help"}} {
 		if code, out, errs := run(t, c...); code != ExitOK || errs != "" || !strings.Contains(out, "latchfs") {
 			t.Errorf("%q: exit code %d, %q, %q", c, code, out, errs)
+		} else if strings.Contains(out, "default: 0s") || strings.Contains(out, "default: false") || strings.Contains(out, " value ") {
+			t.Errorf("%q says nothing of a default or value:\n%s", c, out)
 		}
 	}
 	if code, out, _ := run(t, "--version"); code != ExitOK || !strings.Contains(out, Version) {

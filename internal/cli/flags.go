@@ -21,11 +21,11 @@ type connection struct {
 
 func connectionFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "region", Usage: "the bucket's `REGION` (default: the SDK's, AWS_REGION)"},
+		&cli.StringFlag{Name: "region", Usage: "the bucket's `REGION`", DefaultText: "the SDK's: AWS_REGION, profile"},
 		&cli.StringFlag{Name: "endpoint-url", Usage: "`URL` of an S3 server other than AWS (also AWS_ENDPOINT_URL_S3)"},
 		&cli.StringFlag{Name: "dynamodb-endpoint-url", Usage: "`URL` of a DynamoDB server other than AWS (also AWS_ENDPOINT_URL_DYNAMODB)"},
-		&cli.StringFlag{Name: "profile", Usage: "`PROFILE` of the shared AWS configuration"},
-		&cli.BoolFlag{Name: "force-path-style", Usage: "name the bucket in the path of requests, not in the host name"},
+		&cli.StringFlag{Name: "profile", Usage: "`PROFILE` of the shared AWS configuration", DefaultText: "AWS_PROFILE"},
+		&cli.BoolFlag{Name: "force-path-style", Usage: "name the bucket in the path of requests, not in the host name", DisableDefaultText: true},
 	}
 }
 
@@ -38,7 +38,7 @@ func parseConnection(c *cli.Context) connection {
 }
 
 func stateDirFlag() cli.Flag {
-	return &cli.StringFlag{Name: "state-dir", Usage: "`DIR` for data on its way to the bucket (default: /var/lib/latchfs for root, else $XDG_STATE_HOME/latchfs)"}
+	return &cli.StringFlag{Name: "state-dir", Usage: "`DIR` for data on its way to the bucket", DefaultText: "/var/lib/latchfs for root, else $XDG_STATE_HOME/latchfs"}
 }
 
 func parseStateDir(c *cli.Context) (string, error) {
@@ -74,20 +74,20 @@ type mountOptions struct {
 
 func mountFlags() []cli.Flag {
 	return append(connectionFlags(),
-		&cli.BoolFlag{Name: "f", Usage: "stay in the foreground and log to standard error"},
-		&cli.DurationFlag{Name: "lock-timeout", Usage: "how long an open waits for a file locked elsewhere (default: twice the table's lease and delay)"},
-		&cli.DurationFlag{Name: "flush-timeout", Usage: "how long a close waits for an answer before it fails with EIO, the data kept (default: twice the table's delay and stall limit)"},
+		&cli.BoolFlag{Name: "f", Usage: "stay in the foreground and log to standard error", DisableDefaultText: true},
+		&cli.DurationFlag{Name: "lock-timeout", Usage: "`TIME` that an open waits for a file locked elsewhere, then EBUSY", DefaultText: "twice the table's lease and delay"},
+		&cli.DurationFlag{Name: "flush-timeout", Usage: "`TIME` that a close waits for the bucket's answer, then EIO, the data kept", DefaultText: "twice the table's delay and stall limit"},
 		stateDirFlag(),
-		&cli.StringFlag{Name: "spool-limit", Usage: "most `BYTES` (K, M, G, T) of data on their way (default: 80 % of what is free at mount)"},
-		&cli.UintFlag{Name: "uid", Usage: "owner of objects that name none", Value: uint(os.Getuid()), DefaultText: "the caller"},
-		&cli.UintFlag{Name: "gid", Usage: "group of objects that name none", Value: uint(os.Getgid()), DefaultText: "the caller's"},
-		&cli.StringFlag{Name: "file-mode", Usage: "octal permissions of objects that name none", Value: "0644"},
-		&cli.StringFlag{Name: "dir-mode", Usage: "octal permissions of directories that name none", Value: "0755"},
-		&cli.StringFlag{Name: "umask", Usage: "octal bits taken from --file-mode and --dir-mode", Value: "0"},
-		&cli.BoolFlag{Name: "allow-other", Usage: "let other users in, by the permissions of the files"},
-		&cli.BoolFlag{Name: "read-only", Usage: "refuse every change"},
-		&cli.DurationFlag{Name: "metadata-ttl", Usage: "how long names and attributes are believed", Value: time.Second},
-		&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error", Value: "info"},
+		&cli.StringFlag{Name: "spool-limit", Usage: "most `BYTES` (K, M, G, T) of data on their way, then ENOSPC", DefaultText: "80 % of what is free at mount"},
+		&cli.UintFlag{Name: "uid", Usage: "owner `ID` of objects that name none", Value: uint(os.Getuid()), DefaultText: "the caller"},
+		&cli.UintFlag{Name: "gid", Usage: "group `ID` of objects that name none", Value: uint(os.Getgid()), DefaultText: "the caller's"},
+		&cli.StringFlag{Name: "file-mode", Usage: "octal `MODE` of objects that name none", Value: "0644"},
+		&cli.StringFlag{Name: "dir-mode", Usage: "octal `MODE` of directories that name none", Value: "0755"},
+		&cli.StringFlag{Name: "umask", Usage: "octal `BITS` taken from --file-mode and --dir-mode", Value: "0"},
+		&cli.BoolFlag{Name: "allow-other", Usage: "let other users in, by the permissions of the files", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "read-only", Usage: "refuse every change", DisableDefaultText: true},
+		&cli.DurationFlag{Name: "metadata-ttl", Usage: "`TIME` that names and attributes are believed", Value: time.Second},
+		&cli.StringFlag{Name: "log-level", Usage: "`LEVEL` of the log: debug, info, warn or error", Value: "info"},
 	)
 }
 

@@ -39,11 +39,11 @@ func initCommand(std Stdio) *cli.Command {
 		Description: "SOURCE is s3://bucket, bucket or local:DIR. Running it again changes nothing and says so.\n" +
 			"The times belong to the lock table, which many buckets may share.",
 		Flags: append(connectionFlags(),
-			&cli.StringFlag{Name: "lock", Usage: "lock `TABLE`, dynamodb:TABLE or s3:BUCKET (default: the bucket's own; on AWS dynamodb:latchfs)"},
-			&cli.DurationFlag{Name: "beat", Usage: "time between two heartbeats of a mount (default: 3s on DynamoDB, 10s on S3)"},
-			&cli.DurationFlag{Name: "lease", Usage: "silence after which a mount counts as dead, at least 4 beats (default: 20s, 60s)"},
-			&cli.DurationFlag{Name: "delay", Usage: "how much longer its locks stay, at least 1s (default: 30s)"},
-			&cli.BoolFlag{Name: "yes", Usage: "change an existing bucket without asking"},
+			&cli.StringFlag{Name: "lock", Usage: "lock `TABLE`, dynamodb:TABLE or s3:BUCKET", DefaultText: "the bucket's own; for a new one on AWS dynamodb:latchfs"},
+			&cli.DurationFlag{Name: "beat", Usage: "`TIME` between two heartbeats of a mount", DefaultText: "3s on DynamoDB, 10s on S3"},
+			&cli.DurationFlag{Name: "lease", Usage: "`TIME` of silence after which a mount counts as dead, at least 4 beats", DefaultText: "20s on DynamoDB, 60s on S3"},
+			&cli.DurationFlag{Name: "delay", Usage: "`TIME` that its locks stay closed after that, at least 1s", DefaultText: "30s"},
+			&cli.BoolFlag{Name: "yes", Usage: "change an existing bucket without asking", DisableDefaultText: true},
 		),
 		Action: func(c *cli.Context) error {
 			o, err := parseInit(c)
