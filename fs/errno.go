@@ -70,6 +70,7 @@ var errnos = []struct {
 	{store.ErrRetained, unix.EPERM, told},
 	{store.ErrArchived, unix.EIO, bad},
 	{store.ErrTooLarge, unix.EFBIG, told},
+	{store.ErrMetadataFull, unix.ENOSPC, told},
 	{store.ErrUnavailable, unix.EIO, bad},
 	{context.Canceled, unix.EINTR, silent},
 	{unix.EROFS, unix.EROFS, silent},

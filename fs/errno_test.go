@@ -38,6 +38,7 @@ func TestErrno(t *testing.T) {
 		{store.ErrRetained, unix.EPERM},
 		{store.ErrArchived, unix.EIO},
 		{store.ErrTooLarge, unix.EFBIG},
+		{store.ErrMetadataFull, unix.ENOSPC},
 		{errHardLink, unix.EPERM},
 		{errNode, unix.ENOTSUP},
 		{errRenameDir, unix.EXDEV},

@@ -42,12 +42,10 @@ var (
 
 // on runs do just before the n-th request of an operation.
 func (w *world) on(op string, n int, do func()) {
-	seen := 0
+	var seen atomic.Int64
 	w.f.Hook(func(o, _ string, _ int) faultstore.Fault {
-		if o == op {
-			if seen++; seen == n {
-				do()
-			}
+		if o == op && seen.Add(1) == int64(n) {
+			do()
 		}
 		return faultstore.Fault{}
 	})
