@@ -183,8 +183,8 @@ func (u *upload) giveUp(ctx context.Context, cause error) (info Info, again bool
 	var f found
 	var lerr error
 	if u.open || about {
-		// An upload that is gone may have become an object that was replaced since.
-		if f, lerr = u.look(ctx, u.unknown || gone(cause)); lerr == nil && f.outcome == Landed {
+		// It may have become an object that was replaced since.
+		if f, lerr = u.look(ctx, true); lerr == nil && f.outcome == Landed {
 			return f.info, false, nil
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // The fate of an attempt decides what follows:
 //
 //	answered            done
-//	412, 404            look: ours by a middle box that resent it, else a conflict
+//	412, 404            look: ours by a middle box that resent it (perhaps superseded), else a conflict
 //	409                 look: ours, else again if the base is unchanged, else a conflict
 //	refused otherwise   the error
 //	unsent              again after a pause, while ctx and permit last
@@ -77,7 +77,8 @@ func (m *mutation) run(ctx context.Context, once func(context.Context) (Info, er
 			}
 			continue
 		case m.disputed(err):
-			f, lerr = m.look(ctx, m.unknown)
+			// Ours may have been replaced since, too.
+			f, lerr = m.look(ctx, true)
 		default:
 			return Info{}, err
 		}

@@ -107,6 +107,15 @@ func rows() []row {
 			delete: func(r *row) { r.err = store.ErrNotFound },
 		},
 		{
+			name: "a middle box sends it again, and somebody else writes", attempts: 1, content: "theirs",
+			set: func(w *world, o op, _ *permit) {
+				w.f.On(o.request).Nth(1).Resend()
+				w.on("Head", 1, w.foreign)
+			},
+			delete: func(r *row) { r.err = store.ErrConflict },
+			flat:   func(r *row) { r.err = store.ErrConflict },
+		},
+		{
 			name: "the base is gone", err: store.ErrConflict, attempts: 1, content: "none",
 			set: func(w *world, o op, _ *permit) { w.on(o.request, 1, func() { w.b.DeleteForeign(key) }) },
 			delete: func(r *row) {
@@ -222,7 +231,7 @@ func (r *row) adapt(o op, versioned bool) {
 		}
 	case !versioned && r.flat != nil:
 		r.flat(r)
-		if o.request == "Complete" {
+		if o.request == "Complete" && r.unanswered {
 			r.attempts++ // the second one says that the upload is gone
 		}
 	case o.request == "Complete" && r.upload != nil:
