@@ -107,6 +107,10 @@ func (c fileCall) do() (r fileResult, err error) {
 		r.Data = make([]byte, 256)
 		r.N, err = unix.Lgetxattr(c.Path, c.To, r.Data)
 		r.Data = r.Data[:max(r.N, 0)]
+	case "setxattr":
+		err = unix.Lsetxattr(c.Path, c.To, c.Data, 0)
+	case "listxattr":
+		r.N, err = unix.Llistxattr(c.Path, nil)
 	default:
 		err = fmt.Errorf("unknown call")
 	}
