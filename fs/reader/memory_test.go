@@ -76,6 +76,38 @@ func TestOneBlock(t *testing.T) {
 	})
 }
 
+// Files that are read at the same time end with equal shares, and leave one for the next.
+func TestShares(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(1 << 40)
+		s.latency = time.Millisecond
+		r := New(s, 32*mib)
+		var files []*Pinned
+		at := int64(0)
+		for range 3 {
+			files = append(files, r.Pin(s.info))
+			begin := at
+			for at < begin+64*mib {
+				for _, p := range files {
+					read(t, p, at, 128*kib)
+				}
+				at += 128 * kib
+			}
+			share := r.max / (len(files) + 1)
+			for i, p := range files {
+				if n := len(p.blocks); n < share/2 || n > share*3/2 {
+					t.Errorf("file %d of %d: %d blocks of %d", i, len(files), n, r.max)
+				}
+			}
+		}
+		for _, p := range files {
+			p.Close()
+		}
+		synctest.Wait()
+		s.done(t, r)
+	})
+}
+
 // A file that rests gives its memory to one that is read, and goes on later.
 func TestRestingFileGivesMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -128,14 +160,15 @@ func (s servers) Get(ctx context.Context, key string, o store.GetOptions) (*stor
 func TestWaitingFileKeepsMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newServer(1<<30), newServer(1<<30)
-		a.latency = time.Minute
+		a.slow = func(r store.Range) time.Duration { return time.Duration(r.Offset/(2*mib)) * time.Hour }
 		b.info.Key = "b"
 		r := New(servers{"k": a, "b": b}, 4*mib)
 		p := r.Pin(a.info)
 		read(t, p, 0, 1*mib)
+		read(t, p, 1*mib, 1*mib)
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			if err := tryRead(t.Context(), p, 1*mib, 1*mib); err != nil {
+			if err := tryRead(t.Context(), p, 2*mib, 512*kib); err != nil {
 				t.Error(err)
 			}
 		})
@@ -222,21 +255,22 @@ func TestCloseWithReadsUnderWay(t *testing.T) {
 func TestCancelledReadLeavesTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(64 * mib)
-		s.latency = time.Second
+		s.slow = func(r store.Range) time.Duration { return time.Duration(r.Offset/(2*mib)) * time.Second }
 		r := New(s, 32*mib)
 		p := r.Pin(s.info)
 		read(t, p, 0, 1*mib)
+		read(t, p, 1*mib, 1*mib)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cause := errors.New("interrupted")
 		var wg sync.WaitGroup
-		wg.Go(func() { // starts the parts that all wait for
-			if err := tryRead(ctx, p, 1*mib, 1*mib); !errors.Is(err, cause) {
+		wg.Go(func() { // waits for a part
+			if err := tryRead(ctx, p, 2*mib, 1*mib); !errors.Is(err, cause) {
 				t.Errorf("got %v", err)
 			}
 		})
 		synctest.Wait()
 		wg.Go(func() {
-			if err := tryRead(t.Context(), p, 2*mib, 1*mib); err != nil {
+			if err := tryRead(t.Context(), p, 2*mib, 2*mib); err != nil {
 				t.Error(err)
 			}
 		})

@@ -3,6 +3,7 @@ package reader
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"sync"
@@ -94,6 +95,26 @@ func TestPinnedToOneVersion(t *testing.T) {
 	}
 }
 
+func TestErrorsOfGet(t *testing.T) {
+	for _, tt := range []struct{ get, want, not error }{
+		{store.ErrNotFound, ErrChanged, store.ErrNotFound},
+		{store.ErrPrecondition, ErrChanged, store.ErrPrecondition},
+		{store.ErrBadRange, ErrChanged, store.ErrBadRange},
+		{store.ErrUnavailable, store.ErrUnavailable, ErrChanged},
+		{store.ErrArchived, store.ErrArchived, ErrChanged},
+	} {
+		s := newServer(1000)
+		s.fail = fmt.Errorf("get: %w", tt.get)
+		n, err := New(s, 0).Pin(s.info).ReadAt(t.Context(), make([]byte, 10), 0)
+		if n != 0 || !errors.Is(err, tt.want) || errors.Is(err, tt.not) {
+			t.Errorf("%v: got %d, %v", tt.get, n, err)
+		}
+		if len(s.gets) != 1 {
+			t.Errorf("%v: %d requests", tt.get, len(s.gets))
+		}
+	}
+}
+
 // A server that ignores the condition of a GET does not get its bytes through.
 func TestConditionIgnored(t *testing.T) {
 	s := newServer(1 * mib)
@@ -178,6 +199,12 @@ func TestBodyThatKeepsBreaking(t *testing.T) {
 			if len(s.gets) != maxBreaks || s.gets[1] != (span{1000, 5000}) {
 				t.Errorf("requests %v", s.gets)
 			}
+			// Bytes in between are progress.
+			s.broken = func(int, store.Range) (int64, error) { return 1000, broken }
+			if err := tryRead(t.Context(), p, 0, 50000); err != nil {
+				t.Error(err)
+			}
+			s.broken = func(int, store.Range) (int64, error) { return 0, broken }
 			// Whoever waits for the next try can be interrupted.
 			ctx, cancel := context.WithTimeout(t.Context(), firstPause/4)
 			defer cancel()

@@ -6,12 +6,12 @@ const (
 	// near is how far in bytes a read may be from a sequence and still be of it. The kernel
 	// reads up to two windows of 4 MiB ahead of a program.
 	near = 8 << 20
-	// maxAhead is the largest window in bytes: four parts of maxPart.
+	// maxAhead is the largest window in bytes. A part is a quarter of the window, so the
+	// largest is 8 MiB, of which S3's time to the first byte is a small share.
 	maxAhead = 32 << 20
-	// minPart and maxPart bound the bytes of one request ahead. Below, S3's time to the
-	// first byte outweighs the transfer; above, it is small already.
+	// minPart is the smallest part in bytes, as far as the window allows: below, that time
+	// outweighs the transfer.
 	minPart = 1 << 20
-	maxPart = 8 << 20
 	// maxParts is how many requests ahead of one file are under way at most.
 	maxParts = 4
 	// minRun is the run in bytes below which one that shrinks is over.
@@ -30,14 +30,13 @@ func (p *Pinned) follow(off, end int64) {
 		if joined && fresh {
 			p.run = in.end - in.off
 			p.pos, p.next = in.end, in.end
-			p.strays = 0
 			p.fetchAhead()
 		}
 	case inBlock || fresh && p.pos-near <= off && off <= p.pos+near:
-		p.run += end - off
 		p.pos = max(p.pos, end)
 		p.strays = 0
 		if inBlock || joined {
+			p.run += end - off
 			p.trim()
 			p.fetchAhead()
 		}
@@ -86,7 +85,7 @@ func (p *Pinned) fetchAhead() {
 		window := min(4*p.run, maxAhead)
 		share := p.r.share(len(p.blocks), int(window/blockSize))
 		window = min(window, int64(share)*blockSize)
-		n := min(max(window/4, minPart), window, maxPart)
+		n := min(max(window/4, minPart), window)
 		p.next = p.asked.gap(p.next, n)
 		n = min(n, p.info.Size-p.next)
 		if n <= 0 || p.next+n > p.pos+window || !p.start(n) {

@@ -20,7 +20,7 @@ func TestSequentialReadFetchesEachByteOnceInLargeParts(t *testing.T) {
 			p := r.Pin(s.info)
 			for off := int64(0); off < s.info.Size; off += size {
 				read(t, p, off, size)
-				if r.Used() > maxAhead+maxPart {
+				if r.Used() > maxAhead+near {
 					t.Fatalf("%d bytes in memory", r.Used())
 				}
 			}
@@ -149,6 +149,45 @@ func TestRandomReadsFetchWhatTheyNeed(t *testing.T) {
 	})
 }
 
+// A file that is not much larger than the reach of a sequence is read at random.
+func TestRandomReadsOfSmallFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(12 * mib)
+		p := New(s, 96*mib).Pin(s.info)
+		read(t, p, 0, 4*kib)
+		read(t, p, 4*kib, 4*kib)
+		rnd := rand.New(rand.NewPCG(1, 2))
+		for range 100 {
+			read(t, p, rnd.Int64N(s.info.Size/(4*kib))*4*kib, 4*kib)
+		}
+		synctest.Wait()
+		if s.sent > 2*102*4*kib {
+			t.Errorf("%d KiB for %d", s.sent/kib, 102*4)
+		}
+		p.Close()
+	})
+}
+
+// Reads that skip little are a sequence.
+func TestReadsThatSkipLittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(96 * mib)
+		r := New(s, 96*mib)
+		p := r.Pin(s.info)
+		read(t, p, 0, 128*kib)
+		for off := int64(128 * kib); off < s.info.Size; off += 128 * kib {
+			read(t, p, off, 112*kib)
+		}
+		s.once(t)
+		if n := len(s.answers()); n > 96/8+20 {
+			t.Errorf("%d requests", n)
+		}
+		p.Close()
+		synctest.Wait()
+		s.done(t, r)
+	})
+}
+
 // Reads that skip most of the file stop the read-ahead of the sequence they began as.
 func TestSkippingReadsGiveUpReadAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -175,7 +214,7 @@ func TestFarReads(t *testing.T) {
 		s := newServer(1 << 30)
 		r := New(s, 96*mib)
 		p := r.Pin(s.info)
-		off := int64(0)
+		off := int64(800 * mib)
 		sequential := func(n int64) {
 			for end := off + n; off < end; off += 128 * kib {
 				read(t, p, off, 128*kib)
@@ -193,7 +232,7 @@ func TestFarReads(t *testing.T) {
 		}
 		sequential(4 * mib)
 		for i := range int64(maxStrays) {
-			read(t, p, 905*mib+i*10*mib, 4*kib)
+			read(t, p, 100*mib+i*10*mib, 4*kib)
 		}
 		sequential(4 * mib)
 		s.once(t)
@@ -211,6 +250,10 @@ func TestFarReads(t *testing.T) {
 		sequential(64 * mib)
 		if n := len(s.answers()) - n; n > 25 {
 			t.Errorf("%d requests for the new sequence", n)
+		}
+		read(t, p, 100*mib, 4*kib)
+		if r.Used() == 0 {
+			t.Error("one far read ended the new sequence")
 		}
 		p.Close()
 		synctest.Wait()
