@@ -64,11 +64,12 @@ func prefixEnd(prefix string) []byte {
 
 // newVersionID makes the public name of the version with sequence seq. It carries the
 // sequence, so that a version is found, and its place in a listing known even after it
-// is gone, without an index of ids.
+// is gone, without an index of ids. What is random comes first: clients show the
+// beginning of an id, as of S3's own.
 func newVersionID(seq uint64) string {
 	var b [16]byte
-	binary.BigEndian.PutUint64(b[:], seq)
-	rand.Read(b[8:])
+	rand.Read(b[:8])
+	binary.BigEndian.PutUint64(b[8:], seq)
 	return hex.EncodeToString(b[:])
 }
 
@@ -77,6 +78,6 @@ func parseVersionID(id string) (uint64, bool) {
 	if len(id) != 32 {
 		return 0, false
 	}
-	seq, err := strconv.ParseUint(id[:16], 16, 64)
+	seq, err := strconv.ParseUint(id[16:], 16, 64)
 	return seq, err == nil
 }
