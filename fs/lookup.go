@@ -64,6 +64,9 @@ func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 		return d.lookupVersions(ctx, out), 0
 	}
 	e, err := d.f.find(ctx, d, name)
+	if err != nil || e.attr.Mode&file.ModeType != file.ModeRegular {
+		d.f.stale.again(callerOf(ctx).Pid, d.key+name) // no second open will come
+	}
 	if err != nil {
 		return nil, d.f.fail("lookup", d.key+name, err)
 	}

@@ -19,7 +19,8 @@ import (
 func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
 	f, key := n.f, n.keyNow()
 	pid := callerOf(ctx).Pid
-	if n.retired() {
+	again := f.stale.again(pid, key)
+	if n.retired() && !(again && flags&(unix.O_ACCMODE|unix.O_TRUNC) == unix.O_RDONLY) {
 		f.stale.note(pid, key)
 		return nil, 0, unix.ESTALE
 	}
@@ -28,11 +29,11 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 		return nil, 0, unix.EROFS
 	}
 	r.Key, r.Caller = key, f.caller(ctx, n.number())
-	again := f.stale.again(pid, key)
 	n.mu.Lock()
 	seen := n.seen
 	n.mu.Unlock()
-	if !again && !r.Trunc { // of what is cut to nothing it does not matter what the kernel knows
+	r.Again = again
+	if !r.Trunc { // of what is cut to nothing it does not matter what the kernel knows
 		r.Known = &seen
 	}
 	if !r.Write {
@@ -44,7 +45,11 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	if err != nil {
 		return nil, 0, n.openFailed(r, pid, err)
 	}
-	return n.opened(h, attr)
+	fh, fuseFlags := n.opened(h, attr)
+	if fuseFlags&fuse.FOPEN_DIRECT_IO != 0 {
+		n.NotifyContent(-1, 0) // the attributes only, which takes no lock of the inode
+	}
+	return fh, fuseFlags, 0
 }
 
 // openFailed gives the errno of an open that failed.
@@ -54,6 +59,7 @@ func (n *fileNode) openFailed(r file.OpenRequest, pid uint32, err error) syscall
 	case errors.As(err, &held) && r.NonBlock:
 		n.f.log.Info("refused", "op", "open", "key", r.Key, "errno", "EWOULDBLOCK", "err", err)
 		return unix.EWOULDBLOCK
+	case r.Again: // there is no third
 	case errors.Is(err, file.ErrStale), errors.Is(err, store.ErrNotFound):
 		n.f.tree.Forget(r.Key)
 		n.f.stale.note(pid, r.Key)
@@ -63,7 +69,7 @@ func (n *fileNode) openFailed(r file.OpenRequest, pid uint32, err error) syscall
 }
 
 // opened makes the handle of an open that succeeded and decides what the kernel may keep.
-func (n *fileNode) opened(h *file.Handle, attr file.Attr) (fs.FileHandle, uint32, syscall.Errno) {
+func (n *fileNode) opened(h *file.Handle, attr file.Attr) (*handle, uint32) {
 	fh := &handle{n: n, file: h}
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -71,8 +77,8 @@ func (n *fileNode) opened(h *file.Handle, attr file.Attr) (fs.FileHandle, uint32
 	var flags uint32
 	switch {
 	case !n.seen.Same(attr.Base) && !attr.Base.Absent():
-		// The second try after an ESTALE found yet another version: the kernel's size and
-		// pages are of no use to this handle.
+		// The second try after an ESTALE found yet another version, or the file is cut to
+		// nothing: the kernel's size and pages are of no use to this handle.
 		flags |= fuse.FOPEN_DIRECT_IO
 	case n.pages.Same(attr.Base):
 		flags |= fuse.FOPEN_KEEP_CACHE
@@ -83,7 +89,7 @@ func (n *fileNode) opened(h *file.Handle, attr file.Attr) (fs.FileHandle, uint32
 		flags |= fuse.FOPEN_NOFLUSH // there is nothing that close could fail to save
 	}
 	n.attr = attr
-	return fh, flags, 0
+	return fh, flags
 }
 
 func openRequest(flags uint32) file.OpenRequest {
@@ -97,23 +103,62 @@ func openRequest(flags uint32) file.OpenRequest {
 	}
 }
 
-// Create implements fs.NodeCreater. If somebody else was first, an open without O_EXCL is
-// answered ESTALE: Linux looks the name up again and opens what is there.
+// Create implements fs.NodeCreater. If somebody else was first, an open without O_EXCL gets
+// what is there, or is answered ESTALE: Linux looks the name up again and opens it.
 func (d *dirNode) Create(ctx context.Context, name string, flags, mode uint32, out *fuse.EntryOut) (*fs.Inode, fs.FileHandle, uint32, syscall.Errno) {
 	e, h, err := d.create(ctx, name, flags, mode)
-	if err != nil {
-		if errors.Is(err, iofs.ErrExist) {
-			d.f.tree.Forget(e.key)
-			if flags&unix.O_EXCL == 0 {
-				d.f.stale.note(callerOf(ctx).Pid, e.key)
-				err = file.ErrStale
-			}
+	if errors.Is(err, iofs.ErrExist) {
+		d.f.tree.Forget(e.key)
+		if flags&unix.O_EXCL == 0 {
+			e, h, err = d.openTaken(ctx, name, flags)
 		}
+	}
+	if err != nil {
 		return nil, nil, 0, d.f.fail("create", d.key+name, err)
 	}
 	in := d.answer(ctx, e, out)
-	fh, fuseFlags, _ := in.Operations().(*fileNode).opened(h, e.attr)
+	fh, fuseFlags := in.Operations().(*fileNode).opened(h, e.attr)
 	return in, fh, fuseFlags, 0
+}
+
+// openTaken opens a file that was found where one was to be made. The kernel checks nothing
+// of what it believes to be new, so this is for the owner's files; of others, and of what
+// changes once more meanwhile, the answer is ErrStale. A second ESTALE would reach the
+// program, hence not always: the name may change as often as somebody likes.
+func (d *dirNode) openTaken(ctx context.Context, name string, flags uint32) (entry, *file.Handle, error) {
+	c, cancel := context.WithTimeout(uninterrupted(), file.NameWait)
+	defer cancel()
+	e, err := d.f.find(c, d, name)
+	if err == nil && ownerMay(callerOf(ctx).Uid, e.attr, flags) {
+		r := openRequest(flags)
+		r.Key, r.Caller = e.key, d.f.caller(ctx, 0)
+		if !e.live {
+			r.Known = &e.attr.Base
+		}
+		h, attr, err := d.f.files.Open(c, r)
+		if err == nil {
+			e.attr, e.live = attr, h.Writable()
+			return e, h, nil
+		}
+	}
+	if e.key == "" {
+		e.key = d.key + name
+	}
+	d.f.stale.note(callerOf(ctx).Pid, e.key)
+	return e, nil, file.ErrStale
+}
+
+// ownerMay tells whether the file is regular, the caller's own, and open to its owner.
+func ownerMay(uid uint32, a file.Attr, flags uint32) bool {
+	var want uint32
+	r := openRequest(flags)
+	if r.Read {
+		want |= unix.S_IRUSR
+	}
+	if r.Write || r.Trunc {
+		want |= unix.S_IWUSR
+	}
+	return a.Mode&file.ModeType == file.ModeRegular && uid == a.UID && (uid == 0 || a.Mode&want == want)
 }
 
 func (d *dirNode) create(ctx context.Context, name string, flags, mode uint32) (entry, *file.Handle, error) {

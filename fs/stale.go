@@ -34,7 +34,7 @@ func (s *staleOpens) note(pid uint32, key string) {
 	s.m[staleOpen{pid, key}] = time.Now()
 }
 
-// again tells whether the open is the second try of one that was answered ESTALE.
+// again tells, once, whether the open is the second try of one that was answered ESTALE.
 func (s *staleOpens) again(pid uint32, key string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

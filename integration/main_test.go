@@ -13,6 +13,7 @@ var suite = harness.NewSuite(map[string]harness.Program{
 	"files":   filesProgram,
 	"foreign": foreignProgram,
 	"posix":   posixProgram,
+	"rival":   rivalProgram,
 	"stream":  streamProgram,
 })
 

@@ -168,7 +168,7 @@ func (s *leases) watch(key string, k *leaseKey, g *grant) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		g.wanted = true
-		if g.refs == 0 && k.cur == g {
+		if g.refs == 0 && g.idle == nil && k.cur == g {
 			s.drop(key, k, g)
 		}
 	}
@@ -187,8 +187,8 @@ func (s *leases) drop(key string, k *leaseKey, g *grant) {
 	s.forget(key, k)
 }
 
-// release ends the share; the lease itself is kept for keep if nobody else uses or wants
-// it. Releasing twice is harmless.
+// release ends the share; if nobody else uses it the lease itself is kept for keep, also
+// when another host wants it. Releasing twice is harmless.
 func (h *hold) release(keep time.Duration) {
 	h.once.Do(func() {
 		s, g := h.s, h.g
@@ -203,7 +203,7 @@ func (h *hold) release(keep time.Duration) {
 		if k == nil || k.cur != g {
 			return // lost, and replaced by another
 		}
-		if keep > 0 && !g.wanted {
+		if keep > 0 {
 			g.idle = time.AfterFunc(keep, func() {
 				s.mu.Lock()
 				defer s.mu.Unlock()

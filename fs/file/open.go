@@ -11,15 +11,16 @@ import (
 )
 
 const (
-	// nameWait is how long what runs under the kernel's lock of a directory waits (create,
+	// NameWait is how long what runs under the kernel's lock of a directory waits (create,
 	// unlink, rename, mkdir, rmdir, symlink): longer would freeze ls and stat there.
-	nameWait = time.Second
+	NameWait = time.Second
 	// nonBlockWait: touch and tar open with O_NONBLOCK, and a lease that was just closed
 	// is on its way (LOCKS P2).
 	nonBlockWait = 2 * time.Second
-	// staleKeep is how long the lease of an open that answered ErrStale is kept for the
-	// kernel's second try.
-	staleKeep = time.Second
+	// staleKeep is how long the lease of an open that did not find what the kernel knows is
+	// kept for the kernel's second try, whoever wants it: what that finds must still be true
+	// when it opens. Less than NameWait, so that nobody fails for it.
+	staleKeep = NameWait / 2
 )
 
 // An OpenRequest is what open(2) asks for.
@@ -29,6 +30,9 @@ type OpenRequest struct {
 	Caller                               Caller
 	// Known is the version whose attributes the kernel has; nil: do not compare.
 	Known *store.Base
+	// Again: this is the second try after an ErrStale, and Known is what the name was looked
+	// up as in between. There is no third, so that it must not fail with ErrStale.
+	Again bool
 }
 
 // A CreateRequest makes a file that is not there.
@@ -42,6 +46,16 @@ type CreateRequest struct {
 // timeout, and then looks at what is there. It fails with store.ErrNotFound, with ErrStale
 // if that is not what the kernel knows, and with the errors of Locks.Acquire.
 func (t *Table) Open(ctx context.Context, r OpenRequest) (*Handle, Attr, error) {
+	for {
+		h, attr, err := t.open(ctx, r)
+		if !r.Again || !errors.Is(err, ErrStale) || ctx.Err() != nil {
+			return h, attr, err
+		}
+		// The file lost its name while we waited for it; another one may have it.
+	}
+}
+
+func (t *Table) open(ctx context.Context, r OpenRequest) (*Handle, Attr, error) {
 	f, err := t.enter(r.Key)
 	if err != nil {
 		return nil, Attr{}, err
@@ -57,7 +71,7 @@ func (t *Table) Open(ctx context.Context, r OpenRequest) (*Handle, Attr, error) 
 	if err := t.leases.yield(ctx, r.Key); err != nil {
 		return nil, Attr{}, fmt.Errorf("opening %q: %w", r.Key, err)
 	}
-	if err := f.begin(ctx, r.Key, wait, r.Known); err != nil {
+	if err := f.begin(ctx, r.Key, wait, r.accepts); err != nil {
 		return nil, Attr{}, fmt.Errorf("opening %q: %w", r.Key, err)
 	}
 	defer f.done()
@@ -90,7 +104,7 @@ func (t *Table) Create(ctx context.Context, r CreateRequest) (*Handle, Attr, err
 		return nil, Attr{}, err
 	}
 	defer f.leave()
-	if err := f.begin(ctx, r.Key, nameWait, nil); err != nil {
+	if err := f.begin(ctx, r.Key, NameWait, r.accepts); err != nil {
 		return nil, Attr{}, fmt.Errorf("creating %q: %w", r.Key, err)
 	}
 	defer f.done()
@@ -117,11 +131,8 @@ func (f *File) openRead(ctx context.Context, r OpenRequest) (*Handle, Attr, erro
 	if h, attr, err := f.follow(r); h != nil || err != nil {
 		return h, attr, err
 	}
-	info, err := f.t.o.Objects.Head(ctx, r.Key, "")
+	info, err := f.t.look(ctx, r)
 	if err != nil {
-		if r.Known != nil && errors.Is(err, store.ErrNotFound) {
-			err = ErrStale
-		}
 		return nil, Attr{}, fmt.Errorf("opening %q: %w", r.Key, err)
 	}
 	if h, attr, err := f.follow(r); h != nil || err != nil {
@@ -129,13 +140,30 @@ func (f *File) openRead(ctx context.Context, r OpenRequest) (*Handle, Attr, erro
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if r.Known != nil && !sameSeen(*r.Known, info.Base()) {
-		return nil, Attr{}, fmt.Errorf("opening %q: %w", r.Key, ErrStale)
-	}
 	h := f.newHandle(r)
 	h.info, h.attr = info, AttrOf(info, f.t.o.Defaults)
 	h.pin = newPin(f.t.o.Reader.Pin(info))
 	return h, h.attr, nil
+}
+
+// look finds the version that an open for reading shows. If the second try finds another one
+// than the kernel's lookup just before, it shows that one, if the bucket still has it: it was
+// under the name while this open(2) ran, and the kernel has its attributes.
+func (t *Table) look(ctx context.Context, r OpenRequest) (store.Info, error) {
+	info, err := t.o.Objects.Head(ctx, r.Key, "")
+	gone := errors.Is(err, store.ErrNotFound)
+	if err != nil && !gone || r.Known == nil || !gone && sameSeen(*r.Known, info.Base()) {
+		return info, err
+	}
+	if !r.Again {
+		return store.Info{}, ErrStale
+	}
+	if r.Known.VersionID != "" {
+		if known, kerr := t.o.Objects.Head(ctx, r.Key, r.Known.VersionID); kerr == nil && known.Base().Same(*r.Known) {
+			return known, nil
+		}
+	}
+	return info, err
 }
 
 // follow opens a file for reading that is live here.
@@ -178,9 +206,30 @@ func (f *File) leave() {
 	f.t.sweep(f)
 }
 
+// accepts fails if what is in the bucket is not what the open is for.
+func (r OpenRequest) accepts(found store.Base) error {
+	switch {
+	case r.Known != nil && !r.Again && !sameSeen(*r.Known, found):
+		return ErrStale
+	case found.Absent():
+		return store.ErrNotFound
+	}
+	return nil
+}
+
+func (r CreateRequest) accepts(found store.Base) error {
+	if !found.Absent() {
+		return fs.ErrExist
+	}
+	return nil
+}
+
+// anything is accepted by what does not open.
+func anything(store.Base) error { return nil }
+
 // begin makes the file live, with one more writer: lease first, then, never before or
-// beside it, HEAD for the base. done undoes it.
-func (f *File) begin(ctx context.Context, key string, wait time.Duration, known *store.Base) error {
+// beside it, HEAD for the base. done undoes it. It fails if accepts does.
+func (f *File) begin(ctx context.Context, key string, wait time.Duration, accepts func(store.Base) error) error {
 	if ok, err := f.join(key); ok || err != nil {
 		return err
 	}
@@ -210,10 +259,6 @@ func (f *File) begin(ctx context.Context, key string, wait time.Duration, known 
 		hold.release(0)
 		return err
 	}
-	if known != nil && !sameSeen(*known, info.Base()) {
-		hold.release(staleKeep)
-		return ErrStale
-	}
 	f.mu.Lock()
 	if f.live() && !sameVersion(f.base.Base(), info.Base()) {
 		// The lease had been lost, and those who have the file open are on another version.
@@ -223,6 +268,11 @@ func (f *File) begin(ctx context.Context, key string, wait time.Duration, known 
 		hold.release(staleKeep)
 		f.t.detach(f)
 		return ErrStale
+	}
+	if err := accepts(info.Base()); err != nil {
+		f.mu.Unlock()
+		hold.release(staleKeep)
+		return err
 	}
 	defer f.mu.Unlock()
 	if f.hold != nil {

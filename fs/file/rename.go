@@ -189,7 +189,7 @@ func (r *renaming) move(info store.Info) {
 	t.watchers.Go(func() { f.watch(hold) })
 }
 
-// saveWithin commits what is dirty, for a caller that waits at most nameWait.
+// saveWithin commits what is dirty, for a caller that waits at most NameWait.
 func (f *File) saveWithin(key string) error {
 	f.mu.Lock()
 	pending := f.state.pending()
@@ -209,12 +209,12 @@ func (f *File) saveWithin(key string) error {
 		f.remember(nil, err)
 		done <- err
 	})
-	timer := time.NewTimer(nameWait)
+	timer := time.NewTimer(NameWait)
 	defer timer.Stop()
 	select {
 	case err := <-done:
 		return err
 	case <-timer.C:
-		return &lockmgr.HeldError{Key: key, Host: f.t.o.Host, Since: began, Waited: nameWait}
+		return &lockmgr.HeldError{Key: key, Host: f.t.o.Host, Since: began, Waited: NameWait}
 	}
 }

@@ -60,7 +60,7 @@ func (t *Table) SetAttr(ctx context.Context, key string, c Change) (Attr, error)
 		return Attr{}, err
 	}
 	defer f.leave()
-	if err := f.begin(ctx, key, t.o.LockTimeout, nil); err != nil {
+	if err := f.begin(ctx, key, t.o.LockTimeout, anything); err != nil {
 		return Attr{}, fmt.Errorf("changing %q: %w", key, err)
 	}
 	defer f.done()

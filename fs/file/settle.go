@@ -96,7 +96,7 @@ func (b both) Check() error {
 
 // lockName takes the op slot of a file for an operation on its name.
 func (f *File) lockName(ctx context.Context, key string) error {
-	if err := f.lockOpFor(ctx, key, nameWait); err != nil {
+	if err := f.lockOpFor(ctx, key, NameWait); err != nil {
 		return err
 	}
 	f.mu.Lock()

@@ -58,7 +58,7 @@ func (f *File) claim(ctx context.Context) (*hold, store.Base, error) {
 }
 
 func (f *File) claimInfo(ctx context.Context) (*hold, store.Info, error) {
-	hold, err := f.t.leases.acquire(ctx, f.key, nameWait)
+	hold, err := f.t.leases.acquire(ctx, f.key, NameWait)
 	if err != nil {
 		return nil, store.Info{}, err
 	}
