@@ -59,6 +59,11 @@ func TestBadInput(t *testing.T) {
 		{name: "wrong secret", b: good, args: []string{"mount", good.Source(), mnt}, env: []string{"AWS_SECRET_ACCESS_KEY=wrong"}, code: 1, says: "credentials"},
 		{name: "unknown key", b: good, args: []string{"mount", good.Source(), mnt}, env: []string{"AWS_ACCESS_KEY_ID=AKIANOBODY"}, code: 1, says: "credentials"},
 		{name: "no credentials", b: good, args: []string{"mount", good.Source(), mnt}, env: []string{"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY="}, code: 1, says: "credentials"},
+		{name: "unknown profile", b: good, args: []string{"mount", "--profile", "nobody", good.Source(), mnt}, code: 1, says: "profile"},
+		{name: "wrong region", b: good, args: []string{"mount", "--region", "eu-west-3", good.Source(), mnt}, code: 1, says: "--region"},
+		{name: "nobody listens for locks", b: good, args: []string{"mount", "--dynamodb-endpoint-url", "http://127.0.0.1:9", good.Source(), mnt}, code: 1, says: "--dynamodb-endpoint-url"},
+		{name: "short flush timeout", b: good, args: []string{"mount", "--flush-timeout", "1s", good.Source(), mnt}, code: 2, says: "--flush-timeout"},
+		{name: "no state directory", b: good, args: []string{"mount", "--state-dir", filepath.Join(file, "x"), good.Source(), mnt}, code: 1, says: "--state-dir"},
 		{name: "missing lock table", b: tableless, args: []string{"mount", tableless.Source(), mnt}, code: 1, says: "lock table"},
 		{name: "foreign lock table", b: foreign, args: []string{"mount", foreign.Source(), mnt}, code: 1, says: "lock table"},
 		{name: "busy mount point", b: good, args: []string{"mount", good.Source(), used.Mountpoint}, code: 1, says: "mounted"},
@@ -110,6 +115,31 @@ func TestBadInput(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Where nobody answers that is said soon, and nothing was made meanwhile.
+func TestBadInputNobodyAnswers(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.NoBucket(harness.OnDynamoDB, harness.Patient)
+	const nobody = "http://127.0.0.1:9"
+	began := time.Now()
+	args := append([]string{"init"}, b.ConnectionFlags()...)
+	o := b.Latchfs(append(args, "--dynamodb-endpoint-url", nobody, "--lock", b.LockFlag(), b.Source())...)
+	if o.Code != 1 || o.Out != "" || !oneLine(o.Err) || !strings.Contains(o.Err, "--dynamodb-endpoint-url") {
+		t.Errorf("init without a lock table's server: exit code %d, %q, %q", o.Code, o.Out, o.Err)
+	}
+	if _, err := b.S3.Keys(e.Timeout(time.Minute), ""); err == nil {
+		t.Error("init made the bucket, although its lock table cannot be reached")
+	}
+	o = b.Latchfs("mount", "-f", "--endpoint-url", nobody, "--region", harness.Region,
+		"--state-dir", filepath.Join(e.Dir, "state"), b.Source(), e.Mkdir("mnt"))
+	if o.Code != 1 || !oneLine(o.Err) || !strings.Contains(o.Err, "--endpoint-url") {
+		t.Errorf("mount without a server: exit code %d, %q", o.Code, o.Err)
+	}
+	if d := time.Since(began); d > 20*time.Second {
+		t.Errorf("it took %s", d)
 	}
 }
 

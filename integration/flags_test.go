@@ -1,6 +1,10 @@
 package integration
 
 import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -97,6 +101,38 @@ func TestFlagsEndpointsFromEnvironment(t *testing.T) {
 	}
 	if got := b.Content("f"); got != "x\n" {
 		t.Errorf("the bucket has %q", got)
+	}
+}
+
+// Region and credentials come from the profile that is named, for the bucket and for its
+// lock table, whatever keys the environment has.
+func TestFlagsProfile(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnDynamoDB, harness.Patient)
+	aws := e.Mkdir("home/.aws")
+	s := b.Server()
+	e.Must(os.WriteFile(filepath.Join(aws, "config"), []byte("[profile p]\nregion = "+harness.Region+"\n"), 0o600))
+	e.Must(os.WriteFile(filepath.Join(aws, "credentials"), fmt.Appendf(nil, "[p]\naws_access_key_id = %s\naws_secret_access_key = %s\n", s.AccessKey, s.SecretKey), 0o600))
+	p, locks := b.Proxy(), b.LockProxy()
+	program, err := suite.Latchfs()
+	e.Must(err)
+	cmd := exec.Command(program, "init", "--profile", "p", "--force-path-style",
+		"--endpoint-url", p.URL, "--dynamodb-endpoint-url", locks.URL, b.Source())
+	cmd.Env = append(e.Environ(), "AWS_ACCESS_KEY_ID=AKIANOBODY", "AWS_SECRET_ACCESS_KEY=wrong")
+	if o := e.Start(cmd).Wait(time.Minute); o.Code != 0 || !strings.Contains(o.Out, "already") {
+		t.Errorf("init with a profile: exit code %d, %q, %q", o.Code, o.Out, o.Err)
+	}
+	for name, proxy := range map[string]*harness.Proxy{"bucket": p, "lock table": locks} {
+		seen := proxy.Seen(func(harness.Request) bool { return true })
+		if len(seen) == 0 {
+			t.Errorf("%s: nothing was asked", name)
+		}
+		for _, q := range seen {
+			if a := q.Header.Get("Authorization"); !strings.Contains(a, "Credential="+s.AccessKey+"/") || !strings.Contains(a, "/"+harness.Region+"/") {
+				t.Errorf("%s: %s %s is signed by %q", name, q.Method, q.Path, a)
+			}
+		}
 	}
 }
 

@@ -41,7 +41,7 @@ func (m *mount) openBucket(ctx context.Context) (err error) {
 	if m.bucket, err = m.reach.bucket(ctx, src.Bucket, m.host, m.log); err != nil {
 		return err
 	}
-	if err := m.bucket.CheckBucket(ctx); err != nil {
+	if err := checkBucket(ctx, m.bucket); err != nil {
 		return explainBucket(err, src, m.reach)
 	}
 	if m.bond, err = readBound(ctx, m.bucket, src, m.reach); err != nil {

@@ -19,6 +19,10 @@ import (
 // SDK asks the network for an instance's role last.
 const credentialsTimeout = 15 * time.Second
 
+// answerTimeout bounds the first request to a server: somebody waits for it, and what does
+// not answer is most often an address with a mistake in it.
+const answerTimeout = 10 * time.Second
+
 // A reach is how to reach a bucket and its lock table, with everything settled that
 // the command line left to the SDK.
 type reach struct {
@@ -128,4 +132,11 @@ func (r *reach) bucket(ctx context.Context, name, host string, log *slog.Logger)
 		return nil, fmt.Errorf("bucket %s: %w", name, err)
 	}
 	return store.New(api, store.Options{Host: host, Log: log}), nil
+}
+
+// checkBucket is the first request to the bucket: it is there and answers.
+func checkBucket(ctx context.Context, b *store.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	return b.CheckBucket(ctx)
 }

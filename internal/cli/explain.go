@@ -15,6 +15,8 @@ func explainBucket(err error, src source, r *reach) error {
 		return fmt.Errorf("bucket %s does not exist at %s: check its name, --region and --endpoint-url, or create it with %s", src.Bucket, r.where(), r.initCommand(src, ""))
 	case errors.Is(err, store.ErrAccessDenied):
 		return fmt.Errorf("bucket %s at %s refuses these credentials: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or --profile, and what they may do (%w)", src.Bucket, r.where(), err)
+	case errors.Is(err, store.ErrRefused):
+		return fmt.Errorf("bucket %s cannot be used from %s: check --region and --endpoint-url (%w)", src.Bucket, r.where(), err)
 	case errors.Is(err, store.ErrUnavailable):
 		return fmt.Errorf("%s does not answer for bucket %s: check --endpoint-url, --region and the network (%w)", r.where(), src.Bucket, err)
 	}

@@ -116,7 +116,7 @@ func runInit(ctx context.Context, o initOptions, std Stdio) error {
 // checkInit finds what is wrong with the request before anything is changed, and tells
 // whether the bucket is there.
 func checkInit(ctx context.Context, b *store.Client, o initOptions, r *reach) (exists bool, err error) {
-	err = b.CheckBucket(ctx)
+	err = checkBucket(ctx, b)
 	exists = !errors.Is(err, store.ErrNoBucket)
 	if err != nil && exists {
 		return exists, explainBucket(err, o.Source, r)
@@ -133,6 +133,13 @@ func checkInit(ctx context.Context, b *store.Client, o initOptions, r *reach) (e
 	}
 	if err := withDefaults(o.Timing, l.defaultTiming(o.Source)).Validate(); err != nil && o.Timing != (lockmgr.Timing{}) {
 		return exists, usagef("%v: choose other --beat, --lease and --delay", err)
+	}
+	t, err := r.table(ctx, l)
+	if err != nil {
+		return exists, err
+	}
+	if _, err := t.ReadConfig(ctx); err != nil && !errors.Is(err, lockmgr.ErrNoTable) {
+		return exists, explainTable(err, l, o.Source, r)
 	}
 	return exists, nil
 }
