@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,6 +25,9 @@ type FS interface {
 	Remove(name string) error
 	// SyncDir makes the entries of a directory survive a power cut.
 	SyncDir(name string) error
+	// Boot names the time since the machine was started, "" if that is not known: what was
+	// written in it is there, in the order in which it was written.
+	Boot() string
 }
 
 // A DiskFile is one open file of an FS.
@@ -82,6 +86,14 @@ func (osFS) SyncDir(name string) error {
 	}
 	defer d.Close()
 	return d.Sync()
+}
+
+func (osFS) Boot() string {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
 }
 
 func (f osFile) Size() (int64, error) {

@@ -22,8 +22,9 @@
 // survives kill -9. Only Sync makes it survive a power cut.
 //
 // A record that cannot be read is a torn tail, which was never accepted or never
-// promised, unless a record says behind it that everything before had been synced: then
-// the journal is corrupt and its directory is set aside.
+// promised, unless a record says behind it that everything before had been synced, or the
+// machine has not been started anew since and sound records stand behind it: then the
+// journal is corrupt and its directory is set aside.
 //
 // # Locks
 //

@@ -31,7 +31,10 @@ type memFS struct {
 	crashAt int      // number of the step that does not happen any more; 0: never
 	failAt  int      // number of the step that fails with failErr; 0: none
 	failErr error
+	boots   int // power cuts so far
 }
+
+func (m *memFS) Boot() string { return fmt.Sprint("boot ", m.boots) }
 
 type memData struct {
 	b      []byte
@@ -63,6 +66,7 @@ func (m *memFS) killed() *memFS {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := newMemFS()
+	n.boots = m.boots
 	for name, d := range m.files {
 		n.files[name] = &memData{b: append([]byte(nil), d.b...)}
 	}
@@ -78,6 +82,7 @@ func (m *memFS) powerCut(keep func(name string, block int) bool) *memFS {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := newMemFS()
+	n.boots = m.boots + 1
 	for d := range m.durableDirs {
 		n.dirs[d] = true
 	}

@@ -53,6 +53,8 @@ type Header struct {
 	// Props are what the next version keeps of the base, with the attributes as they were
 	// when the journal begins.
 	Props store.Props
+	// Boot is that of FS when the journal begins.
+	Boot string `json:",omitempty"`
 	// Created is the host's clock, for people.
 	Created time.Time
 }

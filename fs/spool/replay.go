@@ -24,6 +24,9 @@ func (f *Found) replay(journal []byte, dataSize int64) (keep bool, err error) {
 	if n == 0 || k != kindOpen {
 		return false, fmt.Errorf("%w: it does not begin with an open record", errDamaged)
 	}
+	// A machine that went down leaves any part of what was not synced; one that runs on
+	// leaves nothing behind a record that is torn.
+	lost := func(bad int) bool { return promised(journal, bad) }
 	var h Header
 	if err := unmarshal(p, &h); err != nil {
 		return false, err
@@ -31,13 +34,16 @@ func (f *Found) replay(journal []byte, dataSize int64) (keep bool, err error) {
 	if h.Format != Format {
 		return false, fmt.Errorf("%w: %d, this program knows %d", ErrFormat, h.Format, Format)
 	}
+	if h.Boot != "" && h.Boot == f.scan.fs.Boot() {
+		lost = func(bad int) bool { return followed(journal, bad) }
+	}
 	f.Key, f.Base, f.BaseSize, f.Props, f.Created = h.Key, h.Base, h.BaseSize, h.Props, h.Created
 	c = content{size: h.Size, base: min(h.BaseSize, h.Size)}
 	rest := journal[n:]
 	for len(rest) > 0 {
 		k, p, n := decode(rest)
 		if n == 0 {
-			if promised(journal, len(journal)-len(rest)) {
+			if lost(len(journal) - len(rest)) {
 				return false, fmt.Errorf("%w at offset %d", errDamaged, len(journal)-len(rest))
 			}
 			break
@@ -51,7 +57,7 @@ func (f *Found) replay(journal []byte, dataSize int64) (keep bool, err error) {
 			if ok, err := f.present(w, dataSize); err != nil {
 				return false, err
 			} else if !ok {
-				if promised(journal, len(journal)-len(rest)) {
+				if lost(len(journal) - len(rest)) {
 					return false, fmt.Errorf("%w: bytes at %d of the data file are not what was written", errDamaged, w.data)
 				}
 				rest = nil
@@ -158,6 +164,19 @@ func promised(journal []byte, bad int) bool {
 		k, p, n := decode(journal[i:])
 		var s synced
 		if n > 0 && k == kindSynced && unmarshal(p, &s) == nil && s.Upto > int64(bad) {
+			return true
+		}
+	}
+	return false
+}
+
+// followed tells whether any sound record stands behind the one at bad.
+func followed(journal []byte, bad int) bool {
+	for i := bad + 1; i+recordHead <= len(journal); i++ {
+		if k := kind(journal[i+8]); k < kindOpen || k > kindEnd {
+			continue
+		}
+		if _, _, n := decode(journal[i:]); n > 0 {
 			return true
 		}
 	}

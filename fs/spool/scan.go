@@ -143,7 +143,7 @@ func (s *Scan) file(name string) error {
 	}
 	keep, err := f.replay(journal, size)
 	switch {
-	case err != nil && size == 0 && !promised(journal, 0):
+	case err != nil && size == 0 && !promised(journal, 0) && !followed(journal, 0):
 		// A crash while it was made or removed: no byte was accepted.
 		keep = false
 	case err != nil:

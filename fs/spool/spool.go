@@ -40,6 +40,7 @@ type Spool struct {
 	dir   string
 	fs    FS
 	limit int64
+	boot  string
 
 	ops *opLog
 
@@ -55,6 +56,7 @@ func Open(dir string, o Options) (*Spool, error) {
 	if s.fs == nil {
 		s.fs = osFS{}
 	}
+	s.boot = s.fs.Boot()
 	if s.limit <= 0 {
 		s.limit = math.MaxInt64
 	}
@@ -137,7 +139,7 @@ func fileNumber(name string) (int, bool) {
 // Create makes the directory of a file that is about to become dirty.
 func (s *Spool) Create(h Header) (*File, error) {
 	h.Format = Format
-	h.Created = time.Now()
+	h.Created, h.Boot = time.Now(), s.boot
 	s.mu.Lock()
 	s.next++
 	dir := filepath.Join(s.dir, fmt.Sprintf("%s%06d", filePrefix, s.next))
