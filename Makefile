@@ -27,9 +27,9 @@ export LATCHFS_LOCAL_BIN ?= $(CURDIR)/$(LOCAL)
 # Debian packages as probe:package, the probe being a command that comes with it.
 RUN_PACKAGES  = fusermount3:fuse3
 TEST_PACKAGES = $(RUN_PACKAGES) rsync:rsync vim:vim git:git python3:python3 npm:npm node:nodejs \
-                setfattr:attr unshare:util-linux ps:procps
+                unshare:util-linux
 
-.PHONY: build run stop test race lint soak fmt clean run-packages test-packages test-tools integration-build
+.PHONY: build run stop test race lint soak fmt clean run-packages test-packages test-tools
 
 build:
 	$(BUILD) -o $(LATCHFS) .
@@ -42,8 +42,12 @@ run: run-packages build
 	@echo "The bucket:  $(DATA)   (keys and address of its S3 server: $(DATA)/server.json)"
 	@echo "To stop:     make stop$(if $(filter-out ./mnt,$(MNT)), MNT=$(MNT))"
 
-stop:
+stop: | $(LATCHFS)
 	@$(LATCHFS) umount $(MNT)
+
+# After make clean: what is mounted has to end all the same.
+$(LATCHFS):
+	@$(MAKE) build
 
 # The unit tests of both modules, then the whole program; the last command prints what
 # failed and holds docs/STATUS.md against what ran.
@@ -86,7 +90,7 @@ test-packages:
 test-tools: $(DYNALITE)/.package-lock.json $(VENV)/bin/ministack
 
 $(DYNALITE)/.package-lock.json: integration/dynalite/package-lock.json
-	cd integration/dynalite && npm ci --ignore-scripts --no-audit --no-fund
+	cd integration/dynalite && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(VENV)/bin/ministack:
@@ -101,6 +105,6 @@ endef
 
 define apt
 sudo=; if [ "$$(id -u)" != 0 ]; then sudo=sudo; fi; \
-  echo "installing $(1)"; $$sudo apt-get update -qq && \
-  DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $(1)
+  echo "installing" $(1); $$sudo apt-get update -qq && \
+  $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1) > /dev/null
 endef
