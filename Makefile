@@ -29,7 +29,7 @@ RUN_PACKAGES  = fusermount3:fuse3
 TEST_PACKAGES = $(RUN_PACKAGES) rsync:rsync vim:vim git:git python3:python3 npm:npm node:nodejs \
                 unshare:util-linux
 
-.PHONY: build run stop test race lint soak fmt clean run-packages test-packages test-tools
+.PHONY: build run stop test status race lint soak fmt clean run-packages test-packages test-tools
 
 build:
 	$(BUILD) -o $(LATCHFS) .
@@ -58,6 +58,10 @@ test: test-packages build test-tools
 	$(TEST) -json -timeout 12m -skip '^TestSoak' ./integration > bin/test-integration.json || true
 	$(GO) run ./integration/statuscheck -status docs/STATUS.md bin/test-unit.json bin/test-localserver.json bin/test-integration.json
 
+# Writes into docs/STATUS.md what the last make test and make soak came to.
+status:
+	$(GO) run ./integration/statuscheck -record -status docs/STATUS.md $(wildcard bin/test-*.json)
+
 # The race detector needs a C compiler.
 race: test-packages build test-tools
 	@$(call install,cc:gcc cc:libc6-dev)
@@ -65,7 +69,8 @@ race: test-packages build test-tools
 	cd integration/localserver && $(TEST) -race -timeout 10m ./...
 
 soak: test-packages build test-tools
-	$(TEST) -v -timeout 35m -run '^TestSoak' ./integration
+	$(TEST) -json -timeout 35m -run '^TestSoak' ./integration > bin/test-soak.json || true
+	$(GO) run ./integration/statuscheck -status= bin/test-soak.json
 
 lint:
 	@unformatted=$$(gofmt -l $(SOURCES)); \

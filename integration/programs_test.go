@@ -30,6 +30,7 @@ var programs = []struct {
 	{"rmdir", "mkdir d; echo 1 > d/a; rmdir d 2>&1 || true; rm d/a; rmdir d; ls", "rmdir: failed to remove 'd': Directory not empty\n", nil},
 	{"ln -s", "echo 1 > a; ln -s a l; cat l; readlink l; ln -s gone m; test -L m; test ! -e m; stat -c %F l", "1\na\nsymbolic link\n", []string{"a", "l", "m"}},
 	{"chmod", "echo 1 > a; chmod 640 a; stat -c %a a; chmod u+x a; stat -c %a a; echo 2 >> a; stat -c %a a; mkdir d; chmod 700 d; stat -c %a d", "640\n740\n740\n700\n", []string{"a", "d/"}},
+	{"chown", "echo 1 > a; chown 12:34 a; echo 2 >> a; stat -c '%u %g' a; mkdir d; chown 5 d; stat -c %u d", "12 34\n5\n", []string{"a", "d/"}},
 	{"touch", "touch a; stat -c %s a; touch -d '2001-02-03 04:05:06.789 UTC' a; TZ=UTC stat -c %y a; echo x >> a; touch -d @0 a; stat -c %Y a", "0\n2001-02-03 04:05:06.789000000 +0000\n0\n", []string{"a"}},
 	{"truncate", "seq 1000 > a; truncate -s 5 a; cat a; echo; truncate -s 9 a; stat -c %s a; od -An -c a; truncate -s 0 a; stat -c %s a", "1\n2\n3\n9\n   1  \\n   2  \\n   3  \\0  \\0  \\0  \\0\n0\n", []string{"a"}},
 	{"append", "echo 1 > a; echo 2 >> a; exec 5>>a; echo 3 >&5; (echo 4) >&5; exec 5>&-; cat a", "1\n2\n3\n4\n", []string{"a"}},

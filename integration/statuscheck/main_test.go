@@ -59,3 +59,25 @@ func TestRun(t *testing.T) {
 		})
 	}
 }
+
+func TestRecord(t *testing.T) {
+	const heading = "# Status\n\n| line of the issue | test | last result |\n| --- | --- | --- |\n"
+	dir := t.TempDir()
+	status, file := filepath.Join(dir, "STATUS.md"), filepath.Join(dir, "out.json")
+	table := heading + "| one | fs/file.TestA, flatstore.TestB/part | |\n| two | missing | |\n| three | fs/file.TestA, integration.TestSoakX | old |\n"
+	for name, text := range map[string]string{status: table, file: events} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := recordResults(status, []string{file}, "2026-11-22 pass"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(status)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Replace(table, "part | |", "part | 2026-11-22 pass |", 1); string(got) != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
