@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 // Only these packages may import these modules.
 var foreignImports = map[string][]string{
 	"github.com/hanwen/go-fuse/": {"fs"},
-	"github.com/aws/":            {"store", "store/sdk", "lockmgr/dynamo", "lockmgr/s3table", "internal/awsclient", "internal/awserr", "internal/cli"},
+	"github.com/aws/":            {"store", "lockmgr/dynamo", "lockmgr/s3table", "internal/awsclient", "internal/awserr", "internal/cli"},
 	"github.com/urfave/":         {"internal/cli"},
 	"github.com/anishathalye/":   {},
 	"github.com/versity/":        {},
