@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/store"
 )
@@ -39,7 +40,8 @@ func (f *File) commit(ctx context.Context) error {
 	case err == nil:
 		f.landed(c, info)
 		return nil
-	case errors.Is(err, store.ErrConflict), errors.Is(err, errOtherHolder):
+	case errors.Is(err, store.ErrConflict), errors.Is(err, errOtherHolder), errors.Is(err, reader.ErrChanged):
+		// Without versions the base may be gone before it was read for the upload.
 		return f.conflict(ctx, c, err)
 	case refused(err):
 		return f.park(c, err)

@@ -349,3 +349,30 @@ func TestConflictFileFails(t *testing.T) {
 		})
 	}
 }
+
+// On a bucket without versions the base of a partial change can be gone before the upload
+// has read it. That is a conflict like any other, and no error to try again for ever.
+func TestBaseGoneWhileUploading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		h.b.put("a", "0123456789")
+		x := h.open("a", "r+")
+		h.write(x, "ABC", 2)
+		h.b.mu.Lock()
+		h.b.objects["a"] = nil
+		h.b.mu.Unlock()
+		h.b.put("a", "theirs")
+		if err := h.close(x); !errors.Is(err, ErrConflicted) {
+			t.Errorf("close: %v", err)
+		}
+		synctest.Wait()
+		kept := h.b.like(".conflict-")
+		if len(kept) != 2 || h.b.get(kept[0]) != "\x00\x00ABC\x00\x00\x00\x00\x00" || h.b.get(kept[1]) != "2 3\n" || h.b.get("a") != "theirs" {
+			t.Errorf("kept %q, name %q", kept, h.b.get("a"))
+		}
+		if h.locks.holds("a") {
+			t.Error("the lease is still held")
+		}
+		h.stop()
+	})
+}

@@ -169,7 +169,7 @@ func (r *Recovery) sealed(ctx context.Context, f *spool.Found) (*store.Info, err
 	case store.Unchanged:
 		info, err := r.commit(ctx, hold, f)
 		unanswered = errors.Is(err, store.ErrUnknownOutcome) && ctx.Err() != nil
-		if !errors.Is(err, store.ErrConflict) {
+		if !errors.Is(err, store.ErrConflict) && !errors.Is(err, reader.ErrChanged) {
 			return info, err
 		}
 	}
