@@ -2,6 +2,7 @@ package spool
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -37,6 +38,10 @@ type DiskFile interface {
 	io.Closer
 	Size() (int64, error)
 	Truncate(size int64) error
+	// Reserve takes the room on the disk that the file needs up to end, so that writing there
+	// does not fail for lack of it; a Truncate gives it back. A disk that cannot do that
+	// does nothing.
+	Reserve(end int64) error
 	// Sync makes everything written survive a power cut.
 	Sync() error
 }
@@ -102,6 +107,17 @@ func (f osFile) Size() (int64, error) {
 		return 0, err
 	}
 	return fi.Size(), nil
+}
+
+func (f osFile) Reserve(end int64) error {
+	err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, end)
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reserving disk space: %w", err)
+	}
+	return nil
 }
 
 // asNoSpace makes ErrNoSpace of the errors by which a disk says that it is full. EDQUOT is

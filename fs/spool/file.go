@@ -17,6 +17,7 @@ type File struct {
 	dir           string
 	header        Header
 	data, journal DiskFile
+	first         int64 // length of the journal's first record
 
 	mu struct {
 		sync.Mutex
@@ -26,6 +27,7 @@ type File struct {
 		shared   bool
 		end      int64 // of the data file
 		journal  int64 // end of the journal
+		reserved int64 // up to where the disk has room for the journal
 		unsynced bool
 		dropped  bool
 	}
@@ -42,8 +44,34 @@ func (f *File) create() (err error) {
 	if err = f.record(kindOpen, f.header); err != nil {
 		return err
 	}
+	f.first = f.mu.journal
+	if err = f.reserve(); err != nil {
+		return err
+	}
 	f.data, err = f.s.fs.Create(filepath.Join(f.dir, dataName))
 	return err
+}
+
+// noteRoom is the room in the journal beyond two more of its first record, which is about
+// as long as a seal: for what is noted between accepting bytes and dropping them.
+const noteRoom = 2 << 10
+
+// reserveStep is by how much the reserved room grows.
+const reserveStep = 16 << 10
+
+// reserve sees to it that a full disk does not keep bytes that are accepted now from being
+// sealed, and their commit from being noted. f.mu is held, or f is not shared yet.
+func (f *File) reserve() error {
+	need := f.mu.journal + recordHead + writeSize + 2*f.first + noteRoom
+	if need <= f.mu.reserved {
+		return nil
+	}
+	end := (need + reserveStep - 1) / reserveStep * reserveStep
+	if err := f.journal.Reserve(end); err != nil {
+		return err
+	}
+	f.mu.reserved = end
+	return nil
 }
 
 // append puts one record at the end of the journal. f.mu is held, or f is not shared yet.
@@ -55,6 +83,7 @@ func (f *File) append(rec []byte) error {
 		// Part of the record may stand there. The next one overwrites it, and if none
 		// comes it is a torn tail.
 		_ = f.journal.Truncate(f.mu.journal)
+		f.mu.reserved = 0
 		return asNoSpace(err)
 	}
 	f.mu.journal += int64(len(rec))
@@ -101,11 +130,15 @@ func (f *File) WriteAt(p []byte, off int64) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	w := write{extent: extent{off: off, len: n, data: f.mu.end}, sum: crc32.Checksum(p, castagnoli)}
-	_, err := f.data.WriteAt(p, f.mu.end)
+	err := f.reserve()
+	if err == nil {
+		_, err = f.data.WriteAt(p, f.mu.end)
+	}
 	if err == nil {
 		err = f.append(w.encode())
 	}
 	if err != nil {
+		_ = f.data.Truncate(f.mu.end) // gives the room back that part of p has taken
 		f.s.unreserve(n)
 		return fmt.Errorf("writing to the spool: %w", asNoSpace(err))
 	}
@@ -119,7 +152,12 @@ func (f *File) WriteAt(p []byte, off int64) error {
 func (f *File) Truncate(size int64) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.record(kindTruncate, truncation{size}); err != nil {
+	err := f.reserve()
+	if err == nil {
+		err = f.record(kindTruncate, truncation{size})
+	}
+	if err != nil {
+		err = asNoSpace(err)
 		return fmt.Errorf("truncating in the spool: %w", err)
 	}
 	f.own()

@@ -271,6 +271,12 @@ func (f *memFile) Truncate(size int64) error {
 	return nil
 }
 
+func (f *memFile) Reserve(int64) error {
+	f.m.mu.Lock()
+	defer f.m.mu.Unlock()
+	return f.m.step("reserve", f.name)
+}
+
 func (f *memFile) Sync() error {
 	f.m.mu.Lock()
 	defer f.m.mu.Unlock()
