@@ -23,21 +23,21 @@ func checkMountpoint(path string, log *slog.Logger) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("mount point %s: %w", path, err)
 	}
-	info, err := os.Stat(resolved)
+	err = openDir(resolved)
 	if notConnected(err) {
 		if err := detach(resolved); err != nil {
 			return "", fmt.Errorf("%s holds a mount whose process died, and it cannot be cleared (%w): run umount -l %s", path, err, path)
 		}
 		log.Info("cleared a mount whose process had died", "mountpoint", resolved)
-		info, err = os.Stat(resolved)
+		err = openDir(resolved)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", missingMountpoint(path)
+	case errors.Is(err, unix.ENOTDIR):
+		return "", fmt.Errorf("mount point %s is not a directory: name an empty directory", path)
 	case err != nil:
 		return "", fmt.Errorf("mount point %s: %w", path, err)
-	case !info.IsDir():
-		return "", fmt.Errorf("mount point %s is not a directory: name an empty directory", path)
 	}
 	at, busy, err := mountAt(resolved)
 	switch {
@@ -55,6 +55,17 @@ func checkMountpoint(path string, log *slog.Logger) (string, error) {
 		return "", fmt.Errorf("mount point %s is not empty and the mount would hide %s: choose an empty directory", path, entries[0].Name())
 	}
 	return resolved, nil
+}
+
+// openDir tells whether path is a directory that answers. It has to be opened for that:
+// what stat(2) says of a mount comes from what the kernel remembers, also when its process
+// is dead.
+func openDir(path string) error {
+	f, err := os.OpenFile(path, unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func missingMountpoint(path string) error {
@@ -95,7 +106,9 @@ func checkFUSE() error {
 		return fmt.Errorf("there is no /dev/fuse: load the kernel module with modprobe fuse; %s", docker)
 	case errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
 		return fmt.Errorf("/dev/fuse answers %w: load the kernel module with modprobe fuse; %s", err, docker)
-	case err != nil:
+	case errors.Is(err, unix.EACCES):
+		return fmt.Errorf("this user may not open /dev/fuse: as root chmod 666 /dev/fuse, or mount as root")
+	case err != nil: // EPERM: the container has no right to the device
 		return fmt.Errorf("/dev/fuse cannot be opened (%w): %s", err, docker)
 	}
 	f.Close()

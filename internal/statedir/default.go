@@ -17,7 +17,7 @@ func Default() (string, error) {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", fmt.Errorf("no place for the state directory: %w", err)
+		return "", fmt.Errorf("no place for the state directory (%w): name one with --state-dir", err)
 	}
 	return filepath.Join(home, ".local", "state", "latchfs"), nil
 }
