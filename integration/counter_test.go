@@ -177,7 +177,8 @@ func TestCounterKill(t *testing.T) {
 	t.Parallel()
 	e := suite.New(t)
 	b := e.Bucket(harness.OnDynamoDB, harness.Mortal)
-	one, two := b.Mount("one"), b.Mount("two")
+	// The other host says that one is dead if it was killed with the lease in hand.
+	one, two := b.Mount("one"), b.Mount("two").Expect(`session declared dead.*host=one`)
 	e.Sh(one.Mountpoint, "echo 0 > n")
 
 	const limit = 1 << 30
