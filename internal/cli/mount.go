@@ -39,7 +39,7 @@ type mount struct {
 // newMount builds the layers from the bucket up and mounts them. After an error nothing
 // of it is left.
 func newMount(ctx context.Context, o mountOptions, log *slog.Logger) (_ *mount, err error) {
-	if err := checkFUSE(); err != nil {
+	if err := checkFUSE(o.AllowOther); err != nil {
 		return nil, err
 	}
 	if o.Mountpoint, err = checkMountpoint(o.Mountpoint, log); err != nil {

@@ -27,7 +27,7 @@ func mountCommand(args []string, std Stdio) *cli.Command {
 			ready, isChild := background()
 			if !o.Foreground && !isChild {
 				// Without it /dev may lack what starting another process takes, too.
-				if err := checkFUSE(); err != nil {
+				if err := checkFUSE(o.AllowOther); err != nil {
 					return err
 				}
 				return startBackground(c.Context, args, std)

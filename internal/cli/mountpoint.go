@@ -97,8 +97,11 @@ func resolveExisting(path string) string {
 	return path
 }
 
+// fuseConf is where root lets other users pass allow_other (mount.fuse3(8)).
+const fuseConf = "/etc/fuse.conf"
+
 // checkFUSE says in one line why this process cannot mount FUSE file systems.
-func checkFUSE() error {
+func checkFUSE(allowOther bool) error {
 	const docker = "in docker add --device /dev/fuse --cap-add SYS_ADMIN (and on Ubuntu and Debian hosts --security-opt apparmor=unconfined)"
 	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
 	switch {
@@ -118,7 +121,25 @@ func checkFUSE() error {
 	if _, err := exec.LookPath("fusermount3"); err != nil {
 		return errors.New("fusermount3 is not in PATH and only root mounts without it: install the package fuse3")
 	}
+	if allowOther && !allowsOther(fuseConf) {
+		return fmt.Errorf("--allow-other is not for this user: add the line user_allow_other to %s, or mount as root", fuseConf)
+	}
 	return nil
+}
+
+// allowsOther tells whether fuse.conf lets users pass allow_other. One that cannot be read
+// is for fusermount3 to judge.
+func allowsOther(path string) bool {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	for line := range strings.Lines(string(b)) {
+		if strings.TrimSpace(line) == "user_allow_other" {
+			return true
+		}
+	}
+	return false
 }
 
 // explainMount adds what to do to a failure of mount(2) or fusermount3.
@@ -126,8 +147,6 @@ func explainMount(err error, o mountOptions) error {
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return fmt.Errorf("mounting at %s is not permitted (%w): in docker add --device /dev/fuse --cap-add SYS_ADMIN (and on Ubuntu and Debian hosts --security-opt apparmor=unconfined)", o.Mountpoint, err)
-	case o.AllowOther && os.Geteuid() != 0:
-		return fmt.Errorf("mounting at %s: %w (--allow-other needs the line user_allow_other in /etc/fuse.conf)", o.Mountpoint, err)
 	}
 	return fmt.Errorf("mounting at %s: %w", o.Mountpoint, err)
 }
