@@ -43,17 +43,24 @@ func (l local) latchfs(args ...string) harness.Output {
 // stopServer ends the embedded server, which would else stay for some seconds.
 func (l local) stopServer(dir string) {
 	l.Helper()
-	var a struct{ PID int }
-	b, err := os.ReadFile(filepath.Join(dir, "server.json"))
-	l.Must(err)
-	l.Must(json.Unmarshal(b, &a))
-	l.Must(unix.Kill(a.PID, unix.SIGTERM))
+	pid := l.serverPID(dir)
+	l.Must(unix.Kill(pid, unix.SIGTERM))
 	l.Eventually(15*time.Second, func() error {
-		if err := unix.Kill(a.PID, 0); err == nil {
+		if err := unix.Kill(pid, 0); err == nil {
 			return equal("alive", "gone")
 		}
 		return nil
 	})
+}
+
+// serverPID is the process of the embedded server.
+func (l local) serverPID(dir string) int {
+	l.Helper()
+	var a struct{ PID int }
+	b, err := os.ReadFile(filepath.Join(dir, "server.json"))
+	l.Must(err)
+	l.Must(json.Unmarshal(b, &a))
+	return a.PID
 }
 
 // TestLocal: a folder is mounted in the background with nothing configured, twice; it is
@@ -88,11 +95,7 @@ func TestLocal(t *testing.T) {
 		t.Errorf("server.json: %v, %v", i, err)
 	}
 
-	var server struct{ PID int }
-	content, err := os.ReadFile(filepath.Join(data, "server.json"))
-	e.Must(err)
-	e.Must(json.Unmarshal(content, &server))
-	e.Must(unix.Kill(server.PID, unix.SIGKILL))
+	e.Must(unix.Kill(l.serverPID(data), unix.SIGKILL))
 	if got := e.Sh(a, "echo after > g; cat f g"); got != "hello\nmore\nafter\n" {
 		t.Errorf("after the server's death: %q", got)
 	}
