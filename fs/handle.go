@@ -29,20 +29,17 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 	return fuse.ReadResultData(dest[:n]), 0
 }
 
-// setIDs are the bits that a write by an ordinary user takes away (HANDLE_KILLPRIV_V2 leaves
-// it to us).
-const setIDs = unix.S_ISUID | unix.S_ISGID
-
-// Write implements fs.FileWriter.
+// Write implements fs.FileWriter. A write by an ordinary user takes the set-id bits away
+// (HANDLE_KILLPRIV_V2 leaves it to us).
 func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, syscall.Errno) {
 	h.n.mu.Lock()
 	h.n.dirtied = true
 	h.n.mu.Unlock()
-	if mode := h.file.Attr().Mode; mode&setIDs != 0 && callerOf(ctx).Uid != 0 {
-		mode &^= setIDs
-		if _, err := h.file.SetAttr(uninterrupted(), file.Change{Mode: &mode}); err != nil {
+	if a := h.file.Attr(); a.Mode != a.WithoutSetIDs() && callerOf(ctx).Uid != 0 {
+		if _, err := h.file.SetAttr(uninterrupted(), file.Change{NoSetIDs: true}); err != nil {
 			return 0, h.failed("write", err)
 		}
+		h.n.NotifyContent(-1, 0) // the kernel believes that writes leave the mode
 	}
 	n, err := h.file.Write(uninterrupted(), data, off)
 	if err != nil {

@@ -18,7 +18,8 @@ func (d *dirNode) Mkdir(ctx context.Context, name string, mode uint32, out *fuse
 		return nil, d.f.fail("mkdir", d.key+name, err)
 	}
 	c := callerOf(ctx)
-	a, err := d.f.files.Mkdir(uninterrupted(), key, mode, c.Uid, c.Gid)
+	gid, setGID := d.group(c.Gid)
+	a, err := d.f.files.Mkdir(uninterrupted(), key, mode|setGID, c.Uid, gid)
 	if err != nil {
 		d.f.tree.Forget(key)
 		return nil, d.f.fail("mkdir", key, err)
@@ -33,7 +34,8 @@ func (d *dirNode) Symlink(ctx context.Context, target, name string, out *fuse.En
 		return nil, d.f.fail("symlink", d.key+name, err)
 	}
 	c := callerOf(ctx)
-	a, err := d.f.files.Symlink(uninterrupted(), key, target, c.Uid, c.Gid)
+	gid, _ := d.group(c.Gid)
+	a, err := d.f.files.Symlink(uninterrupted(), key, target, c.Uid, gid)
 	if err != nil {
 		d.f.tree.Forget(key)
 		return nil, d.f.fail("symlink", key, err)
@@ -94,6 +96,9 @@ func (f *front) gone(key string) {
 
 // Rmdir implements fs.NodeRmdirer.
 func (d *dirNode) Rmdir(_ context.Context, name string) syscall.Errno {
+	if name == versionsName {
+		return unix.EPERM
+	}
 	key, err := d.f.tree.DirKey(d.key, name)
 	if err == nil {
 		err = d.f.empty(key)
@@ -139,6 +144,9 @@ func (d *dirNode) Rename(_ context.Context, name string, newParent fs.InodeEmbed
 func (d *dirNode) rename(name string, to *dirNode, newName string, flags uint32) error {
 	if flags&^unix.RENAME_NOREPLACE != 0 {
 		return errExchange
+	}
+	if name == versionsName {
+		return errReadOnly
 	}
 	if in := d.GetChild(name); in != nil && in.IsDir() {
 		return errRenameDir

@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fs"
@@ -21,12 +22,22 @@ type dirNode struct {
 	key    string
 	parent *dirNode // nil for the root
 	name   string
+	attr   atomic.Pointer[file.Attr] // as the kernel was told last, or nil
 }
 
 func (d *dirNode) number() uint64 { return d.StableAttr().Ino }
 
 // OnForget implements fs.NodeOnForgetter.
 func (d *dirNode) OnForget() { d.f.forget(d.key, d) }
+
+// group is the group of what the caller makes in the directory: the directory's own if that has
+// the set-group-id bit, which directories made in it have too.
+func (d *dirNode) group(caller uint32) (gid, setGID uint32) {
+	if a := d.attr.Load(); a != nil && a.Mode&unix.S_ISGID != 0 {
+		return a.GID, unix.S_ISGID
+	}
+	return caller, 0
+}
 
 // A fileNode is a regular file or a symlink.
 type fileNode struct {
@@ -113,9 +124,11 @@ func (d *dirNode) child(ctx context.Context, e entry) *fs.Inode {
 	defer f.mu.Unlock()
 	if e.dir() {
 		if n, ok := f.current[e.key].(*dirNode); ok {
+			n.attr.Store(&e.attr)
 			return n.EmbeddedInode()
 		}
 		n := &dirNode{f: f, key: e.key, parent: d, name: e.name}
+		n.attr.Store(&e.attr)
 		return d.NewInode(ctx, n, f.identify(e.key, n, fuse.S_IFDIR))
 	}
 	if n, ok := f.current[e.key].(*fileNode); ok {
@@ -187,6 +200,7 @@ func (d *dirNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.AttrOu
 			return d.f.fail("getattr", d.key, staleIfGone(err))
 		}
 		a = e.attr
+		d.attr.Store(&a)
 	}
 	d.f.fill(&out.Attr, a)
 	out.SetTimeout(d.f.ttl)

@@ -170,7 +170,8 @@ func (d *dirNode) create(ctx context.Context, name string, flags, mode uint32) (
 	r := openRequest(flags)
 	r.Key, r.Caller, r.Trunc = key, d.f.caller(ctx, 0), false
 	c := callerOf(ctx)
-	h, attr, err := d.f.files.Create(uninterrupted(), file.CreateRequest{OpenRequest: r, Mode: mode, UID: c.Uid, GID: c.Gid})
+	gid, _ := d.group(c.Gid)
+	h, attr, err := d.f.files.Create(uninterrupted(), file.CreateRequest{OpenRequest: r, Mode: mode, UID: c.Uid, GID: gid})
 	e.attr = attr
 	return e, h, err
 }

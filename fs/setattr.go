@@ -11,8 +11,11 @@ import (
 	"github.com/latchfs/latchfs/fs/file"
 )
 
-// Setattr implements fs.NodeSetattrer: chmod, chown, utimens, truncate and ftruncate.
+// Setattr implements fs.NodeSetattrer: chmod, chown, utimens, truncate and ftruncate. Only the
+// wait for the lease ends when the caller is being killed.
 func (n *fileNode) Setattr(ctx context.Context, fh fs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
+	ctx, stop := untilKilled(ctx)
+	defer stop()
 	c := changeOf(in)
 	h, _ := fh.(*handle)
 	if n.isNameless() && h == nil {
@@ -29,7 +32,7 @@ func (n *fileNode) Setattr(ctx context.Context, fh fs.FileHandle, in *fuse.SetAt
 	var err error
 	if h != nil {
 		c.Caller = n.f.caller(ctx, n.number())
-		if a, err = h.file.SetAttr(uninterrupted(), c); err != nil {
+		if a, err = h.file.SetAttr(ctx, c); err != nil {
 			return h.failed("setattr", err)
 		}
 	} else if a, err = n.setAttrByName(ctx, c); err != nil {
@@ -46,7 +49,7 @@ func (n *fileNode) setAttrByName(ctx context.Context, c file.Change) (file.Attr,
 		return file.Attr{}, file.ErrStale
 	}
 	c.Caller = n.f.caller(ctx, n.number())
-	a, err := n.f.files.SetAttr(uninterrupted(), n.keyNow(), c)
+	a, err := n.f.files.SetAttr(ctx, n.keyNow(), c)
 	if err != nil {
 		return a, err
 	}
@@ -58,6 +61,8 @@ func (n *fileNode) setAttrByName(ctx context.Context, c file.Change) (file.Attr,
 
 // Setattr implements fs.NodeSetattrer. The size of a directory is no business of anybody.
 func (d *dirNode) Setattr(ctx context.Context, _ fs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
+	ctx, stop := untilKilled(ctx)
+	defer stop()
 	c := changeOf(in)
 	c.Size = nil
 	var a file.Attr
@@ -65,11 +70,12 @@ func (d *dirNode) Setattr(ctx context.Context, _ fs.FileHandle, in *fuse.SetAttr
 	if d.parent == nil {
 		a, err = d.f.setRoot(c)
 	} else {
-		a, err = d.f.files.SetAttr(uninterrupted(), d.key, c)
+		a, err = d.f.files.SetAttr(ctx, d.key, c)
 	}
 	if err != nil {
 		return d.f.fail("setattr", d.key, err)
 	}
+	d.attr.Store(&a)
 	d.f.fill(&out.Attr, a)
 	out.SetTimeout(d.f.ttl)
 	return 0
@@ -87,6 +93,7 @@ func (f *front) setRoot(c file.Change) (file.Attr, error) {
 }
 
 func changeOf(in *fuse.SetAttrIn) (c file.Change) {
+	c.NoSetIDs = in.Valid&fuse.FATTR_KILL_SUIDGID != 0
 	if v, ok := in.GetSize(); ok {
 		size := int64(v)
 		c.Size = &size

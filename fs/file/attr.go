@@ -15,6 +15,10 @@ const (
 	ModeDir     = 0o040000
 	ModeSymlink = 0o120000
 	modePerm    = 0o7777
+
+	modeSetUID    = 0o4000
+	modeSetGID    = 0o2000
+	modeGroupExec = 0o010
 )
 
 // An Attr is what stat(2) shows of a file, directory or symlink, and the version that
@@ -77,6 +81,16 @@ func AttrOf(i store.Info, d Defaults) Attr {
 	return a
 }
 
+// WithoutSetIDs is the mode that is left of a file to which somebody wrote who may not keep
+// these bits. Without the execution by the group, set-group-id means something else.
+func (a Attr) WithoutSetIDs() uint32 {
+	m := a.Mode &^ modeSetUID
+	if m&modeGroupExec != 0 {
+		m &^= modeSetGID
+	}
+	return m
+}
+
 // A Change is what a SETATTR asks for; nil fields stay as they are.
 type Change struct {
 	Size     *int64
@@ -84,6 +98,9 @@ type Change struct {
 	UID, GID *uint32
 	Mtime    *time.Time
 	Atime    *time.Time
+	// NoSetIDs takes the set-user-id bit of a file away, and set-group-id where the group may
+	// execute it. A change of the owner does that too.
+	NoSetIDs bool
 	Caller   Caller
 }
 
@@ -91,6 +108,10 @@ type Change struct {
 // value. The size is not its business.
 func (c Change) apply(a Attr) (Attr, store.PosixField) {
 	var set store.PosixField
+	if c.Mode == nil && (c.NoSetIDs || c.UID != nil || c.GID != nil) && a.Mode&ModeType == ModeRegular {
+		m := a.WithoutSetIDs()
+		c.Mode = &m
+	}
 	if c.Mode != nil {
 		if m := a.Mode&ModeType | *c.Mode&modePerm; m != a.Mode {
 			a.Mode, set = m, set|store.HasMode
