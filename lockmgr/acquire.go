@@ -215,7 +215,7 @@ func (a *acquisition) abandon() {
 	m.more()
 	m.behind(func() {
 		defer m.done()
-		m.remove(m.life, name, nonce)
+		m.remove(m.life, name, nonce, func(error) {})
 	})
 }
 

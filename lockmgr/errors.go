@@ -34,11 +34,14 @@ var (
 type HeldError struct {
 	Key    string
 	Host   string
-	Since  time.Time // the holder's clock; for people only
+	Since  time.Time // the holder's clock; for people only; zero: not known
 	Waited time.Duration
 }
 
 func (e *HeldError) Error() string {
-	return fmt.Sprintf("%q is locked by %s since %s (waited %s)", e.Key, e.Host,
-		e.Since.UTC().Format(time.RFC3339), e.Waited.Round(time.Millisecond))
+	since := ""
+	if !e.Since.IsZero() {
+		since = " since " + e.Since.UTC().Format(time.RFC3339)
+	}
+	return fmt.Sprintf("%q is locked by %s%s (waited %s)", e.Key, e.Host, since, e.Waited.Round(time.Millisecond))
 }

@@ -58,7 +58,13 @@ func (l *Lease) Release() {
 	m := l.m
 	m.behind(func() {
 		defer m.done()
-		m.remove(m.life, m.name(l.key), l.nonce)
+		m.remove(m.life, m.name(l.key), l.nonce, func(err error) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			if l.slot.lease == l {
+				l.slot.stuck = err
+			}
+		})
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		if l.slot.lease == l { // else the session was lost, and the slot vacated then
@@ -70,8 +76,9 @@ func (l *Lease) Release() {
 // want closes Wanted.
 func (l *Lease) want() { l.wantedOnce.Do(func() { close(l.wanted) }) }
 
-// remove deletes a lock by its nonce until that was answered or the manager's life ends.
-func (m *Manager) remove(ctx context.Context, name, nonce string) {
+// remove deletes a lock by its nonce until that was answered or the manager's life ends. Each
+// try that was not answered is told to failed.
+func (m *Manager) remove(ctx context.Context, name, nonce string, failed func(error)) {
 	b := backoff{next: 50 * time.Millisecond, limit: max(time.Second, m.cfg.Beat)}
 	warned := false
 	for {
@@ -86,6 +93,7 @@ func (m *Manager) remove(ctx context.Context, name, nonce string) {
 		if err == nil {
 			return
 		}
+		failed(err)
 		if final(err) && !warned {
 			warned = true
 			m.log.Error("lock cannot be released", "lock", name, "err", err)

@@ -92,6 +92,28 @@ func (r *rig) close(hs ...*host) {
 
 func lockName(key string) string { return bucketID + "\x00" + key }
 
+// A key that this host let go, which the table was not told yet, is not locked by anybody:
+// it is the table that keeps an acquisition waiting.
+func TestAcquireBehindUnansweredRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		a := r.host("a")
+		l := r.acquire(a, "k", 0)
+		var held *lockmgr.HeldError
+		if _, err := a.Acquire(t.Context(), "k", time.Second); !errors.As(err, &held) {
+			t.Errorf("Acquire of what this host holds = %v", err)
+		}
+		a.table.Partition(true)
+		l.Release()
+		if _, err := a.Acquire(t.Context(), "k", 15*time.Second); !errors.Is(err, lockmgr.ErrUnavailable) || errors.As(err, &held) {
+			t.Errorf("Acquire while the release is not answered = %v", err)
+		}
+		a.table.Partition(false)
+		r.acquire(a, "k", 20*time.Second).Release()
+		r.close(a)
+	})
+}
+
 func TestAcquireReleaseClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

@@ -2,6 +2,7 @@ package lockmgr
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"time"
 )
@@ -23,6 +24,7 @@ type slot struct {
 	gate  chan struct{} // holds a token while somebody acquires or holds
 	users int           // those that hold or wait for the token
 	lease *Lease        // whose token it is, once granted
+	stuck error         // why the lease's release is not answered, once it failed
 
 	// contested: another session wants the key, or wanted it when we last obtained it. The
 	// next local acquisition after a release then lets the other have its turn.
@@ -61,7 +63,7 @@ func (m *Manager) enter(ctx context.Context, key string, start, wait time.Durati
 		case <-m.closed:
 			return ErrClosed
 		case <-timer.C:
-			return &HeldError{Key: key, Host: m.o.Host, Waited: m.now() - start}
+			return m.occupied(sl, m.now()-start)
 		}
 	}()
 	if err != nil {
@@ -71,6 +73,17 @@ func (m *Manager) enter(ctx context.Context, key string, start, wait time.Durati
 		return nil, err
 	}
 	return sl, nil
+}
+
+// occupied says why the token was not to be had: it is held here, or the table was not told
+// yet that it is not.
+func (m *Manager) occupied(sl *slot, waited time.Duration) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if sl.stuck != nil {
+		return fmt.Errorf("its last release is not answered: %w", sl.stuck)
+	}
+	return &HeldError{Key: sl.key, Host: m.o.Host, Waited: waited}
 }
 
 // leave forgets one user of a slot. Manager.mu is held.
@@ -98,7 +111,7 @@ func (m *Manager) vacate(sl *slot) {
 			sl.turn = max(turnShort, min(turnLong, m.now()-sl.obtained))
 		}
 	}
-	sl.lease = nil
+	sl.lease, sl.stuck = nil, nil
 	<-sl.gate // never blocks: the token is ours
 	m.leave(sl)
 }
