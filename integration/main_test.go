@@ -12,6 +12,7 @@ var suite = harness.NewSuite(map[string]harness.Program{
 	"counter": counterProgram,
 	"files":   filesProgram,
 	"foreign": foreignProgram,
+	"load":    loadProgram,
 	"posix":   posixProgram,
 	"rival":   rivalProgram,
 	"stream":  streamProgram,
