@@ -2,6 +2,7 @@ package file
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync"
 
@@ -99,6 +100,11 @@ func (f *File) keep() error {
 	})
 	if err != nil {
 		return err
+	}
+	if f.state == Unlinked {
+		if err := local.Unlinking(); err != nil {
+			return errors.Join(err, local.Drop())
+		}
 	}
 	f.local = local
 	return nil

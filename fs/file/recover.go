@@ -14,8 +14,9 @@ import (
 
 // A Recovery saves what a dead session left in its spool (LOCKS P6).
 type Recovery struct {
-	t    *Table
-	scan *spool.Scan
+	t     *Table
+	scan  *spool.Scan
+	began time.Time // when the session was known to be dead
 }
 
 // Recovery reads the spool directory of a session that is proved dead. Corrupt journals
@@ -28,7 +29,7 @@ func (t *Table) Recovery(dir string) (*Recovery, error) {
 	for name, err := range scan.Bad {
 		t.o.Log.Error("a spool file cannot be read and is kept aside", "dir", dir, "name", name, "err", err)
 	}
-	return &Recovery{t: t, scan: scan}, nil
+	return &Recovery{t: t, scan: scan, began: time.Now()}, nil
 }
 
 // Unanswered tells whether a request of the dead session for the key may still land: its
@@ -159,6 +160,13 @@ func (r *Recovery) sealed(ctx context.Context, f *spool.Found) (*store.Info, err
 		hold.release(0)
 	}()
 	s := f.Sealed
+	if s.Attempted {
+		// The lease told so already, unless the dead session had lost it: it may have made
+		// its single attempt.
+		if err := pause(ctx, time.Until(r.began.Add(r.t.o.Quiet)), nil); err != nil {
+			return nil, err
+		}
+	}
 	settled, err := r.t.o.Objects.Settle(ctx, f.Key, s.ID, s.Base)
 	if err != nil {
 		return nil, err

@@ -337,3 +337,50 @@ func TestRecoveryThatEndsUnanswered(t *testing.T) {
 		}
 	})
 }
+
+// A request that was sent without a lease leaves no lock that would keep the recovery from
+// looking too early.
+func TestRecoveryWaitsForAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		x := h.open("sent", "c")
+		h.write(x, "text", 0)
+		h.hang(false)
+		h.close(x)
+		h.write(h.open("open", "c"), "x", 0)
+		h.died()
+		n := newHost(t, h.b, h.locks)
+		defer n.stop()
+		n.o.Quiet = 30 * time.Second
+		began := time.Now()
+		time.AfterFunc(29*time.Second, func() { h.b.put("sent", "landed at last") })
+		n.recover(h)
+		if d := time.Since(began); d != n.o.Quiet {
+			t.Errorf("the recovery took %v", d)
+		}
+		if kept := h.b.like("sent.conflict-"); h.b.get("sent") != "landed at last" || len(kept) != 1 {
+			t.Errorf("the name has %q, kept %v", h.b.get("sent"), kept)
+		}
+	})
+}
+
+// A file that was made and removed here, and is still open, leaves nothing behind.
+func TestRecoveryOfUnlinkedUnsaved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		x, y := h.open("before", "c"), h.open("after", "c")
+		h.write(x, "scratch", 0)
+		for _, key := range []string{"before", "after"} {
+			if err := h.Unlink(context.Background(), key); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.write(y, "scratch", 0)
+		h.died()
+		n := newHost(t, h.b, h.locks)
+		defer n.stop()
+		if left := n.recover(h); len(left) != 0 || len(h.b.like("")) != 0 {
+			t.Errorf("left %+v, bucket %v", left, h.b.like(""))
+		}
+	})
+}

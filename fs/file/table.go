@@ -53,6 +53,8 @@ type Options struct {
 	LockTimeout time.Duration
 	// FlushTimeout is how long close and fsync wait for a commit that makes no progress.
 	FlushTimeout time.Duration
+	// Quiet is D: how long after the death of its process a request may still land.
+	Quiet time.Duration
 	// Proc is where the process file system is mounted; "" is /proc.
 	Proc string
 	Log  *slog.Logger

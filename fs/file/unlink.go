@@ -32,9 +32,11 @@ func (t *Table) Unlink(ctx context.Context, key string) error {
 		return fmt.Errorf("removing %q: %w", key, err)
 	}
 	if base.Absent() {
-		f.unlink()
+		if _, err = f.unlinking(); err == nil {
+			f.unlink()
+		}
 		f.giveBack(hold, false)
-		return nil
+		return err
 	}
 	err = f.remove(hold, base)
 	if err != nil {
@@ -86,15 +88,23 @@ func (f *File) onlyHere() bool {
 	return f.hold != nil && f.base.ETag == "" && f.state != Clean
 }
 
-// delete removes the object and then detaches the file. f.op is held.
-func (f *File) delete(ctx context.Context, p store.Permit, base store.Base, unanswered func(error)) error {
+// unlinking notes in the spool, if there is anything of the file, that its name is about to
+// go. f.op is held.
+func (f *File) unlinking() (*spool.File, error) {
 	f.mu.Lock()
 	local := f.local
 	f.mu.Unlock()
-	if local != nil {
-		if err := local.Unlinking(); err != nil {
-			return err
-		}
+	if local == nil {
+		return nil, nil
+	}
+	return local, local.Unlinking()
+}
+
+// delete removes the object and then detaches the file. f.op is held.
+func (f *File) delete(ctx context.Context, p store.Permit, base store.Base, unanswered func(error)) error {
+	local, err := f.unlinking()
+	if err != nil {
+		return err
 	}
 	end, err := f.t.o.Spool.Begin(spool.Op{ID: store.NewWriteID(), Key: f.key, Base: base, Kind: "delete"})
 	if err != nil {

@@ -164,7 +164,7 @@ func (m *mount) openFiles(context.Context) error {
 	names := tree.New(m.bucket, tree.Options{Prefix: o.Source.Prefix, TTL: o.MetadataTTL})
 	m.files = file.NewTable(file.Options{
 		Objects: m.bucket, Locks: locks, Spool: m.spool, Reader: ahead, Host: m.host, Defaults: defaults,
-		LockTimeout: o.LockTimeout, FlushTimeout: o.FlushTimeout, Log: m.log, Changed: names.Note,
+		LockTimeout: o.LockTimeout, FlushTimeout: o.FlushTimeout, Quiet: m.lockTimes.Timing.Delay, Log: m.log, Changed: names.Note,
 	})
 	m.front = lfs.Config{
 		Tree: names, Files: m.files, Reader: ahead, History: history.New(m.bucket), Defaults: defaults,
