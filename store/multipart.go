@@ -182,11 +182,14 @@ func (u *upload) giveUp(ctx context.Context, cause error) (info Info, again bool
 	about := u.disputed(cause) || gone(cause)
 	var f found
 	var lerr error
-	if u.open || about {
-		// It may have become an object that was replaced since.
-		if f, lerr = u.look(ctx, true); lerr == nil && f.outcome == Landed {
-			return f.info, false, nil
-		}
+	switch { // it may have become an object that was replaced since
+	case u.open: // an error says nothing; the look below counts
+		f, lerr = u.look(ctx, true)
+	case about:
+		f, lerr = u.find(ctx)
+	}
+	if lerr == nil && f.outcome == Landed {
+		return f.info, false, nil
 	}
 	aborted := u.abort(ctx)
 	if u.open {
@@ -195,7 +198,7 @@ func (u *upload) giveUp(ctx context.Context, cause error) (info Info, again bool
 				return Info{}, false, u.unsettled(ctx, err)
 			}
 		}
-		f, lerr = u.look(ctx, true)
+		f, lerr = u.find(ctx)
 	}
 	switch {
 	case lerr != nil:

@@ -78,7 +78,7 @@ func (m *mutation) run(ctx context.Context, once func(context.Context) (Info, er
 			continue
 		case m.disputed(err):
 			// Ours may have been replaced since, too.
-			f, lerr = m.look(ctx, true)
+			f, lerr = m.find(ctx)
 		default:
 			return Info{}, err
 		}
@@ -127,7 +127,19 @@ func (m *mutation) settle(ctx context.Context) (found, error) {
 	if err := m.quiet(ctx); err != nil {
 		return found{}, err
 	}
-	return m.look(ctx, true)
+	return m.find(ctx)
+}
+
+// find looks, in the history too, until that is answered or ctx ends. A look that is refused
+// says nothing of the mutation: whoever gave up then could neither send nor drop it.
+func (m *mutation) find(ctx context.Context) (found, error) {
+	var pause backoff
+	for {
+		f, err := m.look(ctx, true)
+		if err == nil || !pause.wait(ctx) {
+			return f, err
+		}
+	}
 }
 
 // quiet waits until the last lost attempt cannot land any more.
@@ -143,11 +155,8 @@ func (m *mutation) conflict(reason, last error) error {
 	return fmt.Errorf("%s %q: %w (%v)", m.op, m.key, reason, last)
 }
 
-// unsettled is the error of a mutation whose outcome cannot be found. The cause is not
-// wrapped: a caller that asks for it would think that nothing landed.
-func (m *mutation) unsettled(ctx context.Context, cause error) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("%s %q: %w: %w", m.op, m.key, ErrUnknownOutcome, context.Cause(ctx))
-	}
-	return fmt.Errorf("%s %q: %w: looking for it failed: %v", m.op, m.key, ErrUnknownOutcome, cause)
+// unsettled is the error of a mutation whose outcome was not found before ctx ended. Why the
+// last look failed is not wrapped: a caller that asks for it would think that nothing landed.
+func (m *mutation) unsettled(ctx context.Context, last error) error {
+	return fmt.Errorf("%s %q: %w: %w (%v)", m.op, m.key, ErrUnknownOutcome, context.Cause(ctx), last)
 }

@@ -198,7 +198,17 @@ func rows() []row {
 			},
 		},
 		{
-			name: "the look-up is refused", err: store.ErrUnknownOutcome, attempts: 1, content: "ours", unanswered: true, after: quiet,
+			name: "the look-up is refused for a while", attempts: 1, content: "ours", unanswered: true, after: quiet,
+			set: func(w *world, o op, _ *permit) {
+				w.f.On(o.request).Nth(1).LoseReply()
+				for n := range 3 {
+					w.f.On("Head").Nth(n+1).Fail(store.Refused, store.ErrAccessDenied)
+				}
+			},
+			upload: func(r *row) { r.attempts = 2 }, // NoSuchUpload
+		},
+		{
+			name: "the look-up is refused", err: store.ErrUnknownOutcome, attempts: 1, content: "ours", unanswered: true, after: time.Minute, limit: time.Minute,
 			set: func(w *world, o op, _ *permit) {
 				w.f.On(o.request).Nth(1).LoseReply()
 				w.f.On("Head").Fail(store.Refused, store.ErrAccessDenied)
