@@ -211,3 +211,40 @@ func TestFlagsMetadataTTL(t *testing.T) {
 		t.Errorf("an open sees %q", got)
 	}
 }
+
+// Behind a host name that knows no bucket below it, the bucket's name is in the path.
+func TestFlagsForcePathStyle(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnS3, harness.Patient)
+	p := b.Proxy()
+	h := b.Through(strings.Replace(p.URL, "127.0.0.1", "localhost", 1)).Mount("one") // with the flag, as all hosts of these tests
+	e.Sh(h.Mountpoint, "echo x > f")
+	for _, r := range p.Seen(func(harness.Request) bool { return true }) {
+		if !strings.HasPrefix(r.Path, "/"+b.Name) {
+			t.Errorf("%s %s does not name the bucket", r.Method, r.Path)
+		}
+	}
+}
+
+// The log holds what the level asks for, and nothing less important.
+func TestFlagsLogLevel(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnS3, harness.Patient)
+	for _, tt := range []struct {
+		level      string
+		has, lacks string
+	}{
+		{"debug", "level=DEBUG", "level=TRACE"},
+		{"info", "level=INFO", "level=DEBUG"},
+		{"error", "", "level="},
+	} {
+		h := b.Mount(tt.level, "--log-level", tt.level)
+		e.Sh(h.Mountpoint, "echo x > "+tt.level)
+		h.Umount()
+		if log := h.Log(); !strings.Contains(log, tt.has) || strings.Contains(log, tt.lacks) {
+			t.Errorf("at level %s the log is\n%s", tt.level, log)
+		}
+	}
+}
