@@ -261,6 +261,7 @@ const retryPause = time.Second
 // finish commits what the last writer left and ends the live time of the file.
 func (f *File) finish() {
 	ctx := f.t.background
+	var said time.Time // when it was last said that this fails
 	for {
 		if f.lockOp(ctx) != nil {
 			return
@@ -282,7 +283,8 @@ func (f *File) finish() {
 		again := f.writers == 0 && f.state == Dirty
 		key := f.key
 		f.mu.Unlock()
-		if err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil && time.Since(said) >= reportEvery {
+			said = time.Now()
 			f.t.o.Log.Error("a closed file could not be saved", "key", key, "err", err)
 		}
 		if !again {

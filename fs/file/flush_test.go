@@ -1,8 +1,10 @@
 package file
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -374,5 +376,38 @@ func TestBaseGoneWhileUploading(t *testing.T) {
 			t.Error("the lease is still held")
 		}
 		h.stop()
+	})
+}
+
+// A file that was closed and cannot be saved is tried again and again, and spoken of once in
+// a while.
+func TestLastingFailureIsSaidSometimes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		h := newHost(t, b, newLockTable())
+		defer h.stop()
+		var log bytes.Buffer
+		h.o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))
+		b.mu.Lock()
+		b.before = func(context.Context, string, string, func(error)) error { return errors.New("for a long time") }
+		b.mu.Unlock()
+		x := h.open("a", "c")
+		h.write(x, "text", 0)
+		x.Release() // without a close that was told
+		time.Sleep(35*time.Second + retryPause/2) // between two tries
+		synctest.Wait()
+		if n := strings.Count(log.String(), "\n"); n != 4 {
+			t.Errorf("%d lines in 35 s:\n%s", n, log.String())
+		}
+		if n := b.count("put"); n < 20 {
+			t.Errorf("tried %d times", n)
+		}
+		b.mu.Lock()
+		b.before = nil
+		b.mu.Unlock()
+		time.Sleep(2 * time.Second)
+		if got := b.get("a"); got != "text" {
+			t.Errorf("the bucket has %q", got)
+		}
 	})
 }
