@@ -35,6 +35,13 @@ func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, sys
 	h.n.mu.Lock()
 	h.n.dirtied = true
 	h.n.mu.Unlock()
+	if callerOf(ctx).Pid == pageCache {
+		n, err := h.file.WriteBack(uninterrupted(), data, off)
+		if err != nil {
+			return uint32(n), h.failed("write", err)
+		}
+		return uint32(n), 0
+	}
 	if a := h.file.Attr(); a.Mode != a.WithoutSetIDs() && callerOf(ctx).Uid != 0 {
 		if _, err := h.file.SetAttr(uninterrupted(), file.Change{NoSetIDs: true}); err != nil {
 			return 0, h.failed("write", err)

@@ -63,6 +63,13 @@ func (f *front) retire(key string, n node) {
 	}
 }
 
+// isCurrent tells whether the name belongs to the node.
+func (f *front) isCurrent(key string, n node) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.current[key] == n
+}
+
 // forget ends a node that the kernel forgot.
 func (f *front) forget(key string, n node) {
 	f.mu.Lock()

@@ -84,7 +84,7 @@ func Mount(dir string, c Config) (*Server, error) {
 	if os.Geteuid() == 0 {
 		o.DirectMountStrict = true // mount(2) says why it fails; fusermount3 does not
 	}
-	server, err := fuse.NewServer(raw, dir, o)
+	server, err := fuse.NewServer(writeBack{raw}, dir, o)
 	if err != nil {
 		return nil, err
 	}

@@ -191,6 +191,11 @@ func (d *dirNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.AttrOu
 	ctx, stop := untilKilled(ctx)
 	defer stop()
 	a := d.f.bareDir()
+	if d.parent != nil && !d.f.isCurrent(d.key, d) {
+		d.f.fill(&out.Attr, *d.attr.Load()) // it was removed while somebody had it open
+		out.Attr.Nlink = 0
+		return 0
+	}
 	if d.parent != nil {
 		e, err := d.f.find(ctx, d.parent, d.name)
 		if err == nil && !e.dir() {
@@ -216,12 +221,17 @@ func (n *fileNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.AttrO
 	if err != nil {
 		return n.f.fail("getattr", n.keyNow(), staleIfGone(err))
 	}
+	n.answer(a, out)
+	return 0
+}
+
+// answer fills the reply to whatever asks for attributes or changes them.
+func (n *fileNode) answer(a file.Attr, out *fuse.AttrOut) {
 	n.f.fill(&out.Attr, a)
 	if n.isNameless() {
 		out.Attr.Nlink = 0
 	}
-	out.SetTimeout(n.f.ttl)
-	return 0
+	out.SetTimeout(n.f.ttl) // go-fuse does not after SETATTR
 }
 
 func (n *fileNode) stat(ctx context.Context) (file.Attr, error) {

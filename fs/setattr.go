@@ -18,19 +18,19 @@ func (n *fileNode) Setattr(ctx context.Context, fh fs.FileHandle, in *fuse.SetAt
 	defer stop()
 	c := changeOf(in)
 	h, _ := fh.(*handle)
-	if n.isNameless() && h == nil {
+	if h == nil && n.retired() {
 		if h = n.anyHandle(); h == nil {
-			return unix.ESTALE // nothing is left of it
+			return unix.ESTALE // nothing is left of it, or the name is another node's
 		}
-	}
-	if c.Size != nil || c.Mtime != nil {
-		n.mu.Lock()
-		n.dirtied = n.dirtied || len(n.handles) > 0
-		n.mu.Unlock()
 	}
 	var a file.Attr
 	var err error
 	if h != nil {
+		if c.Size != nil {
+			n.mu.Lock()
+			n.dirtied = true
+			n.mu.Unlock()
+		}
 		c.Caller = n.f.caller(ctx, n.number())
 		if a, err = h.file.SetAttr(ctx, c); err != nil {
 			return h.failed("setattr", err)
@@ -38,16 +38,12 @@ func (n *fileNode) Setattr(ctx context.Context, fh fs.FileHandle, in *fuse.SetAt
 	} else if a, err = n.setAttrByName(ctx, c); err != nil {
 		return n.f.fail("setattr", n.keyNow(), staleIfGone(err))
 	}
-	n.f.fill(&out.Attr, a)
-	out.SetTimeout(n.f.ttl) // go-fuse does not
+	n.answer(a, out)
 	return 0
 }
 
 // setAttrByName changes a file that the caller has not opened.
 func (n *fileNode) setAttrByName(ctx context.Context, c file.Change) (file.Attr, error) {
-	if n.retired() {
-		return file.Attr{}, file.ErrStale
-	}
 	c.Caller = n.f.caller(ctx, n.number())
 	a, err := n.f.files.SetAttr(ctx, n.keyNow(), c)
 	if err != nil {
@@ -55,12 +51,18 @@ func (n *fileNode) setAttrByName(ctx context.Context, c file.Change) (file.Attr,
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if c.Size != nil && a.Base.Same(n.seen) && len(n.handles) > 0 {
+		n.dirtied = true // it goes to the bucket with what others write
+	}
 	n.attr, n.seen = a, a.Base
 	return a, nil
 }
 
 // Setattr implements fs.NodeSetattrer. The size of a directory is no business of anybody.
 func (d *dirNode) Setattr(ctx context.Context, _ fs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
+	if d.parent != nil && !d.f.isCurrent(d.key, d) {
+		return unix.ESTALE // it was removed, and is not made again by its times
+	}
 	ctx, stop := untilKilled(ctx)
 	defer stop()
 	c := changeOf(in)

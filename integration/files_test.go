@@ -3,10 +3,12 @@ package integration
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -77,6 +79,48 @@ func (c fileCall) do() (r fileResult, err error) {
 		err = unix.Fsync(c.FD)
 	case "ftruncate":
 		err = unix.Ftruncate(c.FD, c.Off)
+	case "truncate":
+		err = unix.Truncate(c.Path, c.Off)
+	case "chmod":
+		err = unix.Chmod(c.Path, uint32(c.N))
+	case "fchmod":
+		err = unix.Fchmod(c.FD, uint32(c.N))
+	case "chown":
+		err = unix.Lchown(c.Path, c.N, c.N)
+	case "futimes":
+		err = unix.Futimes(c.FD, []unix.Timeval{{Sec: c.Off}, {Sec: c.Off}})
+	case "symlink":
+		err = unix.Symlink(c.To, c.Path)
+	case "readlink":
+		r.Data = make([]byte, 256)
+		r.N, err = unix.Readlink(c.Path, r.Data)
+		r.Data = r.Data[:max(r.N, 0)]
+	case "rmdir":
+		err = unix.Rmdir(c.Path)
+	case "list":
+		var names []string
+		if names, err = readNames(c.Path); err == nil {
+			r.Data = []byte(strings.Join(names, " "))
+		}
+	case "get":
+		r.Data, err = os.ReadFile(c.Path)
+	case "put":
+		err = os.WriteFile(c.Path, c.Data, 0o644)
+	case "dup":
+		r.N, err = unix.FcntlInt(uintptr(c.FD), unix.F_DUPFD_CLOEXEC, 0)
+	case "map":
+		err = mapWrite(c.FD, c.Off, c.Data)
+	case "fstat", "lstat":
+		var st unix.Stat_t
+		if c.Op == "fstat" {
+			err = unix.Fstat(c.FD, &st)
+		} else {
+			err = unix.Lstat(c.Path, &st)
+		}
+		if st.Mode&unix.S_IFMT == unix.S_IFDIR { // of which sizes and links are everybody's own
+			st.Size, st.Nlink = 0, 0
+		}
+		r.Data = fmt.Appendf(nil, "%o %d %d %d", st.Mode, st.Size, st.Nlink, st.Uid)
 	case "size":
 		var st unix.Stat_t
 		err = unix.Fstat(c.FD, &st)
@@ -114,7 +158,34 @@ func (c fileCall) do() (r fileResult, err error) {
 	default:
 		err = fmt.Errorf("unknown call")
 	}
+	if wrapped, ok := errors.AsType[syscall.Errno](err); ok {
+		err = wrapped
+	}
 	return r, err
+}
+
+// mapWrite writes through a mapping of the whole file, as much as it has room for.
+func mapWrite(fd int, off int64, data []byte) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Size == 0 || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return err
+	}
+	m, err := unix.Mmap(fd, 0, int(st.Size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return err
+	}
+	copy(m[min(off, st.Size):], data)
+	return unix.Munmap(m)
+}
+
+// readNames lists a directory in order.
+func readNames(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, err
 }
 
 // files is a process that makes system calls on a mount, one at a time.

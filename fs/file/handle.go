@@ -55,10 +55,10 @@ func (h *Handle) Writable() bool { return h.write }
 func (h *Handle) Attr() Attr {
 	h.f.mu.Lock()
 	defer h.f.mu.Unlock()
-	if h.pin != nil && !h.follows() {
-		return h.attr
+	if h.pin == nil || h.joined {
+		return h.f.attr
 	}
-	return h.f.attr
+	return h.attr
 }
 
 // follows tells whether the handle reads what the file holds now rather than the version
@@ -95,6 +95,16 @@ func (h *Handle) Read(ctx context.Context, p []byte, off int64) (int, error) {
 // before anything was accepted, and with ErrStale or a *ConflictError once the file under
 // the name is known to be another one.
 func (h *Handle) Write(ctx context.Context, p []byte, off int64) (int, error) {
+	return h.accept(p, off, h.append)
+}
+
+// WriteBack accepts p at off, also on a handle opened to append: a page of a mapping of the
+// file, which the kernel sends through any handle that may write.
+func (h *Handle) WriteBack(ctx context.Context, p []byte, off int64) (int, error) {
+	return h.accept(p, off, false)
+}
+
+func (h *Handle) accept(p []byte, off int64, atEnd bool) (int, error) {
 	if off < 0 {
 		return 0, ErrInvalid
 	}
@@ -110,7 +120,7 @@ func (h *Handle) Write(ctx context.Context, p []byte, off int64) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if h.append {
+	if atEnd {
 		off = f.attr.Size
 	}
 	if off+int64(len(p)) < 0 || off+int64(len(p)) > maxSize {

@@ -30,10 +30,12 @@ func (f *File) end() {
 	}
 }
 
-// settleHandles makes the handles that followed the file read its base. f.mu is held.
+// settleHandles makes the handles that followed the file read its base, and those whose
+// version it grew from, if only attributes changed: the bytes are the same, and the next
+// writer is followed by whoever has the version that it begins with. f.mu is held.
 func (f *File) settleHandles() {
 	for h := range f.handles {
-		if h.follows() {
+		if h.follows() || h.joined && !h.info.Base().Same(f.base.Base()) {
 			if h.pin != nil {
 				h.pin.Close()
 			}

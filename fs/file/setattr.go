@@ -40,14 +40,32 @@ func (h *Handle) SetAttr(ctx context.Context, c Change) (Attr, error) {
 		f.mu.Unlock()
 		return Attr{}, ErrBadHandle
 	}
-	if h.write || f.state.detached() {
+	pinned := h.pin != nil && !h.joined
+	switch {
+	case pinned && f.state.detached():
+		defer f.mu.Unlock()
+		h.attr, _ = c.apply(h.attr)
+		return h.attr, nil
+	case h.write || f.state.detached():
 		defer f.mu.Unlock()
 		err := f.change(c)
 		return f.attr, err
 	}
-	key := f.key
+	key, base := f.key, h.info.Base()
+	live := f.live()
 	f.mu.Unlock()
-	return f.t.SetAttr(ctx, key, c)
+	if !pinned {
+		return f.t.SetAttr(ctx, key, c)
+	}
+	if live {
+		return Attr{}, fmt.Errorf("changing %q: %w", key, ErrStale)
+	}
+	return f.t.setAttr(ctx, key, c, func(found store.Base) error {
+		if !sameVersion(base, found) {
+			return ErrStale // it is another file by now
+		}
+		return nil
+	})
 }
 
 // SetAttr changes the attributes of a name. If a process here has it open for write, the
@@ -55,12 +73,16 @@ func (h *Handle) SetAttr(ctx context.Context, c Change) (Attr, error) {
 // version of its own: a copy of the object onto itself, or an upload if the size changes.
 // A directory without a marker gets one.
 func (t *Table) SetAttr(ctx context.Context, key string, c Change) (Attr, error) {
+	return t.setAttr(ctx, key, c, anything)
+}
+
+func (t *Table) setAttr(ctx context.Context, key string, c Change, accepts func(store.Base) error) (Attr, error) {
 	f, err := t.enter(key)
 	if err != nil {
 		return Attr{}, err
 	}
 	defer f.leave()
-	if err := f.begin(ctx, key, t.o.LockTimeout, anything); err != nil {
+	if err := f.begin(ctx, key, t.o.LockTimeout, accepts); err != nil {
 		return Attr{}, fmt.Errorf("changing %q: %w", key, err)
 	}
 	defer f.done()
