@@ -16,7 +16,8 @@ import (
 // Which operations end early when a signal interrupts their caller:
 //
 //   - waiting for a lease in open(2) ends at any signal that is caught, with EINTR: it may
-//     take minutes, and open(2) is documented to fail so. Its context is the request's.
+//     take minutes, and open(2) is documented to fail so (untilInterrupted). An open that
+//     nobody holds up takes less than a second, and programs do not expect EINTR from it.
 //   - lookup, read, readdir and the like end only when the caller is being killed
 //     (untilKilled): programs do not expect EINTR from them, and Go's runtime sends its
 //     threads SIGURG all the time.
@@ -30,6 +31,9 @@ func uninterrupted() context.Context { return context.Background() }
 // the first signal only.
 const killPoll = 100 * time.Millisecond
 
+// interruptAfter is how long an open has to take before any signal ends it.
+const interruptAfter = time.Second
+
 // untilKilled is a context that ends when the request's caller is being killed. stop must
 // be called when the work is done.
 func untilKilled(ctx context.Context) (c context.Context, stop func()) {
@@ -37,9 +41,17 @@ func untilKilled(ctx context.Context) (c context.Context, stop func()) {
 	return k, k.stop
 }
 
+// untilInterrupted is untilKilled that ends at any other signal too, once the request has
+// taken long enough to be called a wait; also at one that came before.
+func untilInterrupted(ctx context.Context) (c context.Context, stop func()) {
+	k := &killContext{Context: ctx, stopped: make(chan struct{}), interruptible: time.Now().Add(interruptAfter)}
+	return k, k.stop
+}
+
 // A killContext watches only once somebody waits for it: most requests never do.
 type killContext struct {
-	context.Context // of the request
+	context.Context           // of the request
+	interruptible   time.Time // from when on any signal counts; zero: never
 	once            sync.Once
 	done            chan struct{}
 	stopped         chan struct{}
@@ -70,7 +82,7 @@ func (k *killContext) watch() {
 		return
 	case <-k.Context.Done():
 	}
-	for !beingKilled(callerOf(k.Context).Pid) {
+	for !k.interrupted() && !beingKilled(callerOf(k.Context).Pid) {
 		select {
 		case <-k.stopped:
 			return
@@ -78,6 +90,10 @@ func (k *killContext) watch() {
 		}
 	}
 	close(k.done)
+}
+
+func (k *killContext) interrupted() bool {
+	return !k.interruptible.IsZero() && !time.Now().Before(k.interruptible)
 }
 
 // beingKilled tells whether a thread is gone or has SIGKILL pending, which the kernel sends

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"os"
 	"os/exec"
 	"testing"
 	"time"
@@ -61,5 +62,22 @@ func TestUntilKilledStops(t *testing.T) {
 	case <-done:
 		t.Error("it was ended")
 	case <-time.After(2 * killPoll):
+	}
+}
+
+// A signal that came early ends a wait once it is one, and not before.
+func TestUntilInterrupted(t *testing.T) {
+	began := time.Now()
+	req, interrupt := request(os.Getpid())
+	ctx, stop := untilInterrupted(req)
+	defer stop()
+	interrupt()
+	select {
+	case <-ctx.Done():
+		if d := time.Since(began); d < interruptAfter {
+			t.Errorf("it ends after %s", d)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it does not end")
 	}
 }

@@ -36,11 +36,12 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	if !r.Trunc { // of what is cut to nothing it does not matter what the kernel knows
 		r.Known = &seen
 	}
-	if !r.Write {
-		c, stop := untilKilled(ctx)
-		defer stop()
-		ctx = c
+	until := untilKilled
+	if r.Write {
+		until = untilInterrupted
 	}
+	ctx, stop := until(ctx)
+	defer stop()
 	h, attr, err := f.files.Open(ctx, r)
 	if err != nil {
 		return nil, 0, n.openFailed(r, pid, err)
