@@ -47,12 +47,13 @@ func (t *Table) make(ctx context.Context, key, body string, mode, uid, gid uint3
 	p := store.Posix{Mode: mode, UID: uid, GID: gid, Mtime: now, Has: store.HasMode | store.HasUID | store.HasGID | store.HasMtime}
 	meta, err := p.Put(nil)
 	if err != nil {
+		f.giveBack(hold, false)
 		return Attr{}, err // cannot happen: there is room for our own keys
 	}
 	w := store.Write{Key: key, ID: store.NewWriteID(), Props: store.Props{Meta: meta}}
 	var info store.Info
-	err = t.settle([]string{key}, hold, func(ctx context.Context, p store.Permit, unanswered func(error)) error {
-		w.Unanswered = unanswered
+	err = t.settle([]string{key}, hold, func(ctx context.Context, p store.Permit, waiting waiter) error {
+		w.Unanswered = waiting.unanswered
 		var err error
 		info, err = t.put(ctx, p, w, store.Body{ReaderAt: strings.NewReader(body), Size: int64(len(body))})
 		return err

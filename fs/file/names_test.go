@@ -1,8 +1,10 @@
 package file
 
 import (
+	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -104,4 +106,38 @@ func TestTransitions(t *testing.T) {
 		}
 	}()
 	Clean.next(landed)
+}
+
+// The caller of a rename waits as long as a large copy goes on, and not for one that hangs.
+func TestRenameWaitsForProgress(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		step time.Duration
+		want error
+	}{
+		{"slow", reachWait - time.Second, nil},
+		{"hanging", reachWait + time.Second, store.ErrUnknownOutcome},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBucket()
+				h := newHost(t, b, newLockTable())
+				defer h.stop()
+				b.put("a", "text")
+				b.copying = func(progress func(int64)) {
+					for range 5 {
+						time.Sleep(tt.step)
+						progress(1)
+					}
+				}
+				if err := h.Rename(t.Context(), "a", "b", false); !errors.Is(err, tt.want) {
+					t.Errorf("rename: %v, want %v", err, tt.want)
+				}
+				time.Sleep(time.Minute)
+				if tt.want == nil && b.get("b") != "text" {
+					t.Errorf("b holds %q", b.get("b"))
+				}
+			})
+		})
+	}
 }

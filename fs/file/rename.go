@@ -107,7 +107,7 @@ func (r *renaming) claim(ctx context.Context, f *File, key string, h **hold, i *
 }
 
 // run copies, deletes, and moves the open file to its new name.
-func (r *renaming) run(ctx context.Context, p store.Permit, unanswered func(error)) error {
+func (r *renaming) run(ctx context.Context, p store.Permit, waiting waiter) error {
 	props := r.srcInfo.Props
 	x := store.ReadPosix(props.Meta)
 	if x.Has&store.HasMtime == 0 { // a rename does not change it, a copy would
@@ -116,7 +116,7 @@ func (r *renaming) run(ctx context.Context, p store.Permit, unanswered func(erro
 			props.Meta = meta
 		}
 	}
-	w := store.Write{Key: r.to, ID: store.NewWriteID(), Base: r.dstInfo.Base(), Props: props, Unanswered: unanswered}
+	w := store.Write{Key: r.to, ID: store.NewWriteID(), Base: r.dstInfo.Base(), Props: props, Unanswered: waiting.unanswered, Progress: waiting.progress}
 	end, err := r.t.o.Spool.Begin(spool.Op{ID: w.ID, Key: r.to, Base: w.Base, Kind: "copy"})
 	if err != nil {
 		return err
@@ -133,7 +133,7 @@ func (r *renaming) run(ctx context.Context, p store.Permit, unanswered func(erro
 	if err != nil {
 		return err
 	}
-	err = r.t.o.Objects.Delete(ctx, p, r.from, r.srcInfo.Base(), unanswered)
+	err = r.t.o.Objects.Delete(ctx, p, r.from, r.srcInfo.Base(), waiting.unanswered)
 	if !errors.Is(err, store.ErrUnknownOutcome) {
 		end()
 	}

@@ -16,12 +16,19 @@ const (
 	// unknownWait is how long unlink, rename and the like wait for an outcome that has
 	// become unknown: they stand under the kernel's lock of the directory (LOCKS P4.2).
 	unknownWait = time.Second
-	// reachWait is how long they try to reach the store.
+	// reachWait is how long they try to reach the store, or wait for the next progress of a
+	// large copy.
 	reachWait = 10 * time.Second
 )
 
 // A mutation is one request that changes the bucket and has no bytes in the spool.
-type mutation func(ctx context.Context, p store.Permit, unanswered func(error)) error
+type mutation func(ctx context.Context, p store.Permit, w waiter) error
+
+// A waiter waits for a mutation and is told how it goes.
+type waiter struct {
+	unanswered func(error) // the outcome of an attempt has become unknown
+	progress   func(n int64)
+}
 
 // settle runs a mutation of the keys under the permit and calls release once its outcome is
 // known. The caller does not wait for that longer than the limits above: then it gets an
@@ -32,8 +39,14 @@ func (t *Table) settle(keys []string, permit store.Permit, run mutation, release
 	unknown := make(chan struct{})
 	var once sync.Once
 	done := make(chan error, 1)
+	patience := startPatience(reachWait, func(*patience) {})
+	defer patience.stop()
+	w := waiter{
+		unanswered: func(error) { once.Do(func() { close(unknown) }) },
+		progress:   func(int64) { patience.reset() },
+	}
 	t.work.Go(func() {
-		err := run(t.background, p, func(error) { once.Do(func() { close(unknown) }) })
+		err := run(t.background, p, w)
 		keep := errors.Is(err, store.ErrUnknownOutcome)
 		if keep {
 			t.unknown(keys)
@@ -41,12 +54,10 @@ func (t *Table) settle(keys []string, permit store.Permit, run mutation, release
 		release(keep)
 		done <- err
 	})
-	limit := time.NewTimer(reachWait)
-	defer limit.Stop()
 	select {
 	case err := <-done:
 		return err
-	case <-limit.C:
+	case <-patience.over():
 	case <-unknown:
 		timer := time.NewTimer(unknownWait)
 		defer timer.Stop()

@@ -47,8 +47,8 @@ func (t *Table) Unlink(ctx context.Context, key string) error {
 
 // remove deletes what is under the name and gives it back. f.op is held.
 func (f *File) remove(hold *hold, base store.Base) error {
-	return f.t.settle([]string{f.key}, hold, func(ctx context.Context, p store.Permit, unanswered func(error)) error {
-		return f.delete(ctx, p, base, unanswered)
+	return f.t.settle([]string{f.key}, hold, func(ctx context.Context, p store.Permit, waiting waiter) error {
+		return f.delete(ctx, p, base, waiting.unanswered)
 	}, func(keep bool) { f.giveBack(hold, keep) })
 }
 

@@ -220,6 +220,8 @@ type bucket struct {
 	requests map[string]int
 	// before, if set, is called before a mutation is judged; its error is the outcome.
 	before func(ctx context.Context, op, key string, unanswered func(error)) error
+	// copying, if set, is called while a copy is under way.
+	copying func(progress func(int64))
 	// after, if set, is called once a mutation was applied.
 	after func(ctx context.Context, op, key string) error
 }
@@ -403,6 +405,12 @@ func (b *bucket) Put(ctx context.Context, p store.Permit, w store.Write, body st
 }
 
 func (b *bucket) Copy(ctx context.Context, p store.Permit, w store.Write, src store.Source) (store.Info, error) {
+	b.mu.Lock()
+	copying := b.copying
+	b.mu.Unlock()
+	if copying != nil {
+		copying(w.Progress)
+	}
 	if err := b.judge(ctx, "copy", w.Key, p, w.Base, w.Unanswered); err != nil {
 		return store.Info{}, err
 	}
