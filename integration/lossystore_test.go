@@ -61,7 +61,7 @@ func badLuck(op string) (kind string, f faultstore.Fault) {
 	busy := &store.AttemptError{Fate: store.Unsent, Code: "SlowDown", Err: errors.New("slow down")}
 	n := rand.IntN(30)
 	switch {
-	case op == "Abort" || op == "ListVersions":
+	case op == "AbortUpload" || op == "ListVersions":
 		return "none", f
 	case n < 3:
 		return "reply lost", faultstore.Fault{LoseReply: true}
@@ -206,14 +206,14 @@ func TestStoreResent(t *testing.T) {
 	body := func(s string) store.Body { return store.Body{ReaderAt: strings.NewReader(s), Size: int64(len(s))} }
 	written := map[store.WriteID]store.Info{}
 	var last store.Base
-	for _, kind := range []string{"Put", "Complete", "Copy", "Put", "Complete"} {
+	for _, kind := range []string{"Put", "CompleteUpload", "Copy", "Put", "CompleteUpload"} {
 		resent := net.On(kind).Nth(1).Resend()
 		w := store.Write{Key: contested, ID: store.NewWriteID(), Base: last}
 		var made store.Info
 		switch kind {
 		case "Put":
 			made, err = c.Put(ctx, allowed{}, w, body("put over "+last.VersionID))
-		case "Complete":
+		case "CompleteUpload":
 			made, err = c.Put(ctx, allowed{}, w, body("upload over "+last.VersionID+strings.Repeat(".", store.PartSize)))
 		case "Copy":
 			made, err = c.Copy(ctx, allowed{}, w, store.Source{Key: "source", Base: from.Base(), Size: 6})

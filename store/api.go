@@ -59,7 +59,7 @@ func (f Fate) String() string { return [...]string{"refused", "unsent", "unknown
 // An AttemptError is the end of an attempt that did not succeed. Err matches one of the
 // errors of errors.go where one applies (ErrPrecondition, ErrNotFound, ...).
 type AttemptError struct {
-	Op   string // Head, Get, Put, ...
+	Op   string // the method of API: Head, CompleteUpload, ...
 	Key  string
 	Fate Fate
 	Code string // the service's error code, "" if it gave none

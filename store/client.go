@@ -55,6 +55,5 @@ func (c *Client) SetTiming(t Timing) {
 	c.timing.Store(&t)
 }
 
-// Requests counts the attempts so far by operation: the names of API's methods, but
-// Complete and Abort without "Upload".
+// Requests counts the attempts so far by operation, named as API's methods are.
 func (c *Client) Requests() map[string]int64 { return c.requests.snapshot() }

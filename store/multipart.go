@@ -147,7 +147,7 @@ func (u *upload) sendCopy(src Source) sendPart {
 // complete makes the object of the parts. A second attempt after a lost answer needs no
 // quiet time: one upload cannot become an object twice.
 func (u *upload) complete(ctx context.Context, parts []Part) (info Info, again bool, err error) {
-	a := attempt{op: "Complete", key: u.key, permit: u.permit, limit: u.c.sizeLimit(u.size)}
+	a := attempt{op: "CompleteUpload", key: u.key, permit: u.permit, limit: u.c.sizeLimit(u.size)}
 	var pause backoff
 	for {
 		info, err = try(ctx, u.c, a, func(ctx context.Context, _ func()) (Info, error) {
@@ -221,7 +221,7 @@ func (u *upload) giveUp(ctx context.Context, cause error) (info Info, again bool
 func (u *upload) abort(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), attemptTimeout)
 	defer cancel()
-	a := attempt{op: "Abort", key: u.key, limit: attemptTimeout}
+	a := attempt{op: "AbortUpload", key: u.key, limit: attemptTimeout}
 	_, err := repeat(ctx, 0, func(ctx context.Context) (struct{}, error) {
 		return try(ctx, u.c, a, func(ctx context.Context, _ func()) (struct{}, error) {
 			return struct{}{}, u.c.api.AbortUpload(ctx, u.key, u.id)

@@ -122,7 +122,7 @@ func (f failing) ReadAt(p []byte, off int64) (int, error) {
 
 // An upload that somebody removed (a lifecycle rule) is made anew.
 func TestUploadRemoved(t *testing.T) {
-	for _, request := range []string{"UploadPart", "Complete"} {
+	for _, request := range []string{"UploadPart", "CompleteUpload"} {
 		t.Run(request, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, true)
@@ -145,9 +145,9 @@ func TestUploadRemoved(t *testing.T) {
 func TestCompleteMayStillLand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, true)
-		w.f.On("Complete").Nth(1).Late(quiet - time.Second)
-		w.f.On("Complete").Nth(2).Fail(store.Refused, store.ErrPrecondition)
-		w.f.On("Abort").Fail(store.Unsent, errSlow)
+		w.f.On("CompleteUpload").Nth(1).Late(quiet - time.Second)
+		w.f.On("CompleteUpload").Nth(2).Fail(store.Refused, store.ErrPrecondition)
+		w.f.On("AbortUpload").Fail(store.Unsent, errSlow)
 		body := &pattern{size: store.PartSize + 1}
 		began := time.Now()
 		_, err := w.c.Put(t.Context(), valid(), store.Write{Key: key, ID: id}, store.Body{ReaderAt: body, Size: body.size})

@@ -186,7 +186,7 @@ func rows() []row {
 			set: func(w *world, o op, p *permit) {
 				w.f.On(o.request).Nth(1).Late(quiet - time.Second)
 				w.on("Head", 1, func() { p.gone.Store(true) })
-				w.f.On("Abort").Fail(store.Unsent, errSlow)
+				w.f.On("AbortUpload").Fail(store.Unsent, errSlow)
 			},
 		},
 		{
@@ -194,7 +194,7 @@ func rows() []row {
 			set: func(w *world, o op, p *permit) {
 				w.f.On(o.request).Nth(1).Fail(store.Unknown, errReset)
 				w.on("Head", 1, func() { p.gone.Store(true) }) // so that Complete is not tried again
-				w.f.On("Abort").Fail(store.Unsent, errSlow)
+				w.f.On("AbortUpload").Fail(store.Unsent, errSlow)
 			},
 		},
 		{
@@ -241,10 +241,10 @@ func (r *row) adapt(o op, versioned bool) {
 		}
 	case !versioned && r.flat != nil:
 		r.flat(r)
-		if o.request == "Complete" && r.unanswered {
+		if o.request == "CompleteUpload" && r.unanswered {
 			r.attempts++ // the second one says that the upload is gone
 		}
-	case o.request == "Complete" && r.upload != nil:
+	case o.request == "CompleteUpload" && r.upload != nil:
 		r.upload(r)
 	}
 }
@@ -279,7 +279,7 @@ func (r *row) run(w *world, o op) {
 	if n := int(w.c.Requests()[o.request]); n != r.attempts && r.attempts >= 0 {
 		w.Errorf("%d attempts, want %d", n, r.attempts)
 	}
-	if slack := took - r.after; r.name == "the request hangs" && slack != o.limit && o.request != "Complete" {
+	if slack := took - r.after; r.name == "the request hangs" && slack != o.limit && o.request != "CompleteUpload" {
 		w.Errorf("an attempt that hangs took %v, want %v", slack, o.limit)
 	} else if r.name != "the request hangs" && (slack < 0 || slack > 5*time.Second) {
 		w.Errorf("took %v, want %v", took, r.after)

@@ -81,11 +81,11 @@ func badNetwork(rng *rand.Rand) func(op, key string, n int) faultstore.Fault {
 		case 3:
 			return faultstore.Fault{Err: &store.AttemptError{Fate: store.Unsent, Err: errSlow}}
 		case 4:
-			if op == "Put" || op == "Copy" || op == "Complete" {
+			if op == "Put" || op == "Copy" || op == "CompleteUpload" {
 				return faultstore.Fault{Duplicate: upTo(rng, quiet)}
 			}
 		case 5:
-			if op == "Put" || op == "Complete" {
+			if op == "Put" || op == "CompleteUpload" {
 				return faultstore.Fault{Err: &store.AttemptError{Fate: store.Refused, Err: store.ErrBusy}}
 			}
 		case 6:

@@ -124,7 +124,7 @@ func ops() []op {
 	return []op{
 		put("put", "Put", small, stall),
 		put("empty put", "Put", "", stall),
-		put("multipart", "Complete", large, perSize(len(large))),
+		put("multipart", "CompleteUpload", large, perSize(len(large))),
 		cp("copy", "Copy", source, perSize(len(source))),
 		{"delete", "Delete", stall, "-", func(ctx context.Context, w *world, p store.Permit, base store.Base, unanswered func(error)) error {
 			return w.c.Delete(ctx, p, key, base, unanswered)

@@ -85,14 +85,14 @@ func (s *Store) CopyPart(ctx context.Context, in store.CopyPartRequest) (store.P
 
 // CompleteUpload implements store.API.
 func (s *Store) CompleteUpload(ctx context.Context, in store.CompleteRequest) (store.Info, error) {
-	return send(ctx, s, call{"Complete", in.Key}, body{}, func(ctx context.Context) (store.Info, error) {
+	return send(ctx, s, call{"CompleteUpload", in.Key}, body{}, func(ctx context.Context) (store.Info, error) {
 		return s.api.CompleteUpload(ctx, in)
 	})
 }
 
 // AbortUpload implements store.API.
 func (s *Store) AbortUpload(ctx context.Context, key, upload string) error {
-	return s.send(ctx, call{"Abort", key}, func(ctx context.Context) error {
+	return s.send(ctx, call{"AbortUpload", key}, func(ctx context.Context) error {
 		return s.api.AbortUpload(ctx, key, upload)
 	})
 }

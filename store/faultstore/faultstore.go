@@ -4,7 +4,7 @@
 //
 //	f := faultstore.New(memstore.New(memstore.Options{Versioned: true}))
 //	f.On("Put").Key("a").Nth(1).LoseReply()
-//	f.On("Complete").Late(29 * time.Second)
+//	f.On("CompleteUpload").Late(29 * time.Second)
 package faultstore
 
 import (
@@ -24,7 +24,7 @@ import (
 // it did.
 var (
 	reads  = []string{"Head", "Get", "List", "ListVersions", "Tags", "HeadBucket", "Versioning"}
-	writes = []string{"Put", "Copy", "Delete", "CreateUpload", "UploadPart", "CopyPart", "Complete", "Abort",
+	writes = []string{"Put", "Copy", "Delete", "CreateUpload", "UploadPart", "CopyPart", "CompleteUpload", "AbortUpload",
 		"CreateBucket", "EnableVersioning"}
 )
 

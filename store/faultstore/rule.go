@@ -22,7 +22,7 @@ type Rule struct {
 }
 
 // On begins a rule for an operation: Put, Copy, Delete, CreateUpload, UploadPart, CopyPart,
-// Complete, Abort, Head, Get, List, ListVersions, Tags, HeadBucket, CreateBucket,
+// CompleteUpload, AbortUpload, Head, Get, List, ListVersions, Tags, HeadBucket, CreateBucket,
 // Versioning or EnableVersioning; "" for all. It panics on another name, because a rule
 // that never matches would be a test that cannot fail.
 func (s *Store) On(op string) *Rule {

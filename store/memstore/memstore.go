@@ -64,8 +64,8 @@ func New(o Options) *Bucket {
 	return b
 }
 
-// Count tells how many requests of an operation have arrived. Operations are called as the
-// methods of store.API are, but Complete and Abort without "Upload".
+// Count tells how many requests of an operation have arrived, named as the methods of
+// store.API are.
 func (b *Bucket) Count(op string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

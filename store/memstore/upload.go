@@ -107,7 +107,7 @@ func (b *Bucket) CopyPart(ctx context.Context, in store.CopyPartRequest) (store.
 
 // CompleteUpload implements store.API. If its condition fails the upload stays.
 func (b *Bucket) CompleteUpload(ctx context.Context, in store.CompleteRequest) (store.Info, error) {
-	c, err := b.beginKey(ctx, "Complete", in.Key)
+	c, err := b.beginKey(ctx, "CompleteUpload", in.Key)
 	if err != nil {
 		return store.Info{}, err
 	}
@@ -159,7 +159,7 @@ func (u *upload) join(c call, parts []store.Part) (body []byte, etag string, err
 
 // AbortUpload implements store.API.
 func (b *Bucket) AbortUpload(ctx context.Context, key, id string) error {
-	c, err := b.beginKey(ctx, "Abort", key)
+	c, err := b.beginKey(ctx, "AbortUpload", key)
 	if err != nil {
 		return err
 	}
