@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"io"
-	"time"
 )
 
 // An API is the requests that a Client sends, one attempt each: nothing in it retries.
@@ -34,6 +33,8 @@ type API interface {
 
 	// HeadBucket fails with ErrNoBucket or ErrAccessDenied.
 	HeadBucket(ctx context.Context) error
+	// CreateBucket is refused with the code BucketAlreadyOwnedByYou if it is there and ours;
+	// us-east-1 may say nothing instead.
 	CreateBucket(ctx context.Context) error
 	// Versioning tells whether versioning is on (neither off nor suspended).
 	Versioning(ctx context.Context) (bool, error)
@@ -263,19 +264,3 @@ type Settled struct {
 	// Current is, if Landed, the version that the write made.
 	Current Info
 }
-
-// S3Config tells DialS3 where the bucket is. Empty fields are left to the SDK's own
-// sources: environment, profile, instance role.
-type S3Config struct {
-	Bucket, Region, Endpoint, Profile string
-	PathStyle                         bool
-	AccessKey, SecretKey              string
-}
-
-const (
-	// attemptTimeout bounds one attempt of a request that does not change the bucket; of a
-	// Get, the wait for the answer and then for each piece of its body.
-	attemptTimeout = 10 * time.Second
-	// readPatience is how long such requests are tried again.
-	readPatience = 30 * time.Second
-)

@@ -1,8 +1,6 @@
 package store
 
-import (
-	"context"
-)
+import "context"
 
 // CheckBucket fails with ErrNoBucket, ErrAccessDenied or ErrUnavailable.
 func (c *Client) CheckBucket(ctx context.Context) error {

@@ -36,7 +36,7 @@ type mutation struct {
 	closed  time.Time // when the last such attempt's connection was closed
 }
 
-// of gives the mutation of a write.
+// mutation gives that of a write.
 func (c *Client) mutation(op string, p Permit, w Write) *mutation {
 	return &mutation{
 		c: c, op: op, key: w.Key, permit: p, unanswered: w.Unanswered, needs: !w.Base.Absent(),

@@ -23,6 +23,7 @@ const (
 // PosixField names fields of Posix; several are combined with |.
 type PosixField uint8
 
+// The fields of Posix.
 const (
 	HasMode PosixField = 1 << iota
 	HasUID

@@ -8,6 +8,14 @@ import (
 	"time"
 )
 
+const (
+	// attemptTimeout bounds one attempt of a request that does not change the bucket; of a
+	// Get, the wait for the answer and then for each piece of its body.
+	attemptTimeout = 10 * time.Second
+	// readPatience is how long such requests are tried again.
+	readPatience = 30 * time.Second
+)
+
 // read makes attempts of a request that changes nothing until it is answered, ctx ends or
 // patience does (0: never). Where the caller has cancelled, the error is his cause.
 func read[T any](ctx context.Context, c *Client, op, key string, patience time.Duration, request func(context.Context) (T, error)) (T, error) {

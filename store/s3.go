@@ -11,6 +11,14 @@ import (
 	"github.com/latchfs/latchfs/internal/awsclient"
 )
 
+// S3Config tells DialS3 where the bucket is. Empty fields are left to the SDK's own
+// sources: environment, profile, instance role.
+type S3Config struct {
+	Bucket, Region, Endpoint, Profile string
+	PathStyle                         bool
+	AccessKey, SecretKey              string
+}
+
 // s3Bucket is the API of a real bucket.
 type s3Bucket struct {
 	name, region string

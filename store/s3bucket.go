@@ -23,19 +23,15 @@ func (b *s3Bucket) HeadBucket(ctx context.Context) error {
 	return failed
 }
 
-// CreateBucket implements API. That the bucket is there and ours already is no error.
+// CreateBucket implements API.
 func (b *s3Bucket) CreateBucket(ctx context.Context) error {
 	ctx, a := b.change(ctx, "CreateBucket", "")
 	in := &s3.CreateBucketInput{Bucket: &b.name}
 	if b.region != "us-east-1" { // which has no name here: IllegalLocationConstraintException
 		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(b.region)}
 	}
-	_, err := b.meta.CreateBucket(ctx, in)
-	if err == nil {
-		return nil
-	}
-	if failed := a.fail(ctx, err); failed.Code != "BucketAlreadyOwnedByYou" {
-		return failed
+	if _, err := b.meta.CreateBucket(ctx, in); err != nil {
+		return a.fail(ctx, err)
 	}
 	return nil
 }

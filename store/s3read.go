@@ -106,14 +106,14 @@ func (b *s3Bucket) Tags(ctx context.Context, key, version string) (string, error
 	}
 	tags := make([]string, len(out.TagSet))
 	for i, t := range out.TagSet {
-		tags[i] = escapeTag(aws.ToString(t.Key)) + "=" + escapeTag(aws.ToString(t.Value))
+		tags[i] = escape(aws.ToString(t.Key)) + "=" + escape(aws.ToString(t.Value))
 	}
 	return strings.Join(tags, "&"), nil
 }
 
-// escapeTag escapes a key or value of x-amz-tagging. A space becomes %20, which every
-// server understands; + not.
-func escapeTag(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
+// escape makes a part of x-amz-tagging or x-amz-copy-source. A space becomes %20, which
+// every server understands; + not.
+func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 
 // List implements API.
 func (b *s3Bucket) List(ctx context.Context, o ListOptions) (ListPage, error) {

@@ -220,7 +220,7 @@ func TestS3Bucket(t *testing.T) {
 			t.Errorf("%s %s %s", r.Method, r.URL, body)
 		}
 	})
-	if err := b.CreateBucket(t.Context()); err != nil {
+	if err := New(b, Options{}).CreateBucket(t.Context()); err != nil {
 		t.Errorf("our own bucket: %v", err)
 	}
 	answer = s3ErrorXML("BucketAlreadyExists")

@@ -59,12 +59,11 @@ func (b *s3Bucket) Copy(ctx context.Context, in CopyRequest) (Info, error) {
 	return i, nil
 }
 
-// source names a version of an object in the way of x-amz-copy-source. A bare + would be
-// taken for a space by some servers.
+// source names a version of an object in the way of x-amz-copy-source.
 func (b *s3Bucket) source(key, version string) *string {
 	segments := strings.Split(key, "/")
 	for i, s := range segments {
-		segments[i] = strings.ReplaceAll(url.QueryEscape(s), "+", "%20")
+		segments[i] = escape(s)
 	}
 	s := b.name + "/" + strings.Join(segments, "/")
 	if version != "" {

@@ -120,8 +120,8 @@ type Write struct {
 	// Base is the precondition: If-Match with its ETag, or If-None-Match: * when absent.
 	Base Base
 	// Props are set on the new version. Where TagCount is not zero the tags of Base, in a
-	// copy those of the source, are read and carried over. Our own keys (latchfs-write-id, latchfs-base,
-	// latchfs-host) are added by the store.
+	// copy those of the source, are read and carried over. The store adds our own keys
+	// (latchfs-write-id, latchfs-base, latchfs-host).
 	Props Props
 	// Progress, if set, is told of bytes the server took, for deadlines that a moving
 	// upload resets. It is called from several goroutines.
