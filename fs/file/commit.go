@@ -18,6 +18,7 @@ type commit struct {
 	attr   Attr
 	set    store.PosixField // of attr, taken from File.set
 	copy   bool             // only the properties changed
+	owed   bool             // taken from File.owed
 	single bool             // the single attempt without a lease was made
 	local  *spool.File
 	base   *pin
@@ -76,7 +77,7 @@ func (f *File) seal() (*commit, error) {
 		write: store.Write{
 			Key: f.key, ID: store.NewWriteID(), Base: f.base.Base(), Props: props,
 		},
-		attr: f.attr, set: f.set, local: f.local,
+		attr: f.attr, set: f.set, owed: f.owed, local: f.local,
 		copy: !f.bytes && f.base.ETag != "",
 	}
 	c.snap, err = f.local.Seal(spool.Seal{ID: c.write.ID, Base: c.write.Base, Props: props, Copy: c.copy})
@@ -84,7 +85,7 @@ func (f *File) seal() (*commit, error) {
 		return nil, err
 	}
 	c.base = f.pinned()
-	f.set, f.bytes = 0, false
+	f.set, f.bytes, f.owed = 0, false, false
 	f.step(sealed)
 	return c, nil
 }
@@ -157,6 +158,7 @@ func (f *File) failed(c *commit, unanswered bool) {
 	defer f.mu.Unlock()
 	f.set |= c.set
 	f.bytes = f.bytes || !c.copy
+	f.owed = f.owed || c.owed
 	f.unanswered = unanswered
 	f.step(failed)
 }

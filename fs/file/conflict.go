@@ -57,8 +57,9 @@ func (f *File) conflict(ctx context.Context, c *commit, cause error) error {
 	return reason
 }
 
-// park gives up a commit that the bucket refuses for good: the bytes stay in the spool,
-// where recovery finds them, and the lease is released. f.op is held.
+// park gives up a commit that the bucket refuses for good, and the lease is released. Bytes
+// that a close or fsync was to save stay in the spool, where recovery finds them. What was
+// changed by name alone is dropped: that call fails, and must not come true later. f.op is held.
 func (f *File) park(c *commit, cause error) error {
 	if err := c.local.Failed(c.write.ID); err != nil {
 		cause = errors.Join(cause, err)
@@ -67,7 +68,16 @@ func (f *File) park(c *commit, cause error) error {
 	f.mu.Lock()
 	f.reason = err
 	f.step(parked)
+	var local *spool.File
+	if !c.owed && !f.owed {
+		local = f.take()
+	}
 	f.mu.Unlock()
+	if local != nil {
+		f.t.discard(local)
+		f.t.detach(f)
+		return err
+	}
 	f.strand(c, cause)
 	return err
 }

@@ -45,6 +45,9 @@ type File struct {
 	// written: the content changed since the file became live, so that handles that read
 	// its first base follow it.
 	written bool
+	// owed: the content was changed through a handle, whose close or fsync answers for it. Other
+	// changes came by name, and who made them waits for the commit.
+	owed bool
 
 	local *spool.File // nil until there is something to keep
 	pin   *pin        // of base; nil until read

@@ -133,6 +133,7 @@ func (h *Handle) accept(p []byte, off int64, atEnd bool) (int, error) {
 		return 0, err
 	}
 	f.attr.Size = max(f.attr.Size, off+int64(len(p)))
+	f.owed = true
 	f.touch()
 	return len(p), nil
 }

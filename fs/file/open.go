@@ -86,6 +86,7 @@ func (t *Table) open(ctx context.Context, r OpenRequest) (*Handle, Attr, error) 
 		if err := f.truncate(0); err != nil {
 			return nil, Attr{}, fmt.Errorf("opening %q: %w", r.Key, err)
 		}
+		f.owed = true
 	case r.Trunc:
 		now := time.Now() // as on any file system; the content is the same
 		if err := f.change(Change{Mtime: &now}); err != nil {
@@ -120,7 +121,7 @@ func (t *Table) Create(ctx context.Context, r CreateRequest) (*Handle, Attr, err
 	f.attr = Attr{Mode: ModeRegular | r.Mode&modePerm, UID: r.UID, GID: r.GID, Mtime: now, Atime: now, Ctime: now}
 	f.set = store.HasMode | store.HasUID | store.HasGID | store.HasMtime
 	f.bytes = true
-	f.written = true
+	f.written, f.owed = true, true
 	f.step(changed)
 	r.Write = true
 	return f.newHandle(r.OpenRequest), f.attr, nil

@@ -49,6 +49,7 @@ func (h *Handle) SetAttr(ctx context.Context, c Change) (Attr, error) {
 	case h.write || f.state.detached():
 		defer f.mu.Unlock()
 		err := f.change(c)
+		f.owed = f.owed || c.Size != nil && err == nil
 		return f.attr, err
 	}
 	key, base := f.key, h.info.Base()

@@ -74,6 +74,9 @@ func (s *source) open(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		if errors.Is(err, store.ErrArchived) { // which archive: it tells how long a restore takes
+			err = fmt.Errorf("storage class %s: %w", s.info.Props.StorageClass, err)
+		}
 		return changed(err)
 	}
 	// Not every server heeds the condition of a GET.

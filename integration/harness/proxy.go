@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -44,7 +45,21 @@ const (
 	Refuse          // the connection is closed at once; the server never sees it
 	LoseReply       // the server acts, the client gets no answer
 	Busy            // 503 SlowDown
+	Denied          // 403, as for keys that may not do this
+	Held            // 403, as for a version under Object Lock
+	Archived        // 403, as for an object in Glacier that was not restored
 )
+
+// s3Answers are the faults that are answers of S3's.
+var s3Answers = map[Fault]struct {
+	status        int
+	code, message string
+}{
+	Busy:     {http.StatusServiceUnavailable, "SlowDown", "Reduce your request rate."},
+	Denied:   {http.StatusForbidden, "AccessDenied", "Access Denied"},
+	Held:     {http.StatusForbidden, "AccessDenied", "Access Denied because object protected by object lock."},
+	Archived: {http.StatusForbidden, "InvalidObjectState", "The operation is not valid for the object's storage class"},
+}
 
 // Proxy starts a proxy in front of the bucket's server that ends with the test.
 func (b *Bucket) Proxy() *Proxy {
@@ -152,10 +167,11 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, forward http.Handl
 	case LoseReply:
 		forward.ServeHTTP(&deafWriter{header: http.Header{}}, r)
 		panic(http.ErrAbortHandler)
-	case Busy:
+	case Busy, Denied, Held, Archived:
+		a := s3Answers[fault]
 		w.Header().Set("Content-Type", "application/xml")
-		status.WriteHeader(http.StatusServiceUnavailable)
-		status.Write([]byte("<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>"))
+		status.WriteHeader(a.status)
+		fmt.Fprintf(status, "<Error><Code>%s</Code><Message>%s</Message></Error>", a.code, a.message)
 	default:
 		forward.ServeHTTP(status, r)
 	}

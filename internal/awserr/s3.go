@@ -59,7 +59,7 @@ func KindOf(err error) Kind {
 		return Invalid
 	case "NoSuchBucket":
 		return NoBucket
-	case "InvalidObjectState":
+	case "InvalidObjectState", "ObjectNotInActiveTierError": // the latter of the source of a copy
 		return Archived
 	case "EntityTooLarge":
 		return TooLarge
