@@ -33,14 +33,6 @@ func (l *Lease) Check() error {
 	return l.s.check(l.m.now())
 }
 
-// ValidUntil returns how long from now the lease is proved valid; 0 or less if it is not.
-func (l *Lease) ValidUntil() time.Duration {
-	if l.released.Load() {
-		return 0
-	}
-	return l.s.remaining(l.m.now())
-}
-
 // Lost is closed when the session that obtained the lease was found dead.
 func (l *Lease) Lost() <-chan struct{} { return l.s.lost }
 

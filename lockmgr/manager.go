@@ -53,16 +53,17 @@ type Manager struct {
 	// wire has a place for each release on its way.
 	wire chan struct{}
 
+	closed   chan struct{} // closed when Close began
+	quiet    chan struct{} // closed when closing and open is 0
+	finished chan struct{} // closed when the first Close is through
+	closeErr error         // of the first Close; constant once finished is closed
+
 	// mu guards the fields below and those of slot and watch that say so. It is a leaf:
 	// nothing is called and nothing waited for while it is held.
-	mu       sync.Mutex
-	closing  bool
-	over     bool          // nothing more is started behind
-	closed   chan struct{} // closed when Close began
-	open     int           // acquisitions under way, leases out, releases unanswered
-	quiet    chan struct{} // closed when closing and open is 0
-	closeErr error
-	finished chan struct{} // closed when the first Close is through
+	mu      sync.Mutex
+	closing bool
+	over    bool // nothing more is started behind
+	open    int  // acquisitions under way, leases out, releases unanswered
 
 	current  *session
 	starting *start

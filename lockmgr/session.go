@@ -208,13 +208,3 @@ func (m *Manager) lose(s *session, cause error) {
 		}
 	}
 }
-
-// remaining returns how long from now the session is proved alive.
-func (s *session) remaining(now time.Duration) time.Duration {
-	if s.check(now) != nil {
-		return 0
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.validUntil - now
-}
