@@ -29,7 +29,7 @@ func try[T any](ctx context.Context, c *Client, a attempt, send func(ctx context
 	}
 	ctx, w := startWatch(ctx, a.limit)
 	defer w.end()
-	c.requests.add(a.op)
+	c.requests.Add(a.op)
 	began := time.Now()
 	v, err := send(ctx, w.progress)
 	err = a.explain(ctx, err)

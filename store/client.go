@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"sync/atomic"
 	"time"
+
+	"github.com/latchfs/latchfs/internal/count"
 )
 
 // Options of a Client. The zero value is fine.
@@ -29,7 +31,7 @@ type Client struct {
 	host     string
 	log      *slog.Logger
 	timing   atomic.Pointer[Timing]
-	requests counter
+	requests count.Counter
 	buffers  *buffers
 }
 
@@ -56,4 +58,4 @@ func (c *Client) SetTiming(t Timing) {
 }
 
 // Requests counts the attempts so far by operation, named as API's methods are.
-func (c *Client) Requests() map[string]int64 { return c.requests.snapshot() }
+func (c *Client) Requests() map[string]int64 { return c.requests.Snapshot() }

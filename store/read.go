@@ -64,7 +64,7 @@ func (c *Client) get(ctx context.Context, in GetRequest) (*Object, error) {
 		return nil, err
 	}
 	ctx, w := startWatch(ctx, a.limit)
-	c.requests.add(a.op)
+	c.requests.Add(a.op)
 	began := time.Now()
 	object, err := c.api.Get(ctx, in)
 	w.rest()

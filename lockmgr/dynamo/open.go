@@ -5,7 +5,6 @@ package dynamo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/latchfs/latchfs/internal/awsclient"
 	"github.com/latchfs/latchfs/internal/awserr"
+	"github.com/latchfs/latchfs/internal/count"
 	"github.com/latchfs/latchfs/lockmgr"
 )
 
@@ -38,7 +38,7 @@ type Table struct {
 	// beats has connections of its own, so that heartbeats never queue behind other
 	// requests.
 	beats    *dynamodb.Client
-	requests lockmgr.Counter
+	requests count.Counter
 
 	mu sync.Mutex
 	// delivered is the mail that the last answered beat of a session brought; the next one
@@ -91,8 +91,6 @@ func (t *Table) explain(verb string, err error) error {
 		kind = lockmgr.ErrForeignTable // other hash key than ours
 	case awserr.Denied(code):
 		kind = lockmgr.ErrAccessDenied
-	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("%s: %w: %w", verb, lockmgr.ErrUnavailable, context.Canceled)
 	}
 	return fmt.Errorf("lock table %s: %s: %w: %w", t.name, verb, kind, err)
 }

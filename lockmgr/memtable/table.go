@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/latchfs/latchfs/internal/count"
 	"github.com/latchfs/latchfs/lockmgr"
 )
 
@@ -24,7 +25,7 @@ type Fault struct {
 // A Table is one host's connection to a Server.
 type Table struct {
 	s        *Server
-	requests lockmgr.Counter
+	requests count.Counter
 
 	mu        sync.Mutex
 	faults    func(verb string) Fault

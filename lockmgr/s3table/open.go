@@ -16,6 +16,7 @@ import (
 
 	"github.com/latchfs/latchfs/internal/awsclient"
 	"github.com/latchfs/latchfs/internal/awserr"
+	"github.com/latchfs/latchfs/internal/count"
 	"github.com/latchfs/latchfs/lockmgr"
 )
 
@@ -45,7 +46,7 @@ type Table struct {
 	// beats has connections of its own, so that heartbeats never queue behind other
 	// requests.
 	beats    *s3.Client
-	requests lockmgr.Counter
+	requests count.Counter
 
 	mu sync.Mutex
 	// sessions is what this table last knew of sessions it writes; locks likewise. Both only

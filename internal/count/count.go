@@ -1,4 +1,5 @@
-package lockmgr
+// Package count counts the requests that a client sends.
+package count
 
 import (
 	"maps"
