@@ -24,7 +24,7 @@ var mayImport = map[string][]string{
 	"fs/file":              {"fs/spool", "fs/reader", "store", "lockmgr"},
 	"fs/reader":            {"store"},
 	"fs/tree":              {"store"},
-	"fs/history":           {"store"},
+	"fs/history":           {"fs/tree", "store"},
 	"fs/spool":             {"store"},
 	"store":                {"internal/awserr", "internal/awsclient", "internal/count"},
 	"store/memstore":       {"store"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/latchfs/latchfs/fs/tree"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -12,7 +13,7 @@ import (
 func (h *History) Find(ctx context.Context, dir, name string) (Name, error) {
 	n := Name{Name: name}
 	key := dir + name
-	if !nameable(name) || reserved(key) {
+	if _, _, ok := tree.Child(dir, key); !ok {
 		return n, store.ErrNotFound
 	}
 	first := func(prefix string) (string, error) {

@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
-	"unicode/utf8"
 
+	"github.com/latchfs/latchfs/fs/tree"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -40,8 +39,8 @@ type Name struct {
 func (h *History) Names(ctx context.Context, dir string) ([]Name, error) {
 	found := make(map[string]Name)
 	note := func(key string) {
-		name, _, isDir := strings.Cut(key[len(dir):], "/")
-		if !nameable(name) || reserved(dir+name) {
+		name, isDir, ok := tree.Child(dir, key)
+		if !ok {
 			return
 		}
 		n := found[name]
@@ -62,16 +61,6 @@ func (h *History) Names(ctx context.Context, dir string) ([]Name, error) {
 	}
 	return slices.SortedFunc(maps.Values(found), func(a, b Name) int { return cmp.Compare(a.Name, b.Name) }), nil
 }
-
-// nameable tells whether a path can have the name as a component: Linux takes up to 255
-// bytes.
-func nameable(name string) bool {
-	return name != "" && name != "." && name != ".." && len(name) <= 255 &&
-		!strings.Contains(name, "\x00") && utf8.ValidString(name)
-}
-
-// reserved tells whether the key is the program's own.
-func reserved(key string) bool { return key == ".latchfs" || strings.HasPrefix(key, ".latchfs/") }
 
 // pages gives the pages of a listing of versions to use, as long as it wants more.
 func (h *History) pages(ctx context.Context, o store.VersionOptions, use func(store.VersionPage) (more bool)) error {

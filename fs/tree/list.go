@@ -65,12 +65,12 @@ func (t *Tree) fetch(ctx context.Context, dir string) (l *listing, some bool, er
 		}
 		for k := range page.Objects {
 			i := &page.Objects[k]
-			if name, _, ok := child(dir, i.Key); ok {
+			if name, _, ok := Child(dir, i.Key); ok {
 				l.objects[name] = fact{i, at}
 			}
 		}
 		for _, p := range page.Prefixes {
-			if name, _, ok := child(dir, p); ok {
+			if name, _, ok := Child(dir, p); ok {
 				l.dirs[name] = true
 			}
 		}

@@ -71,10 +71,11 @@ func reserved(key string) bool {
 	return ok && (rest == "" || rest[0] == '/')
 }
 
-// child returns the name under which a key appears in the directory dir, with which it
-// begins, and whether that is because of a directory (its marker, or a key below it). ok is false for
-// the directory's own marker and for keys that no path can name.
-func child(dir, key string) (name string, isDir, ok bool) {
+// Child returns the name under which a key appears in the directory dir, with which it
+// begins, and whether that is because of a directory (its marker, or a key below it). ok is
+// false for the directory's own marker, for keys that no path can name, and for the
+// program's own.
+func Child(dir, key string) (name string, isDir, ok bool) {
 	name, _, isDir = strings.Cut(key[len(dir):], "/")
 	return name, isDir, checkName(name) == nil && !reserved(dir+name)
 }

@@ -67,7 +67,7 @@ func TestChild(t *testing.T) {
 		{"a/", "a/.latchfs/x", ".latchfs", true, true},
 		{"", "\xfe", "\xfe", false, false},
 	} {
-		name, isDir, ok := child(tt.dir, tt.key)
+		name, isDir, ok := Child(tt.dir, tt.key)
 		if name != tt.name || isDir != tt.isDir || ok != tt.ok {
 			t.Errorf("child(%q, %q) = %q, %v, %v", tt.dir, tt.key, name, isDir, ok)
 		}

@@ -66,7 +66,7 @@ func (l *listing) apply(dir string, n note) {
 	if n.forget || !strings.HasPrefix(n.key, dir) {
 		return
 	}
-	name, isDir, ok := child(dir, n.key)
+	name, isDir, ok := Child(dir, n.key)
 	switch {
 	case !ok:
 	case isDir && n.info != nil:
