@@ -92,18 +92,6 @@ func (c *content) local() (n int64) {
 	return n
 }
 
-// needsBase tells whether any byte shows the base version.
-func (c *content) needsBase() bool {
-	var at int64
-	for _, e := range c.ext {
-		if e.off > at {
-			break
-		}
-		at = e.end()
-	}
-	return at < min(c.base, c.size)
-}
-
 type source uint8
 
 const (

@@ -7,8 +7,6 @@ import (
 	"io"
 	"path/filepath"
 	"sync"
-
-	"github.com/latchfs/latchfs/store"
 )
 
 // A File holds what was written to one file since it was last equal to its base.
@@ -50,63 +48,6 @@ func (f *File) create() (err error) {
 	}
 	f.data, err = f.s.fs.Create(filepath.Join(f.dir, dataName))
 	return err
-}
-
-// noteRoom is the room in the journal beyond two more of its first record, which is about
-// as long as a seal: for what is noted between accepting bytes and dropping them.
-const noteRoom = 2 << 10
-
-// reserveStep is by how much the reserved room grows.
-const reserveStep = 16 << 10
-
-// reserve sees to it that a full disk does not keep bytes that are accepted now from being
-// sealed, and their commit from being noted. f.mu is held, or f is not shared yet.
-func (f *File) reserve() error {
-	need := f.mu.journal + recordHead + writeSize + 2*f.first + noteRoom
-	if need <= f.mu.reserved {
-		return nil
-	}
-	end := (need + reserveStep - 1) / reserveStep * reserveStep
-	if err := f.journal.Reserve(end); err != nil {
-		return err
-	}
-	f.mu.reserved = end
-	return nil
-}
-
-// append puts one record at the end of the journal. f.mu is held, or f is not shared yet.
-func (f *File) append(rec []byte) error {
-	if f.mu.dropped {
-		return fmt.Errorf("spool file %s was dropped", f.dir)
-	}
-	if _, err := f.journal.WriteAt(rec, f.mu.journal); err != nil {
-		// Part of the record may stand there. The next one overwrites it, and if none
-		// comes it is a torn tail.
-		_ = f.journal.Truncate(f.mu.journal)
-		f.mu.reserved = 0
-		return asNoSpace(err)
-	}
-	f.mu.journal += int64(len(rec))
-	f.mu.unsynced = true
-	return nil
-}
-
-func (f *File) record(k kind, v any) error {
-	rec, err := encode(k, v)
-	if err != nil {
-		return err
-	}
-	return f.append(rec)
-}
-
-// note appends a record under the lock.
-func (f *File) note(k kind, v any) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.record(k, v); err != nil {
-		return fmt.Errorf("spool journal of %q: %w", f.header.Key, err)
-	}
-	return nil
 }
 
 // own makes the list of extents ours alone before it is changed. f.mu is held.
@@ -212,39 +153,6 @@ func (f *File) Seal(seal Seal) (Snapshot, error) {
 	}
 	f.mu.shared = true
 	return Snapshot{content: f.mu.content, data: f.data}, nil
-}
-
-// Attempt records that a request of the seal id is about to be sent.
-func (f *File) Attempt(id store.WriteID) error { return f.note(kindAttempt, attempt{id}) }
-
-// Landed records that the seal id is in the bucket as base: where nothing was written the
-// file shows base from now on, at the same offsets.
-func (f *File) Landed(id store.WriteID, base store.Base) error {
-	return f.note(kindAnswered, answer{ID: id, Landed: true, Base: base})
-}
-
-// Failed records that nothing of the seal id is or will be in the bucket.
-func (f *File) Failed(id store.WriteID) error { return f.note(kindAnswered, answer{ID: id}) }
-
-// Unlinking records that the name is about to be deleted: recovery drops the bytes if the
-// object is gone then.
-func (f *File) Unlinking() error { return f.note(kindUnlink, nil) }
-
-// Linked takes Unlinking back.
-func (f *File) Linked() error { return f.note(kindLinked, nil) }
-
-// Moved records that the file has another key and grew from another version, of which
-// every byte is the same.
-func (f *File) Moved(key string, base store.Base) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	h := f.header
-	h.Key, h.Base = key, base
-	if err := f.record(kindMoved, h); err != nil {
-		return fmt.Errorf("spool journal of %q: %w", f.header.Key, err)
-	}
-	f.header = h
-	return nil
 }
 
 // Sync makes everything accepted before the call survive a power cut. Data comes first:

@@ -37,7 +37,7 @@ func (f *Found) replay(journal []byte, dataSize int64) (keep bool, err error) {
 	if h.Boot != "" && h.Boot == f.scan.fs.Boot() {
 		lost = func(bad int) bool { return followed(journal, bad) }
 	}
-	f.Key, f.Base, f.BaseSize, f.Props, f.Created = h.Key, h.Base, h.BaseSize, h.Props, h.Created
+	f.Key, f.Base, f.BaseSize, f.Props = h.Key, h.Base, h.BaseSize, h.Props
 	c = content{size: h.Size, base: min(h.BaseSize, h.Size)}
 	rest := journal[n:]
 	for len(rest) > 0 {

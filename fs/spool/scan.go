@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/latchfs/latchfs/store"
 )
@@ -20,7 +19,6 @@ type Found struct {
 	// Base is what the file grew from; where nothing was written it shows Base.
 	Base     store.Base
 	BaseSize int64
-	Created  time.Time
 	// Props are those of the last seal, or of the base.
 	Props store.Props
 	// Sealed is what close or fsync asked to save and nobody knows to be in the bucket;
@@ -56,7 +54,7 @@ type Scan struct {
 	fs  FS
 }
 
-// Scan reads the spool in dir, whose process is dead. Directories without anything that
+// ScanDir reads the spool in dir, whose process is dead. Directories without anything that
 // is still needed are removed, unreadable ones are renamed to bad-*. A spool that was
 // never begun is empty.
 func ScanDir(dir string, fsys FS) (*Scan, error) {
@@ -168,9 +166,6 @@ func (f *Found) Drop() error {
 	}
 	return nil
 }
-
-// Dir is the directory of the file.
-func (f *Found) Dir() string { return filepath.Join(f.scan.dir, f.name) }
 
 // removeEntry removes the directory of a file, the journal after the data.
 func removeEntry(fsys FS, dir string) error {

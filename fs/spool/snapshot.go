@@ -19,9 +19,6 @@ func (s Snapshot) Size() int64 { return s.content.size }
 // zero.
 func (s Snapshot) Local() int64 { return s.content.local() }
 
-// NeedsBase tells whether any of its bytes show the base version.
-func (s Snapshot) NeedsBase() bool { return s.content.needsBase() }
-
 // A Span is a run of bytes of a file.
 type Span struct{ Off, Len int64 }
 

@@ -50,7 +50,7 @@ type Spool struct {
 }
 
 // Open opens the spool in dir, which exists, and begins a new one if dir is empty. Files
-// that an earlier process left there are not touched; Scan reads them.
+// that an earlier process left there are not touched; ScanDir reads them.
 func Open(dir string, o Options) (*Spool, error) {
 	s := &Spool{dir: dir, fs: o.FS, limit: o.Limit}
 	if s.fs == nil {
@@ -159,12 +159,6 @@ func (s *Spool) Used() int64 {
 	defer s.mu.Unlock()
 	return s.used
 }
-
-// Limit is the number of bytes of data the spool may hold.
-func (s *Spool) Limit() int64 { return s.limit }
-
-// Dir is the directory of the spool.
-func (s *Spool) Dir() string { return s.dir }
 
 // Close closes what the spool itself has open; its files stay as they are.
 func (s *Spool) Close() error { return s.ops.close() }
