@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/latchfs/latchfs/internal/localserver"
 )
 
 // A source is what is mounted: a bucket, or the part of it below a prefix.
@@ -51,7 +53,7 @@ func localSource(dir string) (source, error) {
 	if err != nil {
 		return source{}, err
 	}
-	return source{Local: abs, Bucket: "data"}, nil
+	return source{Local: abs, Bucket: localserver.DataBucket}, nil
 }
 
 // cleanPrefix adds the closing slash and refuses what no path in the mount could name.
