@@ -8,14 +8,15 @@ import (
 
 // suite is shared by all tests: the servers it starts are.
 var suite = harness.NewSuite(map[string]harness.Program{
-	"append":  appendProgram,
-	"counter": counterProgram,
-	"files":   filesProgram,
-	"foreign": foreignProgram,
-	"load":    loadProgram,
-	"posix":   posixProgram,
-	"rival":   rivalProgram,
-	"stream":  streamProgram,
+	"append":     appendProgram,
+	"counter":    counterProgram,
+	"files":      filesProgram,
+	"foreign":    foreignProgram,
+	"load":       loadProgram,
+	"posix":      posixProgram,
+	"rival":      rivalProgram,
+	"stream":     streamProgram,
+	"two mounts": twoMountsProgram,
 })
 
 func TestMain(m *testing.M) { suite.Main(m) }
