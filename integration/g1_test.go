@@ -107,7 +107,18 @@ func TestG1EveryMutationHasACondition(t *testing.T) {
 		mkdir d; ln -s ../b d/l; echo x > d/x; echo y > d/y; mv -T d/x d/y; rm d/y d/l; rmdir d; rm b
 		head -c 20000000 /dev/zero > big; mv big huge; rm huge`)
 	h.Umount()
+	seen := map[string]int{}
 	for _, r := range p.Seen(func(r harness.Request) bool { return r.Method != "GET" && r.Method != "HEAD" }) {
+		source := r.Header.Get("X-Amz-Copy-Source")
+		if source != "" {
+			// What is copied is what was seen too.
+			if !strings.Contains(source, "?versionId=") && r.Header.Get("X-Amz-Copy-Source-If-Match") == "" {
+				t.Errorf("%s %s copies whatever is at %s", r.Method, r.Path, source)
+			}
+			seen["COPY"]++
+		} else {
+			seen[r.Method]++
+		}
 		ifMatch, ifNone := r.Header.Get("If-Match"), r.Header.Get("If-None-Match")
 		switch {
 		case strings.Contains(r.Query, "partNumber="), strings.HasPrefix(r.Query, "uploads"):
@@ -117,6 +128,11 @@ func TestG1EveryMutationHasACondition(t *testing.T) {
 			t.Errorf("%s %s?%s cannot carry a condition", r.Method, r.Path, r.Query)
 		case ifMatch == "" && ifNone != "*":
 			t.Errorf("%s %s?%s has no condition", r.Method, r.Path, r.Query)
+		}
+	}
+	for _, kind := range []string{"PUT", "COPY", "DELETE", "POST"} {
+		if seen[kind] < 2 {
+			t.Errorf("%d requests of the kind %s: the test shows nothing", seen[kind], kind)
 		}
 	}
 }
