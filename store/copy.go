@@ -17,7 +17,7 @@ func (c *Client) Copy(ctx context.Context, p Permit, w Write, src Source) (Info,
 	switch {
 	case src.Base.Absent():
 		return Info{}, fmt.Errorf("Copy %q: %w", src.Key, ErrNotFound)
-	case src.Size > maxObject:
+	case src.Size > MaxObject:
 		return Info{}, fmt.Errorf("Copy %q: %w", src.Key, ErrTooLarge)
 	}
 	r, err := c.prepare(ctx, "Copy", p, w, src.Key, src.Base, src.Size)

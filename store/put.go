@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// maxObject is the largest object in bytes that we make.
-const maxObject = 5 << 40
-
 // Put makes the body the new version of the key, if what is there is still the base. It
 // returns what Head would say of it; only LastModified may be this host's time where the
 // bucket is versioned and the version id tells versions apart.
@@ -20,7 +17,7 @@ const maxObject = 5 << 40
 // ErrAccessDenied, ErrRefused and others as the server refuses; and with the errors of the
 // body's ReadAt. It goes on trying until ctx ends.
 func (c *Client) Put(ctx context.Context, p Permit, w Write, b Body) (Info, error) {
-	if b.Size > maxObject {
+	if b.Size > MaxObject {
 		return Info{}, fmt.Errorf("Put %q: %w", w.Key, ErrTooLarge)
 	}
 	r, err := c.prepare(ctx, "Put", p, w, w.Key, w.Base, b.Size)

@@ -14,6 +14,9 @@ const PartSize = 8 << 20
 // MaxParts is S3's limit on the parts of one upload.
 const MaxParts = 10000
 
+// MaxObject is the size in bytes of the largest object that is made: more has ErrTooLarge.
+const MaxObject = 5 << 40
+
 // An Info describes one version of one object, or what a listing says of it.
 type Info struct {
 	Key       string

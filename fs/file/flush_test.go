@@ -411,3 +411,30 @@ func TestLastingFailureIsSaidSometimes(t *testing.T) {
 		}
 	})
 }
+
+// A file may be as large as an object; what would be larger is refused before it is
+// accepted.
+func TestLargestFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		x := h.open("a", "c")
+		size, more := int64(store.MaxObject), int64(store.MaxObject+1)
+		if _, err := x.SetAttr(t.Context(), Change{Size: &more}); !errors.Is(err, store.ErrTooLarge) {
+			t.Errorf("one byte too large: %v", err)
+		}
+		if _, err := x.SetAttr(t.Context(), Change{Size: &size}); err != nil {
+			t.Errorf("as large as possible: %v", err)
+		}
+		if _, err := x.Write(t.Context(), []byte("x"), size); !errors.Is(err, store.ErrTooLarge) {
+			t.Errorf("a byte behind the end: %v", err)
+		}
+		if got := x.Attr().Size; got != size {
+			t.Errorf("the size is %d", got)
+		}
+		if err := h.Unlink(t.Context(), "a"); err != nil {
+			t.Error(err)
+		}
+		x.Release()
+	})
+}

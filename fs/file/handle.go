@@ -123,7 +123,7 @@ func (h *Handle) accept(p []byte, off int64, atEnd bool) (int, error) {
 	if atEnd {
 		off = f.attr.Size
 	}
-	if off+int64(len(p)) < 0 || off+int64(len(p)) > maxSize {
+	if off+int64(len(p)) < 0 || off+int64(len(p)) > store.MaxObject {
 		return 0, fmt.Errorf("writing %q: %w", f.key, store.ErrTooLarge)
 	}
 	if err := f.keep(); err != nil {
@@ -137,9 +137,6 @@ func (h *Handle) accept(p []byte, off int64, atEnd bool) (int, error) {
 	f.touch()
 	return len(p), nil
 }
-
-// maxSize is the largest object that a commit can make of parts of PartSize bytes.
-const maxSize = store.PartSize * store.MaxParts
 
 // writeError is why the file takes no changes any more. f.mu is held.
 func (f *File) writeError() error {
@@ -172,7 +169,7 @@ func (f *File) truncate(size int64) error {
 	if size < 0 {
 		return ErrInvalid
 	}
-	if size > maxSize {
+	if size > store.MaxObject {
 		return fmt.Errorf("truncating %q: %w", f.key, store.ErrTooLarge)
 	}
 	if err := f.writeError(); err != nil {
