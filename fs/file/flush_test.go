@@ -393,7 +393,7 @@ func TestLastingFailureIsSaidSometimes(t *testing.T) {
 		b.mu.Unlock()
 		x := h.open("a", "c")
 		h.write(x, "text", 0)
-		x.Release() // without a close that was told
+		x.Release()                               // without a close that was told
 		time.Sleep(35*time.Second + retryPause/2) // between two tries
 		synctest.Wait()
 		if n := strings.Count(log.String(), "\n"); n != 4 {
