@@ -2,7 +2,6 @@ package fs
 
 import (
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,5 +42,3 @@ func newFront(c Config) *front {
 		current: make(map[string]node), numbers: make(map[uint64]node),
 	}
 }
-
-func stack() string { return string(debug.Stack()) }

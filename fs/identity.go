@@ -15,9 +15,9 @@ type node interface {
 	number() uint64
 }
 
-// number is the inode number that a key gets if nobody has it: the same after each mount,
+// inodeNumber is the number that a key gets if nobody has it: the same after each mount,
 // since programs such as git take another number for another file.
-func number(key string, salt byte) uint64 {
+func inodeNumber(key string, salt byte) uint64 {
 	h := fnv.New64a()
 	h.Write([]byte(key))
 	if salt > 0 {
@@ -36,9 +36,9 @@ func number(key string, salt byte) uint64 {
 // is held.
 func (f *front) identify(key string, n node, mode uint32) fs.StableAttr {
 	f.gen++
-	ino := number(key, 0)
+	ino := inodeNumber(key, 0)
 	for salt := byte(1); f.taken(ino); salt++ {
-		ino = number(key, salt) + f.gen*uint64(salt/255) // past 255 salts anything will do
+		ino = inodeNumber(key, salt) + f.gen*uint64(salt/255) // past 255 salts anything will do
 	}
 	f.numbers[ino] = n
 	f.current[key] = n

@@ -47,7 +47,7 @@ func TestNumbers(t *testing.T) {
 // Numbers that go-fuse or FUSE reserve are never given.
 func TestReservedNumbers(t *testing.T) {
 	for i := range 10000 {
-		if n := number(fmt.Sprint(i), 0); n <= rootIno || n == ^uint64(0) {
+		if n := inodeNumber(fmt.Sprint(i), 0); n <= rootIno || n == ^uint64(0) {
 			t.Errorf("key %d has number %d", i, n)
 		}
 	}

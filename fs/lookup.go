@@ -7,7 +7,6 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
-	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/fs/file"
 	"github.com/latchfs/latchfs/fs/tree"
@@ -76,9 +75,15 @@ func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 // answer fills the reply to whatever looks up or makes a name.
 func (d *dirNode) answer(ctx context.Context, e entry, out *fuse.EntryOut) *fs.Inode {
 	d.f.fill(&out.Attr, e.attr)
-	out.SetAttrTimeout(d.f.ttl)
-	out.SetEntryTimeout(d.f.ttl)
+	d.f.believe(out)
 	return d.child(ctx, e)
+}
+
+// believe lets the kernel keep the name and the attributes of a reply for the time that the
+// mount allows.
+func (f *front) believe(out *fuse.EntryOut) {
+	out.SetAttrTimeout(f.ttl)
+	out.SetEntryTimeout(f.ttl)
 }
 
 // staleIfGone: what the kernel knows by its inode and is not there any more is stale; Linux
@@ -88,44 +93,4 @@ func staleIfGone(err error) error {
 		return file.ErrStale
 	}
 	return err
-}
-
-// blockSize is what stat(2) recommends for reads and writes.
-const blockSize = 1 << 17
-
-// Statfs implements fs.NodeStatfser. A bucket has no limit; programs that ask for space get
-// an answer that they cannot exhaust.
-func (d *dirNode) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno {
-	const total = 1 << 50
-	out.Bsize, out.Frsize = 4096, 4096
-	out.Blocks = total / 4096
-	out.Bfree, out.Bavail = out.Blocks, out.Blocks
-	out.Files, out.Ffree = 1<<32, 1<<32
-	out.NameLen = 255
-	return 0
-}
-
-// What is refused.
-
-// Link implements fs.NodeLinker.
-func (d *dirNode) Link(_ context.Context, _ fs.InodeEmbedder, name string, _ *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
-	return nil, d.f.fail("link", d.key+name, errHardLink)
-}
-
-// Mknod implements fs.NodeMknoder. Regular files come by way of Create.
-func (d *dirNode) Mknod(ctx context.Context, name string, mode, _ uint32, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
-	if mode&unix.S_IFMT != unix.S_IFREG {
-		return nil, d.f.fail("mknod", d.key+name, errNode)
-	}
-	e, h, err := d.create(ctx, name, unix.O_WRONLY, mode)
-	if err != nil {
-		return nil, d.f.fail("mknod", d.key+name, err)
-	}
-	in := d.answer(ctx, e, out)
-	err = h.Sync(uninterrupted())
-	h.Release()
-	if err != nil {
-		return nil, d.f.fail("mknod", e.key, err)
-	}
-	return in, 0
 }

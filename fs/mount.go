@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -125,6 +126,6 @@ func (f *front) setReadAhead() {
 
 // panicked answers a request whose handler panicked.
 func (f *front) panicked(v any) fuse.Status {
-	f.log.Error("a bug in latchfs: a request failed", "panic", fmt.Sprint(v), "stack", stack())
+	f.log.Error("a bug in latchfs: a request failed", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	return fuse.EIO
 }

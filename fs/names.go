@@ -43,6 +43,11 @@ func (d *dirNode) Symlink(ctx context.Context, target, name string, out *fuse.En
 	return d.answer(ctx, entry{name: name, key: key, attr: a}, out), 0
 }
 
+// Link implements fs.NodeLinker: it is refused.
+func (d *dirNode) Link(_ context.Context, _ fs.InodeEmbedder, name string, _ *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	return nil, d.f.fail("link", d.key+name, errHardLink)
+}
+
 // Readlink implements fs.NodeReadlinker.
 func (n *fileNode) Readlink(ctx context.Context) ([]byte, syscall.Errno) {
 	ctx, stop := untilKilled(ctx)

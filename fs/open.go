@@ -176,3 +176,22 @@ func (d *dirNode) create(ctx context.Context, name string, flags, mode uint32) (
 	e.attr = attr
 	return e, h, err
 }
+
+// Mknod implements fs.NodeMknoder, for regular files alone. The name is in the bucket when it
+// returns: no close will come.
+func (d *dirNode) Mknod(ctx context.Context, name string, mode, _ uint32, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	if mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, d.f.fail("mknod", d.key+name, errNode)
+	}
+	e, h, err := d.create(ctx, name, unix.O_WRONLY, mode)
+	if err != nil {
+		return nil, d.f.fail("mknod", d.key+name, err)
+	}
+	in := d.answer(ctx, e, out)
+	err = h.Sync(uninterrupted())
+	h.Release()
+	if err != nil {
+		return nil, d.f.fail("mknod", e.key, err)
+	}
+	return in, 0
+}

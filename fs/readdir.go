@@ -107,7 +107,7 @@ func (d *dirNode) list(ctx context.Context) ([]listed, error) {
 		}
 		names[e.Name] = true
 		x := d.f.entry(e)
-		l := listed{DirEntry: fuse.DirEntry{Name: e.Name, Ino: number(e.Key, 0), Mode: x.attr.Mode & file.ModeType}}
+		l := listed{DirEntry: fuse.DirEntry{Name: e.Name, Ino: inodeNumber(e.Key, 0), Mode: x.attr.Mode & file.ModeType}}
 		known := e.Complete
 		if !known && !e.Dir && e.Info.Size > 0 && e.Info.Size <= maxLink {
 			l.Mode = 0 // DT_UNKNOWN
@@ -125,7 +125,7 @@ func (d *dirNode) list(ctx context.Context) ([]listed, error) {
 		name := strings.TrimPrefix(key, d.key)
 		if !names[name] {
 			x := entry{name: name, key: key, attr: a, live: true}
-			entries = append(entries, listed{DirEntry: fuse.DirEntry{Name: name, Ino: number(key, 0), Mode: a.Mode & file.ModeType}, node: d.node(x)})
+			entries = append(entries, listed{DirEntry: fuse.DirEntry{Name: name, Ino: inodeNumber(key, 0), Mode: a.Mode & file.ModeType}, node: d.node(x)})
 		}
 	}
 	slices.SortFunc(entries, func(a, b listed) int { return strings.Compare(a.Name, b.Name) })

@@ -68,11 +68,6 @@ func (f *front) fillView(out *fuse.Attr) {
 	f.fill(out, a)
 }
 
-func (f *front) believe(out *fuse.EntryOut) {
-	out.SetAttrTimeout(f.ttl)
-	out.SetEntryTimeout(f.ttl)
-}
-
 // Lookup implements fs.NodeLookuper.
 func (v *viewNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
 	ctx, stop := untilKilled(ctx)
