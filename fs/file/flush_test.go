@@ -241,6 +241,52 @@ func TestRefusedCommitIsParked(t *testing.T) {
 	})
 }
 
+// A change by name that the bucket refuses fails, and that is all: it must not come true at
+// the next mount. What was written beside it is kept.
+func TestRefusedChangeByNameIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		for _, key := range []string{"a", "b"} {
+			x := h.open(key, "c")
+			h.write(x, "text", 0)
+			if err := h.close(x); err != nil {
+				t.Fatal(err)
+			}
+			x.Release()
+		}
+		synctest.Wait()
+		refuse := func(context.Context, string, string, func(error)) error { return store.ErrAccessDenied }
+		h.b.before = refuse
+		size, mode := int64(1), uint32(0o600)
+		for _, c := range []Change{{Mode: &mode}, {Size: &size}} {
+			if _, err := h.SetAttr(t.Context(), "a", c); !errors.Is(err, store.ErrAccessDenied) {
+				t.Errorf("change: %v", err)
+			}
+			synctest.Wait()
+			if p := h.Pending(); len(p) != 0 || h.locks.holds("a") {
+				t.Errorf("pending: %+v, lease held: %v", p, h.locks.holds("a"))
+			}
+		}
+
+		// Another process writes while the change is on its way.
+		x := (*Handle)(nil)
+		h.b.before = func(context.Context, string, string, func(error)) error {
+			h.b.before = refuse
+			x = h.open("b", "r+")
+			h.write(x, "more", 4)
+			return store.ErrAccessDenied
+		}
+		if _, err := h.SetAttr(t.Context(), "b", Change{Size: &size}); !errors.Is(err, store.ErrAccessDenied) {
+			t.Errorf("change: %v", err)
+		}
+		if p := h.Pending(); len(p) != 1 || p[0].Key != "b" {
+			t.Errorf("pending: %+v", p)
+		}
+		x.Release()
+	})
+}
+
 // A full spool refuses the write, and what was accepted before is saved.
 func TestNoSpace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -8,8 +8,10 @@ import (
 
 // Default gives the state directory of the calling user: /var/lib/latchfs for root,
 // else latchfs below $XDG_STATE_HOME or ~/.local/state.
-func Default() (string, error) {
-	if os.Geteuid() == 0 {
+func Default() (string, error) { return defaultOf(os.Geteuid()) }
+
+func defaultOf(uid int) (string, error) {
+	if uid == 0 {
 		return "/var/lib/latchfs", nil
 	}
 	if d := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(d) {
