@@ -2,14 +2,11 @@ package fs
 
 import (
 	"context"
-	"io"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
-
-	"github.com/latchfs/latchfs/fs/reader"
 )
 
 // A readOnlyNode refuses what would change a node of the view. go-fuse would let some of it
@@ -79,13 +76,4 @@ func (readOnlyNode) Removexattr(context.Context, string) syscall.Errno { return 
 
 func (r readOnlyNode) readdirFailed(key string) func(error) syscall.Errno {
 	return func(err error) syscall.Errno { return r.f.fail("readdir", key, err) }
-}
-
-// readAt reads until dest is full or the end.
-func readAt(ctx context.Context, p *reader.Pinned, dest []byte, off int64) (int, error) {
-	n, err := p.ReadAt(ctx, dest, off)
-	if err == io.EOF {
-		err = nil
-	}
-	return n, err
 }

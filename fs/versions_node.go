@@ -239,7 +239,7 @@ func (h *versionHandle) Read(ctx context.Context, dest []byte, off int64) (fuse.
 	}
 	ctx, stop := untilKilled(ctx)
 	defer stop()
-	n, err := readAt(ctx, h.pin, dest, off)
+	n, err := h.pin.ReadFull(ctx, dest, off)
 	if err != nil {
 		return nil, h.v.f.fail("read", h.v.info.Key, err)
 	}

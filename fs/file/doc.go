@@ -33,7 +33,7 @@
 //	File.op     held across uploads, taken with a context or for a limited time
 //	  Table.mu  short
 //	    File.mu short: pages are copied to the page cache under it, nothing is synced
-//	leases.mu, File.waiting, report.mu, patience.mu, pin.refs: leaves
+//	leases.mu, File.waiting, report.mu, patience.mu, pin.mu: leaves
 //
 // Two op slots are held only in Rename, in key order.
 package file

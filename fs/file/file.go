@@ -3,7 +3,6 @@ package file
 import (
 	"context"
 	"errors"
-	"io"
 	"sync"
 
 	"github.com/latchfs/latchfs/fs/reader"
@@ -145,7 +144,7 @@ func (f *File) read(ctx context.Context, p []byte, off int64) (int, error) {
 		if local != nil {
 			n, err = local.ReadAt(ctx, p, off, base)
 		} else {
-			n, err = base.readFull(ctx, p, off)
+			n, err = base.ReadFull(ctx, p, off)
 		}
 		base.Close()
 		if err == nil {
@@ -165,39 +164,26 @@ func (f *File) read(ctx context.Context, p []byte, off int64) (int, error) {
 // A pin shares one reader.Pinned among the handles of a file; the last Close closes it.
 type pin struct {
 	*reader.Pinned
-	refs *refs
+	mu     sync.Mutex
+	shares int // guarded by mu
 }
 
-type refs struct {
-	mu sync.Mutex
-	n  int
-}
-
-func newPin(p *reader.Pinned) *pin { return &pin{Pinned: p, refs: &refs{n: 1}} }
+func newPin(p *reader.Pinned) *pin { return &pin{Pinned: p, shares: 1} }
 
 func (p *pin) share() *pin {
-	p.refs.mu.Lock()
-	defer p.refs.mu.Unlock()
-	p.refs.n++
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shares++
 	return p
 }
 
 // Close gives up one share.
 func (p *pin) Close() {
-	p.refs.mu.Lock()
-	p.refs.n--
-	last := p.refs.n == 0
-	p.refs.mu.Unlock()
+	p.mu.Lock()
+	p.shares--
+	last := p.shares == 0
+	p.mu.Unlock()
 	if last {
 		p.Pinned.Close()
 	}
-}
-
-// readFull reads until p is full or the end.
-func (p *pin) readFull(ctx context.Context, b []byte, off int64) (int, error) {
-	n, err := p.ReadAt(ctx, b, off)
-	if err == io.EOF {
-		err = nil
-	}
-	return n, err
 }

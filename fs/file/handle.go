@@ -87,7 +87,7 @@ func (h *Handle) Read(ctx context.Context, p []byte, off int64) (int, error) {
 	if off >= size {
 		return 0, nil
 	}
-	return pin.readFull(ctx, p[:min(int64(len(p)), size-off)], off)
+	return pin.ReadFull(ctx, p[:min(int64(len(p)), size-off)], off)
 }
 
 // Write accepts p at off; on a handle opened to append, at the end of the file as this

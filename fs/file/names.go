@@ -98,7 +98,7 @@ func (t *Table) Readlink(ctx context.Context, key string) (string, error) {
 	pin := newPin(t.o.Reader.Pin(info))
 	defer pin.Close()
 	b := make([]byte, info.Size)
-	if _, err := pin.readFull(ctx, b, 0); err != nil {
+	if _, err := pin.ReadFull(ctx, b, 0); err != nil {
 		return "", fmt.Errorf("reading the link %q: %w", key, err)
 	}
 	return string(b), nil

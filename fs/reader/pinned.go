@@ -72,6 +72,16 @@ func (p *Pinned) ReadAt(ctx context.Context, b []byte, off int64) (n int, err er
 	return n, nil
 }
 
+// ReadFull is ReadAt without io.EOF: at the end of the object n < len(b), and that is no
+// error.
+func (p *Pinned) ReadFull(ctx context.Context, b []byte, off int64) (n int, err error) {
+	n, err = p.ReadAt(ctx, b, off)
+	if err == io.EOF {
+		err = nil
+	}
+	return n, err
+}
+
 // Close gives up what was read ahead. It does not wait: requests under way are cancelled, and
 // their memory goes back as they end. A ReadAt that began before goes on without it.
 func (p *Pinned) Close() {
