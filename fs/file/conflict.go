@@ -156,18 +156,7 @@ func (k keeper) try(ctx context.Context, suffix string, body store.Body) (store.
 
 // send makes a new object without a lease: its name has a random id.
 func (k keeper) send(ctx context.Context, w store.Write, body store.Body) (store.Info, error) {
-	end, err := k.t.o.Spool.Begin(spool.Op{ID: w.ID, Key: w.Key, Kind: "put"})
-	if err != nil {
-		return store.Info{}, err
-	}
-	info, err := k.t.o.Objects.Put(ctx, store.Unleased("a "+k.kind+" file with a new random name"), w, body)
-	if !errors.Is(err, store.ErrUnknownOutcome) {
-		end()
-	}
-	if err == nil {
-		k.t.changed(w.Key, &info)
-	}
-	return info, err
+	return k.t.put(ctx, store.Unleased("a "+k.kind+" file with a new random name"), w, body)
 }
 
 // zeros stands in for a base version that is gone.

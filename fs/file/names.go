@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -65,22 +64,6 @@ func (t *Table) make(ctx context.Context, key, body string, mode, uid, gid uint3
 		return Attr{}, fmt.Errorf("making %q: %w", key, err)
 	}
 	return AttrOf(info, t.o.Defaults), nil
-}
-
-// put runs a small Put that is journalled among the operations.
-func (t *Table) put(ctx context.Context, p store.Permit, w store.Write, b store.Body) (store.Info, error) {
-	end, err := t.o.Spool.Begin(spool.Op{ID: w.ID, Key: w.Key, Base: w.Base, Kind: "put"})
-	if err != nil {
-		return store.Info{}, err
-	}
-	info, err := t.o.Objects.Put(ctx, p, w, b)
-	if !errors.Is(err, store.ErrUnknownOutcome) {
-		end()
-	}
-	if err == nil {
-		t.changed(w.Key, &info)
-	}
-	return info, err
 }
 
 // maxTarget is the longest target that Linux takes (PATH_MAX without the final NUL).

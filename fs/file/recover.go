@@ -229,23 +229,18 @@ func (t *Table) reserve(ctx context.Context, key string) (*File, error) {
 func (r *Recovery) commit(ctx context.Context, hold *hold, f *spool.Found) (*store.Info, error) {
 	s := f.Sealed
 	w := store.Write{Key: f.Key, ID: s.ID, Base: s.Base, Props: s.Props}
-	// This attempt is ours, and whoever recovers us has to know of it.
-	end, err := r.t.o.Spool.Begin(spool.Op{ID: s.ID, Key: f.Key, Base: s.Base, Kind: "put"})
-	if err != nil {
-		return nil, err
-	}
 	var info store.Info
-	if s.Copy {
-		info, err = r.t.o.Objects.Copy(ctx, hold, w, store.Source{Key: f.Key, Base: s.Base, Size: s.Size()})
-	} else {
+	// This attempt is ours, and whoever recovers us has to know of it.
+	err := r.t.journalled(spool.Op{ID: s.ID, Key: f.Key, Base: s.Base, Kind: "put"}, func() (err error) {
+		if s.Copy {
+			info, err = r.t.o.Objects.Copy(ctx, hold, w, store.Source{Key: f.Key, Base: s.Base, Size: s.Size()})
+			return err
+		}
 		base := r.base(f)
 		defer base.Close()
-		body := store.Body{ReaderAt: s.Reader(ctx, base), Size: s.Size()}
-		info, err = r.t.o.Objects.Put(ctx, hold, w, body)
-	}
-	if !errors.Is(err, store.ErrUnknownOutcome) {
-		end()
-	}
+		info, err = r.t.o.Objects.Put(ctx, hold, w, store.Body{ReaderAt: s.Reader(ctx, base), Size: s.Size()})
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

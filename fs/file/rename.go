@@ -2,7 +2,6 @@ package file
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"time"
@@ -117,41 +116,22 @@ func (r *renaming) run(ctx context.Context, p store.Permit, waiting waiter) erro
 		}
 	}
 	w := store.Write{Key: r.to, ID: store.NewWriteID(), Base: r.dstInfo.Base(), Props: props, Unanswered: waiting.unanswered, Progress: waiting.progress}
-	end, err := r.t.o.Spool.Begin(spool.Op{ID: w.ID, Key: r.to, Base: w.Base, Kind: "copy"})
-	if err != nil {
+	var info store.Info
+	err := r.t.journalled(spool.Op{ID: w.ID, Key: r.to, Base: w.Base, Kind: "copy"}, func() (err error) {
+		info, err = r.t.o.Objects.Copy(ctx, p, w, store.Source{Key: r.from, Base: r.srcInfo.Base(), Size: r.srcInfo.Size})
 		return err
-	}
-	info, err := r.t.o.Objects.Copy(ctx, p, w, store.Source{Key: r.from, Base: r.srcInfo.Base(), Size: r.srcInfo.Size})
-	if !errors.Is(err, store.ErrUnknownOutcome) {
-		end()
-	}
+	})
 	if err != nil {
 		return staleConflict(err)
 	}
 	r.t.changed(r.to, &info)
-	end, err = r.t.o.Spool.Begin(spool.Op{ID: store.NewWriteID(), Key: r.from, Base: r.srcInfo.Base(), Kind: "delete"})
-	if err != nil {
-		return err
-	}
-	err = r.t.o.Objects.Delete(ctx, p, r.from, r.srcInfo.Base(), waiting.unanswered)
-	if !errors.Is(err, store.ErrUnknownOutcome) {
-		end()
-	}
-	if err != nil {
+	if err := r.t.delete(ctx, p, r.from, r.srcInfo.Base(), waiting.unanswered); err != nil {
 		return staleConflict(err)
 	}
 	r.dst.unlink()
 	r.move(info)
 	r.t.changed(r.from, nil)
 	return nil
-}
-
-// staleConflict tells whoever asked to look at the names again.
-func staleConflict(err error) error {
-	if errors.Is(err, store.ErrConflict) {
-		return fmt.Errorf("%w: %w", ErrStale, err)
-	}
-	return err
 }
 
 // move puts the source's File under its new name: its handles go on with it.

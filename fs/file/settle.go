@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
@@ -69,6 +70,47 @@ func (t *Table) settle(keys []string, permit store.Permit, run mutation, release
 	}
 	p.revoked.Store(true)
 	return store.ErrUnknownOutcome
+}
+
+// journalled runs a request whose bytes, if it has any, are not in the spool. Should this
+// process die meanwhile, whoever recovers it finds in the journal that it may still land.
+func (t *Table) journalled(op spool.Op, request func() error) error {
+	end, err := t.o.Spool.Begin(op)
+	if err != nil {
+		return err
+	}
+	err = request()
+	if !errors.Is(err, store.ErrUnknownOutcome) {
+		end()
+	}
+	return err
+}
+
+// put is Put, journalled.
+func (t *Table) put(ctx context.Context, p store.Permit, w store.Write, b store.Body) (info store.Info, err error) {
+	err = t.journalled(spool.Op{ID: w.ID, Key: w.Key, Base: w.Base, Kind: "put"}, func() (err error) {
+		info, err = t.o.Objects.Put(ctx, p, w, b)
+		return err
+	})
+	if err == nil {
+		t.changed(w.Key, &info)
+	}
+	return info, err
+}
+
+// delete is Delete, journalled.
+func (t *Table) delete(ctx context.Context, p store.Permit, key string, base store.Base, unanswered func(error)) error {
+	return t.journalled(spool.Op{ID: store.NewWriteID(), Key: key, Base: base, Kind: "delete"}, func() error {
+		return t.o.Objects.Delete(ctx, p, key, base, unanswered)
+	})
+}
+
+// staleConflict tells whoever asked for a change of names to look at them again.
+func staleConflict(err error) error {
+	if errors.Is(err, store.ErrConflict) {
+		return fmt.Errorf("%w: %w", ErrStale, err)
+	}
+	return err
 }
 
 // unknown notes keys whose outcome nobody will learn in this process.

@@ -36,9 +36,9 @@ func (t *Table) Unlink(ctx context.Context, key string) error {
 			f.unlink()
 		}
 		f.giveBack(hold, false)
-		return err
+	} else {
+		err = f.remove(hold, base)
 	}
-	err = f.remove(hold, base)
 	if err != nil {
 		return fmt.Errorf("removing %q: %w", key, err)
 	}
@@ -106,14 +106,7 @@ func (f *File) delete(ctx context.Context, p store.Permit, base store.Base, unan
 	if err != nil {
 		return err
 	}
-	end, err := f.t.o.Spool.Begin(spool.Op{ID: store.NewWriteID(), Key: f.key, Base: base, Kind: "delete"})
-	if err != nil {
-		return err
-	}
-	err = f.t.o.Objects.Delete(ctx, p, f.key, base, unanswered)
-	if !errors.Is(err, store.ErrUnknownOutcome) {
-		end()
-	}
+	err = f.t.delete(ctx, p, f.key, base, unanswered)
 	switch {
 	case err == nil:
 		f.unlink()
@@ -124,11 +117,7 @@ func (f *File) delete(ctx context.Context, p store.Permit, base store.Base, unan
 			err = errors.Join(err, lerr)
 		}
 	}
-	if errors.Is(err, store.ErrConflict) {
-		// Somebody else changed it: whoever asked has to look again.
-		return fmt.Errorf("%w: %w", ErrStale, err)
-	}
-	return err
+	return staleConflict(err)
 }
 
 // unlink detaches a file whose name is gone or belongs to another file. f.op is held.
