@@ -84,8 +84,8 @@ func (f *File) relock(ctx context.Context, old *hold) error {
 	case err != nil:
 		return err
 	}
-	info, err := f.t.o.Objects.Head(ctx, f.key, "")
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	info, err := f.t.current(ctx, f.key)
+	if err != nil {
 		hold.release(0)
 		return err
 	}

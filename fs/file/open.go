@@ -248,13 +248,10 @@ func (f *File) begin(ctx context.Context, key string, wait time.Duration, accept
 	if err != nil {
 		return err
 	}
-	info, err := f.t.o.Objects.Head(ctx, key, "")
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	info, err := f.t.current(ctx, key)
+	if err != nil {
 		hold.release(0)
 		return err
-	}
-	if err != nil {
-		info = store.Info{Key: key}
 	}
 	if err := f.roomInMeta(info); err != nil {
 		hold.release(0)
@@ -289,6 +286,15 @@ func (f *File) begin(ctx context.Context, key string, wait time.Duration, accept
 	f.writers++
 	f.t.watchers.Go(func() { f.watch(hold) })
 	return nil
+}
+
+// current is what the bucket has under the key now; its ETag is zero where nothing is.
+func (t *Table) current(ctx context.Context, key string) (store.Info, error) {
+	info, err := t.o.Objects.Head(ctx, key, "")
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Info{Key: key}, nil
+	}
+	return info, err
 }
 
 // roomInMeta fails with ErrNoSpace if the metadata of an object leave no room for ours:

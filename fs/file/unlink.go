@@ -70,13 +70,10 @@ func (f *File) claimInfo(ctx context.Context) (*hold, store.Info, error) {
 	if live {
 		return hold, base, nil
 	}
-	info, err := f.t.o.Objects.Head(ctx, f.key, "")
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	info, err := f.t.current(ctx, f.key)
+	if err != nil {
 		hold.release(0)
 		return nil, store.Info{}, err
-	}
-	if err != nil {
-		info = store.Info{Key: f.key}
 	}
 	return hold, info, nil
 }
