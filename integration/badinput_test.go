@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -36,6 +37,18 @@ func TestBadInput(t *testing.T) {
 	for _, k := range keys {
 		e.Must(locks.Put(e.Timeout(time.Minute), k, `{"not":"ours"}`))
 	}
+	newer := e.Bucket(harness.OnS3, harness.Patient)
+	locks = harness.NewClient(newer.Server(), newer.Name+"-locks")
+	keys, err = locks.Keys(e.Timeout(time.Minute), "")
+	e.Must(err)
+	for _, k := range keys {
+		record, err := locks.Get(e.Timeout(time.Minute), k, "")
+		e.Must(err)
+		e.Must(locks.Put(e.Timeout(time.Minute), k, strings.Replace(string(record), `"schema":1`, `"schema":2`, 1)))
+	}
+	newerBucket := e.Bucket(harness.OnS3, harness.Patient)
+	binding := newerBucket.Content(".latchfs/bucket.json")
+	e.Must(newerBucket.S3.Put(e.Timeout(time.Minute), ".latchfs/bucket.json", regexp.MustCompile(`"format": *1`).ReplaceAllString(binding, `"format":2`)))
 	tableless := e.Bucket(harness.OnS3, harness.Patient)
 	emptyBucket(e, harness.NewClient(tableless.Server(), tableless.Name+"-locks"))
 
@@ -66,6 +79,8 @@ func TestBadInput(t *testing.T) {
 		{name: "no state directory", b: good, args: []string{"mount", "--state-dir", filepath.Join(file, "x"), good.Source(), mnt}, code: 1, says: "--state-dir"},
 		{name: "missing lock table", b: tableless, args: []string{"mount", tableless.Source(), mnt}, code: 1, says: "lock table"},
 		{name: "foreign lock table", b: foreign, args: []string{"mount", foreign.Source(), mnt}, code: 1, says: "lock table"},
+		{name: "newer lock table", b: newer, args: []string{"mount", newer.Source(), mnt}, code: 1, says: "schema 2"},
+		{name: "newer bucket", b: newerBucket, args: []string{"mount", newerBucket.Source(), mnt}, code: 1, says: "upgrade"},
 		{name: "busy mount point", b: good, args: []string{"mount", good.Source(), used.Mountpoint}, code: 1, says: "mounted"},
 		{name: "mount point not empty", b: good, args: []string{"mount", good.Source(), full}, code: 1, says: "not empty"},
 		{name: "mount point is a file", b: good, args: []string{"mount", good.Source(), file}, code: 1, says: "not a directory"},

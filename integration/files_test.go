@@ -144,9 +144,9 @@ func (c fileCall) do() (r fileResult, err error) {
 	case "noreplace":
 		err = unix.Renameat2(unix.AT_FDCWD, c.Path, unix.AT_FDCWD, c.To, unix.RENAME_NOREPLACE)
 	case "flock":
-		err = unix.Flock(c.FD, unix.LOCK_EX|unix.LOCK_NB)
+		err = unix.Flock(c.FD, c.N)
 	case "fcntl":
-		err = unix.FcntlFlock(uintptr(c.FD), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
+		err = unix.FcntlFlock(uintptr(c.FD), c.N, &unix.Flock_t{Type: unix.F_WRLCK})
 	case "getxattr":
 		r.Data = make([]byte, 256)
 		r.N, err = unix.Lgetxattr(c.Path, c.To, r.Data)

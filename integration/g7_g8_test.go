@@ -144,9 +144,14 @@ func TestG8LocksAreRefused(t *testing.T) {
 	f.mustPut(h.Path("f"), "x\n")
 	fd := f.mustOpen(h.Path("f"), unix.O_RDWR)
 	for range 3 {
-		for _, op := range []string{"flock", "fcntl"} {
-			if _, err := f.call(fileCall{Op: op, FD: fd}); err != unix.ENOLCK {
-				t.Errorf("%s: %v, want ENOLCK", op, err)
+		for op, kinds := range map[string][]int{
+			"flock": {unix.LOCK_EX | unix.LOCK_NB, unix.LOCK_SH | unix.LOCK_NB, unix.LOCK_EX},
+			"fcntl": {unix.F_SETLK, unix.F_SETLKW, unix.F_GETLK, unix.F_OFD_SETLK},
+		} {
+			for _, kind := range kinds {
+				if _, err := f.call(fileCall{Op: op, FD: fd, N: kind}); err != unix.ENOLCK {
+					t.Errorf("%s %d: %v, want ENOLCK", op, kind, err)
+				}
 			}
 		}
 	}

@@ -152,6 +152,12 @@ func TestTermCleanAndTwice(t *testing.T) {
 		t.Error("SIGTERM did not wait for a commit that is under way")
 	case <-time.After(time.Second):
 	}
+	late := newFiles(e)
+	for _, name := range []string{"g", "late"} {
+		if _, err := late.open(h.Path(name), unix.O_WRONLY|unix.O_CREAT); err != unix.EIO {
+			t.Errorf("open of %s after SIGTERM: %v, want EIO", name, err)
+		}
+	}
 	start := time.Now()
 	h.Signal(unix.SIGTERM)
 	if o := h.WaitEnd(30 * time.Second); o.Code == 0 {
