@@ -14,7 +14,7 @@ import (
 // Every place that changes the bucket without a lease, with the reason why it may. A new
 // one is added here by whoever can say why no update is lost there.
 var unleased = []string{
-	`fs/file/conflict.go send: "a " + k.kind + " file with a new random name"`,
+	`fs/file/keeper.go send: "a " + k.kind + " file with a new random name"`,
 	`fs/file/lost.go singleAttempt: "the lock table is out of reach"`,
 	`store/bucketconfig.go WriteBucketConfig: "bucket.json stands above the lock table that it names"`,
 }

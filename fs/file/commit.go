@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/spool"
@@ -241,61 +240,6 @@ func (f *File) remember(told *Handle, err error) {
 			h.err = nil
 		case err != nil && h != told:
 			h.err = err
-		}
-	}
-}
-
-// done undoes begin: one writer less. The last one's leftovers are committed behind, and
-// then the lease is released.
-func (f *File) done() {
-	f.mu.Lock()
-	f.writers--
-	last := f.writers == 0
-	f.mu.Unlock()
-	if last {
-		f.t.work.Go(f.finish)
-	}
-}
-
-// retryPause is the pause before a commit that has no caller is tried again.
-const retryPause = time.Second
-
-// finish commits what the last writer left and ends the live time of the file.
-func (f *File) finish() {
-	ctx := f.t.background
-	var said time.Time // when it was last said that this fails
-	for {
-		if f.lockOp(ctx) != nil {
-			return
-		}
-		f.mu.Lock()
-		idle, dirty := f.writers == 0, f.state == Dirty
-		f.mu.Unlock()
-		var err error
-		if idle && dirty {
-			if err = f.commit(ctx); err != nil {
-				f.remember(nil, err)
-			}
-		}
-		if idle {
-			f.end()
-		}
-		f.unlockOp()
-		f.mu.Lock()
-		again := f.writers == 0 && f.state == Dirty
-		key := f.key
-		f.mu.Unlock()
-		if err != nil && ctx.Err() == nil && time.Since(said) >= reportEvery {
-			said = time.Now()
-			f.t.o.Log.Error("a closed file could not be saved", "key", key, "err", err)
-		}
-		if !again {
-			return
-		}
-		select {
-		case <-time.After(retryPause):
-		case <-ctx.Done():
-			return
 		}
 	}
 }

@@ -3,16 +3,16 @@
 //
 // # The story
 //
-// Open for write (open.go) takes the lease of the key and then looks at what is there: that
-// is the base. Write (handle.go) puts bytes into the spool; what was not written shows the
-// base. Close (handle.go, Flush) commits, unless the caller's or the opener's process still
+// Open for write (open.go, begin.go) takes the lease of the key and then looks at what is
+// there: that is the base. Write (write.go) puts bytes into the spool; what was not written
+// shows the base. Close (handle.go, Flush) commits, unless the caller's or the opener's process still
 // holds a descriptor with write access (descriptors.go). A commit (commit.go) takes a
 // snapshot, journals it with a write id, and makes it a version by one request that is
-// conditional on the base. The last close releases the lease. The three functions to read
-// are File.begin, File.commit and File.end.
+// conditional on the base. The last close releases the lease (end.go). The three functions to
+// read are File.begin, File.commit and File.end.
 //
 // When the base is not what is in the bucket any more, the content goes into a conflict
-// file (conflict.go); when the bucket does not answer, close answers ErrUnsaved after the
+// file (conflict.go, keeper.go); when the bucket does not answer, close answers ErrUnsaved after the
 // flush timeout and the work goes on behind (commit.go, save); when the lease is lost it is
 // taken again if nobody else has it (lost.go); when the process dies, the next one finds
 // the journal (recover.go).

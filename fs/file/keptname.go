@@ -1,6 +1,8 @@
 package file
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -52,4 +54,11 @@ func cut(s string, n int) string {
 		s = s[:len(s)-1]
 	}
 	return s
+}
+
+// newID is what makes two names of the same second differ.
+func newID() string {
+	var b [4]byte
+	rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
 }

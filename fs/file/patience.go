@@ -53,3 +53,29 @@ func (p *patience) stop() {
 	p.mu.Unlock()
 	p.onStop(p)
 }
+
+// newPatience begins the flush timeout of one close or fsync, which every progress of a
+// commit of the file resets.
+func (f *File) newPatience() *patience {
+	p := startPatience(f.t.o.FlushTimeout, func(p *patience) {
+		f.waiting.Lock()
+		defer f.waiting.Unlock()
+		delete(f.waiting.set, p)
+	})
+	f.waiting.Lock()
+	defer f.waiting.Unlock()
+	if f.waiting.set == nil {
+		f.waiting.set = make(map[*patience]struct{})
+	}
+	f.waiting.set[p] = struct{}{}
+	return p
+}
+
+// progress is told of bytes that the server took.
+func (f *File) progress() {
+	f.waiting.Lock()
+	defer f.waiting.Unlock()
+	for p := range f.waiting.set {
+		p.reset()
+	}
+}

@@ -1,0 +1,135 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/latchfs/latchfs/fs/reader"
+	"github.com/latchfs/latchfs/fs/spool"
+	"github.com/latchfs/latchfs/store"
+)
+
+// A keeper writes bytes that cannot go under their name beside it.
+type keeper struct {
+	t    *Table
+	kind string // "conflict" or "recovered"
+	key  string
+	ours store.WriteID
+	base store.Base
+	// props are what the version would have had.
+	props store.Props
+}
+
+// insist is put that tries again what may pass.
+func (k keeper) insist(ctx context.Context, c spool.Snapshot, base spool.Base) (store.Info, error) {
+	for {
+		info, err := k.put(ctx, c, base)
+		if err == nil || !passing(err) || pause(ctx, retryPause, nil) != nil {
+			return info, err
+		}
+	}
+}
+
+// passing tells the errors of a conflict file that may be gone at the next try.
+func passing(err error) bool {
+	return errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrUnknownOutcome) || errors.Is(err, ErrNoSpace)
+}
+
+// put writes the content under a name that nobody has. Where base data is needed and gone
+// (on a bucket without versions) it keeps what is there and the list of its ranges.
+func (k keeper) put(ctx context.Context, c spool.Snapshot, base spool.Base) (store.Info, error) {
+	info, err := k.try(ctx, "", store.Body{ReaderAt: c.Reader(ctx, base), Size: c.Size()})
+	if !errors.Is(err, reader.ErrChanged) {
+		return info, err
+	}
+	info, err = k.try(ctx, ".partial", store.Body{ReaderAt: c.Reader(ctx, zeros{}), Size: c.Size()})
+	if err != nil {
+		return info, err
+	}
+	list := strings.NewReader(ranges(c))
+	w := store.Write{Key: fitKey(info.Key, ".ranges"), ID: store.NewWriteID()}
+	_, err = k.send(ctx, w, store.Body{ReaderAt: list, Size: list.Size()})
+	return info, err
+}
+
+// try puts the body under a new name, and under another one if that is taken.
+func (k keeper) try(ctx context.Context, suffix string, body store.Body) (store.Info, error) {
+	for {
+		w := store.Write{Key: keptName(k.key, k.kind, k.t.o.Host, time.Now(), suffix), ID: store.NewWriteID(), Props: k.meta(ctx)}
+		info, err := k.send(ctx, w, body)
+		if !errors.Is(err, store.ErrConflict) {
+			return info, err
+		}
+	}
+}
+
+// send makes a new object without a lease: its name has a random id.
+func (k keeper) send(ctx context.Context, w store.Write, body store.Body) (store.Info, error) {
+	return k.t.put(ctx, store.Unleased("a "+k.kind+" file with a new random name"), w, body)
+}
+
+// zeros stands in for a base version that is gone.
+type zeros struct{}
+
+func (zeros) ReadAt(_ context.Context, p []byte, _ int64) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// ranges lists the bytes of a partial file that are real, one "offset length" per line.
+func ranges(c spool.Snapshot) string {
+	var b strings.Builder
+	for _, s := range c.Spans() {
+		fmt.Fprintf(&b, "%d %d\n", s.Off, s.Len)
+	}
+	return b.String()
+}
+
+// maxMeta is S3's limit on all user metadata of an object, names and values, in bytes.
+const maxMeta = 2 << 10
+
+// meta are the properties of the file that was to be saved and, where there is room, how
+// the conflict came about.
+func (k keeper) meta(ctx context.Context) store.Props {
+	p := k.props
+	p.TagCount = 0 // tags belong to the base, and this object has none
+	extra := map[string]string{
+		"latchfs-" + k.kind + "-of":   url.PathEscape(k.key),
+		"latchfs-" + k.kind + "-base": version(k.base),
+		"latchfs-" + k.kind + "-ours": string(k.ours),
+	}
+	if theirs, err := k.t.o.Objects.Head(ctx, k.key, ""); err == nil {
+		extra["latchfs-"+k.kind+"-theirs"] = version(theirs.Base())
+	} else {
+		extra["latchfs-"+k.kind+"-theirs"] = "-"
+	}
+	size := 200 // the store's own keys
+	meta := maps.Clone(p.Meta)
+	if meta == nil {
+		meta = make(map[string]string)
+	}
+	maps.Copy(meta, extra)
+	for name, v := range meta {
+		size += len(name) + len(v)
+	}
+	if size <= maxMeta {
+		p.Meta = meta
+	}
+	return p
+}
+
+// version names a version for people and tools.
+func version(b store.Base) string {
+	switch {
+	case b.Absent():
+		return "-"
+	case b.VersionID != "":
+		return url.PathEscape(b.VersionID)
+	}
+	return url.PathEscape(b.ETag)
+}
