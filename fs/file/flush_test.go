@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -35,6 +37,9 @@ func TestFlushTimeout(t *testing.T) {
 		if d := time.Since(began); d != 80*time.Second {
 			t.Errorf("close answered after %v", d)
 		}
+		if !h.synced() {
+			t.Error("EIO was answered for bytes that a power cut can take (SEMANTICS G5)")
+		}
 		if !h.locks.holds("a") {
 			t.Error("the lease was released with the outcome unknown")
 		}
@@ -55,6 +60,21 @@ func TestFlushTimeout(t *testing.T) {
 			t.Errorf("%d versions, lease held: %v", h.b.versions("a"), h.locks.holds("a"))
 		}
 	})
+}
+
+// synced tells whether the only file in the spool is on the disk, by what its journal says.
+func (h *host) synced() bool {
+	h.t.Helper()
+	journals, err := filepath.Glob(filepath.Join(h.dir, "f-*", "journal"))
+	if err != nil || len(journals) != 1 {
+		h.t.Fatalf("journals %q, %v", journals, err)
+	}
+	text, err := os.ReadFile(journals[0])
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	seal, sync := strings.LastIndex(string(text), `"Props":`), strings.LastIndex(string(text), `"Upto":`)
+	return seal >= 0 && sync > seal
 }
 
 // Progress of the upload resets the flush timeout.
