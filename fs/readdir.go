@@ -13,10 +13,6 @@ import (
 	"github.com/latchfs/latchfs/fs/file"
 )
 
-// maxLink is the size in bytes up to which an object may be a symlink: what a listing shows
-// of it leaves the type open.
-const maxLink = 4095
-
 // A dirHandle is an open directory: its entries as they were when it was read first, or
 // since the last rewind.
 type dirHandle struct {
@@ -109,8 +105,8 @@ func (d *dirNode) list(ctx context.Context) ([]listed, error) {
 		x := d.f.entry(e)
 		l := listed{DirEntry: fuse.DirEntry{Name: e.Name, Ino: inodeNumber(e.Key, 0), Mode: x.attr.Mode & file.ModeType}}
 		known := e.Complete
-		if !known && !e.Dir && e.Info.Size > 0 && e.Info.Size <= maxLink {
-			l.Mode = 0 // DT_UNKNOWN
+		if !known && !e.Dir && e.Info.Size > 0 && e.Info.Size <= file.MaxTarget {
+			l.Mode = 0 // DT_UNKNOWN: it may be a symlink, which a listing does not tell
 		}
 		if a, ok := d.f.files.Attr(e.Key); ok && !e.Dir {
 			x.attr, x.live, known = a, true, true

@@ -17,9 +17,6 @@ const (
 )
 
 const (
-	// maxMeta is S3's limit on the user metadata of an object: bytes of names and values.
-	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
-	maxMeta = 2 << 10
 	// maxOwnValue bounds the values above in bytes, so that with the file-* keys all that is
 	// ours stays below 350. Version ids of known stores have at most 36.
 	maxOwnValue = 64
@@ -38,7 +35,7 @@ func (c *Client) addOwn(meta map[string]string, id WriteID, base Base) (map[stri
 	if c.host != "" {
 		out[metaHost] = escapeShort(c.host)
 	}
-	return out, fitMeta(out, maxMeta)
+	return out, fitMeta(out, MaxMeta)
 }
 
 // dropOwn removes what an earlier write said of itself.

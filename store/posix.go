@@ -94,7 +94,7 @@ func (p Posix) Put(meta map[string]string) (map[string]string, error) {
 	set(HasMtime, metaMtime, formatTime(p.Mtime), foreignMtime, func(old string) string { return foreignTimeLike(old, p.Mtime) })
 	set(HasAtime, metaAtime, formatTime(p.Atime), foreignAtime, func(old string) string { return foreignTimeLike(old, p.Atime) })
 	dropOwn(out) // addOwn puts in new ones
-	return out, fitMeta(out, maxMeta-ownReserve)
+	return out, fitMeta(out, MaxMeta-ownReserve)
 }
 
 // maxMode is the greatest st_mode: type, set-id and permission bits.

@@ -11,8 +11,16 @@ import (
 // quiet time (LOCKS P4.3).
 const PartSize = 8 << 20
 
-// MaxParts is S3's limit on the parts of one upload.
-const MaxParts = 10000
+// Limits of S3.
+const (
+	// MaxParts bounds the parts of one upload.
+	MaxParts = 10000
+	// MaxKey bounds the bytes of a key, in UTF-8.
+	MaxKey = 1024
+	// MaxMeta bounds the user metadata of an object: bytes of names and values.
+	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
+	MaxMeta = 2 << 10
+)
 
 // MaxObject is the size in bytes of the largest object that is made: more has ErrTooLarge.
 const MaxObject = 5 << 40

@@ -90,9 +90,6 @@ func ranges(c spool.Snapshot) string {
 	return b.String()
 }
 
-// maxMeta is S3's limit on all user metadata of an object, names and values, in bytes.
-const maxMeta = 2 << 10
-
 // meta are the properties of the file that was to be saved and, where there is room, how
 // the conflict came about.
 func (k keeper) meta(ctx context.Context) store.Props {
@@ -117,7 +114,7 @@ func (k keeper) meta(ctx context.Context) store.Props {
 	for name, v := range meta {
 		size += len(name) + len(v)
 	}
-	if size <= maxMeta {
+	if size <= store.MaxMeta {
 		p.Meta = meta
 	}
 	return p

@@ -6,13 +6,13 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/latchfs/latchfs/store"
 )
 
 const (
 	// maxName is the longest name that Linux allows in a directory, in bytes.
 	maxName = 255
-	// maxKey is the longest key that S3 allows, in bytes of UTF-8.
-	maxKey = 1024
 	// maxHost is how much of a host's name goes into the name of a kept file.
 	maxHost = 40
 )
@@ -35,10 +35,10 @@ func fitKey(key, suffix string) string {
 	key = strings.TrimSuffix(key, "/")
 	i := strings.LastIndexByte(key, '/') + 1
 	dir, name := key[:i], key[i:]
-	for len(dir)+1+len(suffix) > maxKey && dir != "" {
+	for len(dir)+1+len(suffix) > store.MaxKey && dir != "" {
 		dir = dir[:strings.LastIndexByte(dir[:len(dir)-1], '/')+1]
 	}
-	return dir + cut(name, min(maxName, maxKey-len(dir))-len(suffix)) + suffix
+	return dir + cut(name, min(maxName, store.MaxKey-len(dir))-len(suffix)) + suffix
 }
 
 // cut returns at most n bytes of s and no half character.

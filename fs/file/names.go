@@ -66,8 +66,9 @@ func (t *Table) make(ctx context.Context, key, body string, mode, uid, gid uint3
 	return AttrOf(info, t.o.Defaults), nil
 }
 
-// maxTarget is the longest target that Linux takes (PATH_MAX without the final NUL).
-const maxTarget = 4095
+// MaxTarget is the longest target of a symlink that Linux takes, in bytes (PATH_MAX without
+// the final NUL).
+const MaxTarget = 4095
 
 // Readlink returns the target of a symlink.
 func (t *Table) Readlink(ctx context.Context, key string) (string, error) {
@@ -75,7 +76,7 @@ func (t *Table) Readlink(ctx context.Context, key string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("reading the link %q: %w", key, err)
 	}
-	if AttrOf(info, t.o.Defaults).Mode&ModeType != ModeSymlink || info.Size > maxTarget {
+	if AttrOf(info, t.o.Defaults).Mode&ModeType != ModeSymlink || info.Size > MaxTarget {
 		return "", fmt.Errorf("reading the link %q: %w", key, ErrInvalid)
 	}
 	pin := newPin(t.o.Reader.Pin(info))

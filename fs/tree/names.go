@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/latchfs/latchfs/store"
 )
 
 // Errors of names.
@@ -21,7 +23,6 @@ var (
 
 const (
 	maxName = 255
-	maxKey  = 1024
 	// reservedName holds the bucket's bond to its lock table, at the root of the bucket
 	// whatever prefix is mounted.
 	reservedName = ".latchfs"
@@ -44,7 +45,7 @@ func join(dir, name, end string) (string, error) {
 	case err != nil:
 	case reserved(key):
 		err = ErrReserved
-	case len(key) > maxKey:
+	case len(key) > store.MaxKey:
 		err = ErrNameTooLong
 	default:
 		return key, nil

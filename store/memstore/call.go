@@ -7,9 +7,6 @@ import (
 	"github.com/latchfs/latchfs/store"
 )
 
-// maxKey is S3's limit on the bytes of a key.
-const maxKey = 1024
-
 // A call is one request, for its errors.
 type call struct{ op, key string }
 
@@ -36,7 +33,7 @@ func (b *Bucket) beginKey(ctx context.Context, op, key string) (call, error) {
 		return c, err
 	case key == "":
 		return c, c.refused("InvalidArgument")
-	case len(key) > maxKey:
+	case len(key) > store.MaxKey:
 		return c, c.refused("KeyTooLongError")
 	}
 	return c, nil
