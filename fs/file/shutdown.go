@@ -68,23 +68,3 @@ func (t *Table) left() []Left {
 	sort.Slice(left, func(i, j int) bool { return left[i].Key < left[j].Key })
 	return left
 }
-
-// Pending lists what is not in the bucket at this moment, parked files included.
-func (t *Table) Pending() []Left {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	left := append([]Left(nil), t.parked...)
-	for key, f := range t.files {
-		f.mu.Lock()
-		if f.state.pending() {
-			l := Left{Key: key, Reason: f.state.String()}
-			if f.local != nil {
-				l.Bytes = f.local.Local()
-			}
-			left = append(left, l)
-		}
-		f.mu.Unlock()
-	}
-	sort.Slice(left, func(i, j int) bool { return left[i].Key < left[j].Key })
-	return left
-}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"testing"
@@ -575,5 +576,25 @@ func (h *host) recover(dead *host) []Left {
 	if err != nil {
 		h.t.Errorf("recovery: %v", err)
 	}
+	return left
+}
+
+// Pending lists what is not in the bucket at this moment, parked files included.
+func (t *Table) Pending() []Left {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	left := append([]Left(nil), t.parked...)
+	for key, f := range t.files {
+		f.mu.Lock()
+		if f.state.pending() {
+			l := Left{Key: key, Reason: f.state.String()}
+			if f.local != nil {
+				l.Bytes = f.local.Local()
+			}
+			left = append(left, l)
+		}
+		f.mu.Unlock()
+	}
+	sort.Slice(left, func(i, j int) bool { return left[i].Key < left[j].Key })
 	return left
 }
