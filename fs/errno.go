@@ -81,8 +81,7 @@ func errno(err error) (syscall.Errno, weight) {
 	if err == nil {
 		return 0, silent
 	}
-	var held *lockmgr.HeldError
-	if errors.As(err, &held) {
+	if _, held := errors.AsType[*lockmgr.HeldError](err); held {
 		return unix.EBUSY, told
 	}
 	for _, e := range errnos {

@@ -34,7 +34,7 @@ func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, sys
 	h.n.dirtied = true
 	h.n.mu.Unlock()
 	if callerOf(ctx).Pid == pageCache {
-		n, err := h.file.WriteBack(uninterrupted(), data, off)
+		n, err := h.file.WriteBack(data, off)
 		if err != nil {
 			return uint32(n), h.failed("write", err)
 		}
@@ -46,7 +46,7 @@ func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, sys
 		}
 		h.n.NotifyContent(-1, 0) // the kernel believes that writes leave the mode
 	}
-	n, err := h.file.Write(uninterrupted(), data, off)
+	n, err := h.file.Write(data, off)
 	if err != nil {
 		return uint32(n), h.failed("write", err)
 	}

@@ -55,9 +55,9 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 
 // openFailed gives the errno of an open that failed.
 func (n *fileNode) openFailed(r file.OpenRequest, pid uint32, err error) syscall.Errno {
-	var held *lockmgr.HeldError
+	_, held := errors.AsType[*lockmgr.HeldError](err)
 	switch {
-	case errors.As(err, &held) && r.NonBlock:
+	case held && r.NonBlock:
 		n.f.log.Info("refused", "op", "open", "key", r.Key, "errno", "EWOULDBLOCK", "err", err)
 		return unix.EWOULDBLOCK
 	case r.Again: // there is no third

@@ -64,8 +64,8 @@ func (a attempt) explain(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	var known *AttemptError
-	if !errors.As(err, &known) {
+	known, ok := errors.AsType[*AttemptError](err)
+	if !ok {
 		return a.failed(Unknown, err) // what is not said to be harmless is not
 	}
 	if errors.Is(context.Cause(ctx), errStalled) && !errors.Is(err, ErrNotPermitted) && known.Fate != Refused {
@@ -84,8 +84,7 @@ func (c *Client) logAttempt(ctx context.Context, a attempt, began time.Time, err
 
 // fateOf gives the fate of an attempt that failed.
 func fateOf(err error) Fate {
-	var a *AttemptError
-	if errors.As(err, &a) {
+	if a, ok := errors.AsType[*AttemptError](err); ok {
 		return a.Fate
 	}
 	return Unknown
@@ -93,8 +92,7 @@ func fateOf(err error) Fate {
 
 // codeOf gives the service's error code.
 func codeOf(err error) string {
-	var a *AttemptError
-	if errors.As(err, &a) {
+	if a, ok := errors.AsType[*AttemptError](err); ok {
 		return a.Code
 	}
 	return ""

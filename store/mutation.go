@@ -101,8 +101,7 @@ func (m *mutation) run(ctx context.Context, once func(context.Context) (Info, er
 
 // disputed tells the refusals that are about what is under a name.
 func (m *mutation) disputed(err error) bool {
-	var body *bodyError
-	if errors.As(err, &body) {
+	if _, ok := errors.AsType[*bodyError](err); ok {
 		return false // about what the body is made of
 	}
 	return errors.Is(err, ErrPrecondition) || errors.Is(err, ErrBusy) || m.needs && errors.Is(err, ErrNotFound)

@@ -147,7 +147,7 @@ func TestForeignChangeBecomesConflictFile(t *testing.T) {
 		if h.read(r) != "ours" {
 			t.Errorf("the other handle reads %q", h.read(r))
 		}
-		if _, err := r.Write(context.Background(), []byte("x"), 0); !errors.Is(err, ErrConflicted) {
+		if _, err := r.Write([]byte("x"), 0); !errors.Is(err, ErrConflicted) {
 			t.Errorf("write after the conflict: %v", err)
 		}
 		if err := r.Sync(context.Background()); !errors.Is(err, ErrConflicted) {

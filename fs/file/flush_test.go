@@ -226,7 +226,7 @@ func TestReleaseFinishesLeftovers(t *testing.T) {
 		if h.b.get("a") != "mapped" || h.locks.holds("a") {
 			t.Errorf("%q, lease held: %v", h.b.get("a"), h.locks.holds("a"))
 		}
-		if _, err := x.Write(context.Background(), []byte("x"), 0); !errors.Is(err, ErrBadHandle) {
+		if _, err := x.Write([]byte("x"), 0); !errors.Is(err, ErrBadHandle) {
 			t.Errorf("write after release: %v", err)
 		}
 	})
@@ -315,7 +315,7 @@ func TestNoSpace(t *testing.T) {
 		h.limit(8)
 		x := h.open("a", "c")
 		h.write(x, "12345678", 0)
-		if n, err := x.Write(context.Background(), []byte("9"), 8); n != 0 || !errors.Is(err, ErrNoSpace) {
+		if n, err := x.Write([]byte("9"), 8); n != 0 || !errors.Is(err, ErrNoSpace) {
 			t.Errorf("write over the limit: %d, %v", n, err)
 		}
 		if err := h.close(x); err != nil || h.b.get("a") != "12345678" {
@@ -492,7 +492,7 @@ func TestLargestFile(t *testing.T) {
 		if _, err := x.SetAttr(t.Context(), Change{Size: &size}); err != nil {
 			t.Errorf("as large as possible: %v", err)
 		}
-		if _, err := x.Write(t.Context(), []byte("x"), size); !errors.Is(err, store.ErrTooLarge) {
+		if _, err := x.Write([]byte("x"), size); !errors.Is(err, store.ErrTooLarge) {
 			t.Errorf("a byte behind the end: %v", err)
 		}
 		if got := x.Attr().Size; got != size {

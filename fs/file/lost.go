@@ -77,11 +77,10 @@ func (f *File) permit(ctx context.Context, c *commit) (store.Permit, error) {
 // lockmgr.ErrUnavailable. f.op is held.
 func (f *File) relock(ctx context.Context, old *hold) error {
 	hold, err := f.t.leases.acquire(ctx, f.key, relockWait)
-	var held *lockmgr.HeldError
-	switch {
-	case errors.As(err, &held):
+	if _, held := errors.AsType[*lockmgr.HeldError](err); held {
 		return fmt.Errorf("%w: %w", errOtherHolder, err)
-	case err != nil:
+	}
+	if err != nil {
 		return err
 	}
 	info, err := f.t.current(ctx, f.key)

@@ -44,7 +44,7 @@ func TestLostLeaseBaseChanged(t *testing.T) {
 		h.b.put("a", "theirs")
 		h.locks.lose("a")
 		synctest.Wait()
-		if _, err := x.Write(context.Background(), []byte("more"), 0); !errors.Is(err, ErrStale) {
+		if _, err := x.Write([]byte("more"), 0); !errors.Is(err, ErrStale) {
 			t.Errorf("write: %v", err)
 		}
 		if err := h.close(x); !errors.Is(err, ErrConflicted) {

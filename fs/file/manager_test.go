@@ -65,7 +65,7 @@ func (h *host) add(key string) error {
 		return err
 	}
 	text := strconv.Itoa(n + 1)
-	if _, err := x.Write(ctx, []byte(text), 0); err != nil {
+	if _, err := x.Write([]byte(text), 0); err != nil {
 		return err
 	}
 	return x.Flush(ctx, caller)

@@ -229,7 +229,7 @@ func (m *model) write(x *modelHandle) {
 	f, text := x.file, m.text()
 	off := int64(m.r.IntN(30))
 	m.logf("write %s %s at %d (%s)", f.key, text, off, x.how)
-	n, err := x.Write(context.Background(), []byte(text), off)
+	n, err := x.Write([]byte(text), off)
 	if f.state == Conflicted {
 		if !errors.Is(err, ErrConflicted) {
 			m.t.Fatalf("write after a conflict: %v", err)

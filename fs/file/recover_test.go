@@ -285,7 +285,7 @@ func TestNothingAcceptedAfterShutdown(t *testing.T) {
 		if left, err := h.Shutdown(context.Background()); err != nil || len(left) != 0 {
 			t.Fatalf("left %+v, %v", left, err)
 		}
-		if n, err := x.Write(context.Background(), []byte("late"), 0); !errors.Is(err, ErrClosed) {
+		if n, err := x.Write([]byte("late"), 0); !errors.Is(err, ErrClosed) {
 			t.Errorf("a write after the shutdown: %d, %v", n, err)
 		}
 		size := int64(1)

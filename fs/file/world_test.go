@@ -136,7 +136,7 @@ func (h *host) tryOpen(key, how string) (*Handle, error) {
 
 func (h *host) write(x *Handle, text string, off int64) {
 	h.t.Helper()
-	if n, err := x.Write(context.Background(), []byte(text), off); n != len(text) || err != nil {
+	if n, err := x.Write([]byte(text), off); n != len(text) || err != nil {
 		h.t.Fatalf("write: %d, %v", n, err)
 	}
 	h.check()

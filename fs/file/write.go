@@ -1,7 +1,6 @@
 package file
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -12,13 +11,13 @@ import (
 // host knows it, since the kernel's idea of the size may be old. It fails with ErrNoSpace
 // before anything was accepted, and with ErrStale or a *ConflictError once the file under
 // the name is known to be another one.
-func (h *Handle) Write(ctx context.Context, p []byte, off int64) (int, error) {
+func (h *Handle) Write(p []byte, off int64) (int, error) {
 	return h.accept(p, off, h.append)
 }
 
 // WriteBack accepts p at off, also on a handle opened to append: a page of a mapping of the
 // file, which the kernel sends through any handle that may write.
-func (h *Handle) WriteBack(ctx context.Context, p []byte, off int64) (int, error) {
+func (h *Handle) WriteBack(p []byte, off int64) (int, error) {
 	return h.accept(p, off, false)
 }
 
