@@ -211,11 +211,11 @@ func (a *acquisition) abandon() {
 		return
 	}
 	a.loose = false
-	m, name, nonce := a.m, a.name, a.nonce
+	m, key, nonce := a.m, a.slot.key, a.nonce
 	m.more()
 	m.behind(func() {
 		defer m.done()
-		m.remove(m.life, name, nonce, func(error) {})
+		m.remove(m.life, key, nonce, func(error) {})
 	})
 }
 

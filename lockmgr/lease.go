@@ -50,7 +50,7 @@ func (l *Lease) Release() {
 	m := l.m
 	m.behind(func() {
 		defer m.done()
-		m.remove(m.life, m.name(l.key), l.nonce, func(err error) {
+		m.remove(m.life, l.key, l.nonce, func(err error) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			if l.slot.lease == l {
@@ -68,16 +68,16 @@ func (l *Lease) Release() {
 // want closes Wanted.
 func (l *Lease) want() { l.wantedOnce.Do(func() { close(l.wanted) }) }
 
-// remove deletes a lock by its nonce until that was answered or the manager's life ends. Each
-// try that was not answered is told to failed.
-func (m *Manager) remove(ctx context.Context, name, nonce string, failed func(error)) {
+// remove deletes the lock of a key by its nonce until that was answered or ctx ends. Each try
+// that was not answered is told to failed.
+func (m *Manager) remove(ctx context.Context, key, nonce string, failed func(error)) {
 	b := backoff{next: 50 * time.Millisecond, limit: max(time.Second, m.cfg.Beat)}
 	warned := false
 	for {
 		var err error
 		select {
 		case m.wire <- struct{}{}:
-			err = m.attempt(ctx, func(ctx context.Context) error { return m.table.ReleaseLock(ctx, name, nonce) })
+			err = m.attempt(ctx, func(ctx context.Context) error { return m.table.ReleaseLock(ctx, m.name(key), nonce) })
 			<-m.wire
 		case <-ctx.Done():
 			return
@@ -88,7 +88,7 @@ func (m *Manager) remove(ctx context.Context, name, nonce string, failed func(er
 		failed(err)
 		if final(err) && !warned {
 			warned = true
-			m.log.Error("lock cannot be released", "lock", name, "err", err)
+			m.log.Error("lock cannot be released", "key", key, "err", err)
 		}
 		if !sleep(ctx, nil, b.pause()) {
 			return
