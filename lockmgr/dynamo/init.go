@@ -2,10 +2,8 @@ package dynamo
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -54,41 +52,25 @@ func readConfig(it item) (lockmgr.Config, error) {
 
 // Init implements lockmgr.Table.
 func (t *Table) Init(ctx context.Context, wish lockmgr.Config) (lockmgr.Config, bool, error) {
-	wish.Schema = lockmgr.Schema
-	if wish.ID == "" {
-		wish.ID = rand.Text()
-	}
-	if err := wish.Validate(); err != nil {
-		return lockmgr.Config{}, false, err
-	}
-	have, err := t.ReadConfig(ctx)
-	if err == nil {
-		return have, false, have.Agree(wish)
-	}
-	if !errors.Is(err, lockmgr.ErrNoTable) {
-		return lockmgr.Config{}, false, err
-	}
+	return lockmgr.InitTable(ctx, wish, t.ReadConfig, t.writeConfig)
+}
+
+// writeConfig makes the table and its configuration, where they are not there.
+func (t *Table) writeConfig(ctx context.Context, c lockmgr.Config) error {
 	if err := t.create(ctx); err != nil {
-		return lockmgr.Config{}, false, err
+		return err
 	}
-	ms := func(d time.Duration) types.AttributeValue {
-		return &types.AttributeValueMemberN{Value: strconv.FormatInt(d.Milliseconds(), 10)}
-	}
+	ms := func(d time.Duration) types.AttributeValue { return num(d.Milliseconds()) }
 	t.requests.Add("init")
-	_, err = t.api.PutItem(ctx, &dynamodb.PutItemInput{
+	_, err := t.api.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName: &t.name, ConditionExpression: aws.String("attribute_not_exists(p)"),
-		Item: item{"p": str(configKey), "schema": num(int64(wish.Schema)), "id": str(wish.ID),
-			"beat_ms": ms(wish.Beat), "lease_ms": ms(wish.Lease), "delay_ms": ms(wish.Delay)},
+		Item: item{"p": str(configKey), "schema": num(int64(c.Schema)), "id": str(c.ID),
+			"beat_ms": ms(c.Beat), "lease_ms": ms(c.Lease), "delay_ms": ms(c.Delay)},
 	})
-	if err != nil && !conditionFailed(err) {
-		return lockmgr.Config{}, false, t.explain("init", err)
+	if conditionFailed(err) {
+		return nil
 	}
-	// Read back: another init may have been first, with other times.
-	have, err = t.ReadConfig(ctx)
-	if err != nil {
-		return lockmgr.Config{}, false, err
-	}
-	return have, have.ID == wish.ID, have.Agree(wish)
+	return t.explain("init", err)
 }
 
 // create makes the table, unless somebody else does, and waits until it can be used.

@@ -3,6 +3,7 @@ package dynamo
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -114,9 +115,7 @@ func (t *Table) StealLock(ctx context.Context, l lockmgr.Lock, seen string) (loc
 // write puts our name on a lock. Attributes that this version does not know stay.
 func (t *Table) write(ctx context.Context, verb string, l lockmgr.Lock, condition string, values item) (lockmgr.Lock, error) {
 	all := item{":sid": str(l.SID), ":nonce": str(l.Nonce), ":host": str(l.Host), ":since": str(l.Since.UTC().Format(time.RFC3339Nano))}
-	for k, v := range values {
-		all[k] = v
-	}
+	maps.Copy(all, values)
 	it, ok, err := t.update(ctx, t.api, change{
 		verb: verb, key: lockKey(l.Name), condition: condition,
 		update: "SET #sid = :sid, #nonce = :nonce, #host = :host, #since = :since",

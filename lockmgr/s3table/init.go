@@ -2,7 +2,6 @@ package s3table
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -47,34 +46,20 @@ func (t *Table) ReadConfig(ctx context.Context) (lockmgr.Config, error) {
 
 // Init implements lockmgr.Table.
 func (t *Table) Init(ctx context.Context, wish lockmgr.Config) (lockmgr.Config, bool, error) {
-	wish.Schema = lockmgr.Schema
-	if wish.ID == "" {
-		wish.ID = rand.Text()
-	}
-	if err := wish.Validate(); err != nil {
-		return lockmgr.Config{}, false, err
-	}
-	have, err := t.ReadConfig(ctx)
-	if err == nil {
-		return have, false, have.Agree(wish)
-	}
-	if !errors.Is(err, lockmgr.ErrNoTable) {
-		return lockmgr.Config{}, false, err
-	}
+	return lockmgr.InitTable(ctx, wish, t.ReadConfig, t.writeConfig)
+}
+
+// writeConfig makes the bucket and the configuration, where they are not there.
+func (t *Table) writeConfig(ctx context.Context, c lockmgr.Config) error {
 	if err := t.create(ctx); err != nil {
-		return lockmgr.Config{}, false, err
+		return err
 	}
-	_, err = t.put(ctx, t.api, "init", configKey, "", table{Schema: wish.Schema, ID: wish.ID,
-		BeatMS: wish.Beat.Milliseconds(), LeaseMS: wish.Lease.Milliseconds(), DelayMS: wish.Delay.Milliseconds()})
-	if err != nil && !errors.Is(err, errChanged) {
-		return lockmgr.Config{}, false, err
+	_, err := t.put(ctx, t.api, "init", configKey, "", table{Schema: c.Schema, ID: c.ID,
+		BeatMS: c.Beat.Milliseconds(), LeaseMS: c.Lease.Milliseconds(), DelayMS: c.Delay.Milliseconds()})
+	if errors.Is(err, errChanged) {
+		return nil
 	}
-	// Read back: another init may have been first, with other times.
-	have, err = t.ReadConfig(ctx)
-	if err != nil {
-		return lockmgr.Config{}, false, err
-	}
-	return have, have.ID == wish.ID, have.Agree(wish)
+	return err
 }
 
 // create makes the bucket, unless it is there, and refuses one that keeps versions: every
