@@ -31,7 +31,7 @@ func TestUmountWaits(t *testing.T) {
 	e := suite.New(t)
 	b := e.Bucket(harness.OnDynamoDB, harness.Mortal)
 	p := b.Proxy()
-	h := b.Through(p.URL).Mount("one", "--flush-timeout", "4s").Expect("flush|commit|SlowDown|f")
+	h := b.Through(p.URL).Mount("one", "--flush-timeout", "4s").Expect("kept in the spool|saving a file goes on")
 	f := newFiles(e)
 	closing := closeWithHeldUpload(e, h, p, f)
 	if _, err := f.within(time.Minute, closing); err != unix.EIO {
@@ -61,7 +61,7 @@ func TestPlainUmountFinishesBehind(t *testing.T) {
 	e := suite.New(t)
 	b := e.Bucket(harness.OnDynamoDB, harness.Mortal)
 	p := b.Proxy()
-	h := b.Through(p.URL).Mount("one", "--flush-timeout", "4s").Expect("flush|commit|SlowDown|f")
+	h := b.Through(p.URL).Mount("one", "--flush-timeout", "4s").Expect("kept in the spool|saving a file goes on")
 	f := newFiles(e)
 	if _, err := f.within(time.Minute, closeWithHeldUpload(e, h, p, f)); err != unix.EIO {
 		t.Errorf("close: %v, want EIO when its time is up", err)
@@ -137,7 +137,7 @@ func TestTermCleanAndTwice(t *testing.T) {
 	e := suite.New(t)
 	b := e.Bucket(harness.OnDynamoDB, harness.Mortal)
 	p := b.Proxy()
-	h := b.Through(p.URL).Mount("one", "--flush-timeout", "60s").Expect("flush|commit|SlowDown|signal|spool|recover|f")
+	h := b.Through(p.URL).Mount("one", "--flush-timeout", "60s").Expect("flush|commit|SlowDown|signal|spool|recover")
 	f := newFiles(e)
 	f.mustPut(h.Path("g"), "1\n")
 	h.Signal(unix.SIGTERM)
