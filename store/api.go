@@ -232,9 +232,9 @@ type Version struct {
 // A VersionPage is one page of versions and delete markers in the exact order of the
 // server's answer.
 type VersionPage struct {
-	Versions                 []Version
-	Prefixes                 []string
-	NextKey, NextVersionMark string // "" on the last page
+	Versions             []Version
+	Prefixes             []string
+	NextKey, NextVersion string // "" on the last page
 }
 
 // A Source is the version that a copy reads.

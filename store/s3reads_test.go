@@ -176,7 +176,7 @@ func TestS3ListVersionsKeepsTheOrder(t *testing.T) {
 	info := func(id, etag string, size int64, class string) Info {
 		return Info{Key: "k\x01 x", VersionID: id, ETag: etag, Size: size, LastModified: at, Props: Props{StorageClass: class}}
 	}
-	want := VersionPage{NextKey: "k\x01 x", NextVersionMark: "v1", Prefixes: []string{"k/d/"}, Versions: []Version{
+	want := VersionPage{NextKey: "k\x01 x", NextVersion: "v1", Prefixes: []string{"k/d/"}, Versions: []Version{
 		{Info: info("v5", "", 0, ""), Latest: true, Deleted: true},
 		{Info: info("v4", "e4", 4, "")},
 		{Info: info("v3", "", 0, ""), Deleted: true},

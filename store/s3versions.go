@@ -90,7 +90,7 @@ func (list *versionsXML) page() (page VersionPage, err error) {
 		if page.NextKey == "" {
 			return VersionPage{}, fmt.Errorf("it is cut and does not say where")
 		}
-		page.NextVersionMark = list.NextVersionIdMarker
+		page.NextVersion = list.NextVersionIdMarker
 	}
 	return page, nil
 }

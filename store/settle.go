@@ -119,7 +119,7 @@ pages:
 		if page.NextKey == "" {
 			break
 		}
-		o.KeyMarker, o.VersionMarker = page.NextKey, page.NextVersionMark
+		o.KeyMarker, o.VersionMarker = page.NextKey, page.NextVersion
 	}
 	slices.Reverse(ids)
 	return ids, nil

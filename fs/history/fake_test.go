@@ -79,12 +79,12 @@ func (b *bucket) ListVersions(_ context.Context, o store.VersionOptions) (p stor
 		}
 		if prefix != "" {
 			p.Prefixes = append(p.Prefixes, prefix)
-			p.NextKey, p.NextVersionMark = prefix, ""
+			p.NextKey, p.NextVersion = prefix, ""
 		} else {
 			p.Versions = append(p.Versions, v)
-			p.NextKey, p.NextVersionMark = key, v.Info.VersionID
+			p.NextKey, p.NextVersion = key, v.Info.VersionID
 		}
 	}
-	p.NextKey, p.NextVersionMark = "", ""
+	p.NextKey, p.NextVersion = "", ""
 	return p, nil
 }

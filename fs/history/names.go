@@ -72,6 +72,6 @@ func (h *History) pages(ctx context.Context, o store.VersionOptions, use func(st
 		if !use(page) || page.NextKey == "" {
 			return nil
 		}
-		o.KeyMarker, o.VersionMarker = page.NextKey, page.NextVersionMark
+		o.KeyMarker, o.VersionMarker = page.NextKey, page.NextVersion
 	}
 }

@@ -101,7 +101,7 @@ func (b *Bucket) ListVersions(ctx context.Context, o store.VersionOptions) (stor
 			n++
 			return false
 		}
-		page.NextKey, page.NextVersionMark = shown, mark
+		page.NextKey, page.NextVersion = shown, mark
 		return true
 	}
 	for _, key := range b.keys(o.Prefix, "") {

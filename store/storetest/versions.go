@@ -25,7 +25,7 @@ func (e *env) allVersions(o store.VersionOptions) (versions []store.Version, pre
 		if o.Max > 0 && n != o.Max {
 			e.Fatalf("a page of %d entries that is not the last, %d were asked for", n, o.Max)
 		}
-		o.KeyMarker, o.VersionMarker = page.NextKey, page.NextVersionMark
+		o.KeyMarker, o.VersionMarker = page.NextKey, page.NextVersion
 	}
 }
 
@@ -155,7 +155,7 @@ func testVersionPages(e *env) {
 		first, err := e.ListVersions(ctx, store.VersionOptions{Prefix: e.prefix, Max: 2})
 		e.must(err)
 		e.put(e.key("a"), "newest", store.Condition{})
-		rest, _ := e.allVersions(store.VersionOptions{Prefix: e.prefix, KeyMarker: first.NextKey, VersionMarker: first.NextVersionMark})
+		rest, _ := e.allVersions(store.VersionOptions{Prefix: e.prefix, KeyMarker: first.NextKey, VersionMarker: first.NextVersion})
 		if !reflect.DeepEqual(rest, whole[2:]) {
 			e.Errorf("the rest: %q, want %q", e.lines(rest), e.lines(whole[2:]))
 		}
