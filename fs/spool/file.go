@@ -206,7 +206,7 @@ func (f *File) Drop() error {
 	f.s.unreserve(n)
 	// Even if it could not be recorded: a journal that ends in an answer is dropped too.
 	if rerr := f.remove(); rerr != nil {
-		return fmt.Errorf("removing a spool file: %w", rerr)
+		return fmt.Errorf("removing the spool file of %q: %w", f.header.Key, rerr)
 	}
 	return err
 }

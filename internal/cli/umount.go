@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/internal/statedir"
 )
 
@@ -82,7 +83,7 @@ func umount(ctx context.Context, arg, stateDir string, std Stdio) error {
 func awaitEnd(ctx context.Context, end *statedir.Waiter, s *statedir.Session, std Stdio) error {
 	left, err := end.Wait(ctx, progressInterval, func() {
 		what := "finish"
-		if files, bytes := spoolUse(end.Spool()); files > 0 {
+		if files, bytes := spool.Usage(end.Spool()); files > 0 {
 			what = fmt.Sprintf("save %s in %d spool files", humanSize(bytes), files)
 		}
 		fmt.Fprintf(std.Err, "latchfs: waiting for pid %d to %s\n", s.Mount.PID, what)

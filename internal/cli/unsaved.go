@@ -2,30 +2,10 @@ package cli
 
 import (
 	"fmt"
-	"io/fs"
 	"path/filepath"
-	"strings"
 
 	"github.com/latchfs/latchfs/fs/spool"
 )
-
-// spoolUse counts the files in a spool and the disk space they take. Its owner may be
-// at work in it: what vanishes meanwhile does not count.
-func spoolUse(dir string) (files int, bytes int64) {
-	filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-		case e.IsDir() && strings.HasPrefix(e.Name(), "f-"):
-			files++
-		case e.Type().IsRegular():
-			if i, err := e.Info(); err == nil {
-				bytes += i.Size()
-			}
-		}
-		return nil
-	})
-	return files, bytes
-}
 
 // unsavedFiles names what is left in the spool of a session whose lock we hold.
 func unsavedFiles(dir string) ([]string, error) {
