@@ -37,7 +37,7 @@ type Stdio struct {
 // code. Every error is one line on std.Err that says what is wrong and what to do.
 func Run(ctx context.Context, args []string, std Stdio) int {
 	err := newApp(args, std).RunContext(ctx, args)
-	if said := new(reportedError); err != nil && !errors.As(err, &said) {
+	if _, said := errors.AsType[*reportedError](err); err != nil && !said {
 		fmt.Fprintln(std.Err, "latchfs: "+oneLine(err))
 	}
 	return exitCode(err)

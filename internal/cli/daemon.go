@@ -70,9 +70,9 @@ func startBackground(ctx context.Context, args []string, std Stdio) error {
 
 // childError turns the end of a child that reported its error itself into ours.
 func childError(err error) error {
-	var exit *exec.ExitError
+	exit, exited := errors.AsType[*exec.ExitError](err)
 	switch {
-	case errors.As(err, &exit) && exit.Exited():
+	case exited && exit.Exited():
 		return &reportedError{exit.ExitCode()}
 	case err == nil:
 		return errors.New("the background process ended without mounting: run it with -f to see why")

@@ -21,17 +21,16 @@ type unsavedError struct{ text string }
 func (e *unsavedError) Error() string { return e.text }
 
 func exitCode(err error) int {
-	var usage *usageError
-	var unsaved *unsavedError
-	var reported *reportedError
-	switch {
-	case err == nil:
+	if err == nil {
 		return ExitOK
-	case errors.As(err, &usage):
+	}
+	if _, ok := errors.AsType[*usageError](err); ok {
 		return ExitUsage
-	case errors.As(err, &unsaved):
+	}
+	if _, ok := errors.AsType[*unsavedError](err); ok {
 		return ExitUnsaved
-	case errors.As(err, &reported):
+	}
+	if reported, ok := errors.AsType[*reportedError](err); ok {
 		return reported.code
 	}
 	return ExitFailed

@@ -100,9 +100,11 @@ func resolveExisting(path string) string {
 // fuseConf is where root lets other users pass allow_other (mount.fuse3(8)).
 const fuseConf = "/etc/fuse.conf"
 
+// docker is what a container lacks that may not mount.
+const docker = "in docker add --device /dev/fuse --cap-add SYS_ADMIN (and on Ubuntu and Debian hosts --security-opt apparmor=unconfined)"
+
 // checkFUSE says in one line why this process cannot mount FUSE file systems.
 func checkFUSE(allowOther bool) error {
-	const docker = "in docker add --device /dev/fuse --cap-add SYS_ADMIN (and on Ubuntu and Debian hosts --security-opt apparmor=unconfined)"
 	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -144,9 +146,8 @@ func allowsOther(path string) bool {
 
 // explainMount adds what to do to a failure of mount(2) or fusermount3.
 func explainMount(err error, o mountOptions) error {
-	switch {
-	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return fmt.Errorf("mounting at %s is not permitted (%w): in docker add --device /dev/fuse --cap-add SYS_ADMIN (and on Ubuntu and Debian hosts --security-opt apparmor=unconfined)", o.Mountpoint, err)
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		return fmt.Errorf("mounting at %s is not permitted (%w): %s", o.Mountpoint, err, docker)
 	}
 	return fmt.Errorf("mounting at %s: %w", o.Mountpoint, err)
 }
