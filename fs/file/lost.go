@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/latchfs/latchfs/lockmgr"
@@ -134,25 +133,13 @@ func (f *File) watch(hold *hold) {
 // singleAttempt is a permit that ends with the first attempt whose outcome is unknown.
 // Attempts that were surely not sent may be repeated.
 func (c *commit) singleAttempt() store.Permit {
-	p := &oneAttempt{Permit: store.Unleased("the lock table is out of reach")}
+	p := &revocable{Permit: store.Unleased("the lock table is out of reach"), why: "the only attempt without a lease was made"}
 	told := c.write.Unanswered
 	c.write.Unanswered = func(err error) {
-		p.used.Store(true)
+		p.revoked.Store(true)
 		told(err)
 	}
 	return p
-}
-
-type oneAttempt struct {
-	store.Permit
-	used atomic.Bool
-}
-
-func (p *oneAttempt) Check() error {
-	if p.used.Load() {
-		return fmt.Errorf("%w: the only attempt without a lease was made", store.ErrNotPermitted)
-	}
-	return p.Permit.Check()
 }
 
 // pause waits for d, for c or for the end of ctx, which is its error.

@@ -36,7 +36,7 @@ type waiter struct {
 // error, nothing is sent any more, and the rest goes on behind with the leases held. They
 // are kept for good if the table ends before the outcome is known.
 func (t *Table) settle(keys []string, permit store.Permit, run mutation, release func(keep bool)) error {
-	p := &revocable{Permit: permit}
+	p := &revocable{Permit: permit, why: "nobody waits for it any more"}
 	unknown := make(chan struct{})
 	var once sync.Once
 	done := make(chan error, 1)
@@ -125,12 +125,14 @@ func (t *Table) unknown(keys []string) {
 // revocable is a permit that its owner can end.
 type revocable struct {
 	store.Permit
+	why     string // it was ended
 	revoked atomic.Bool
 }
 
+// Check is that of the permit until it was ended.
 func (p *revocable) Check() error {
 	if p.revoked.Load() {
-		return fmt.Errorf("%w: nobody waits for it any more", store.ErrNotPermitted)
+		return fmt.Errorf("%w: %s", store.ErrNotPermitted, p.why)
 	}
 	return p.Permit.Check()
 }
@@ -138,6 +140,7 @@ func (p *revocable) Check() error {
 // both is the permit of what needs two leases.
 type both [2]store.Permit
 
+// Check fails if that of either does.
 func (b both) Check() error {
 	for _, p := range b {
 		if err := p.Check(); err != nil {
