@@ -33,12 +33,9 @@ var _ API = (*s3Bucket)(nil)
 // DialS3 prepares access to a bucket; nothing is sent to it. It fails if the SDK's
 // configuration cannot be read.
 func DialS3(ctx context.Context, c S3Config) (API, error) {
-	cfg, err := awsclient.Config(ctx, awsclient.Access{Region: c.Region, Profile: c.Profile, AccessKey: c.AccessKey, SecretKey: c.SecretKey})
+	cfg, err := awsclient.Signing(ctx, awsclient.Access{Region: c.Region, Profile: c.Profile, AccessKey: c.AccessKey, SecretKey: c.SecretKey})
 	if err != nil {
 		return nil, err
-	}
-	if cfg.Region == "" {
-		cfg.Region = awsclient.DefaultRegion
 	}
 	b := &s3Bucket{name: c.Bucket, region: cfg.Region, credentials: s3Credentials{cfg.Credentials}}
 	client := func() *s3.Client {

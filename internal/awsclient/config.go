@@ -43,3 +43,13 @@ func Config(ctx context.Context, a Access) (aws.Config, error) {
 	}
 	return cfg, nil
 }
+
+// Signing is Config for a client, which needs a region to sign requests: DefaultRegion
+// where none is known.
+func Signing(ctx context.Context, a Access) (aws.Config, error) {
+	cfg, err := Config(ctx, a)
+	if cfg.Region == "" {
+		cfg.Region = DefaultRegion
+	}
+	return cfg, err
+}

@@ -65,12 +65,9 @@ var _ lockmgr.Table = (*Table)(nil)
 
 // Open prepares access to the table; nothing is sent.
 func Open(ctx context.Context, c Config) (*Table, error) {
-	cfg, err := awsclient.Config(ctx, awsclient.Access{Region: c.Region, Profile: c.Profile, AccessKey: c.AccessKey, SecretKey: c.SecretKey})
+	cfg, err := awsclient.Signing(ctx, awsclient.Access{Region: c.Region, Profile: c.Profile, AccessKey: c.AccessKey, SecretKey: c.SecretKey})
 	if err != nil {
 		return nil, err
-	}
-	if cfg.Region == "" {
-		cfg.Region = awsclient.DefaultRegion
 	}
 	client := func() *s3.Client {
 		return s3.NewFromConfig(cfg, func(o *s3.Options) {
