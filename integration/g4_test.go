@@ -62,7 +62,7 @@ func TestG4WaitingEnds(t *testing.T) {
 	e := suite.New(t)
 	b := e.Bucket(harness.OnDynamoDB, harness.Patient)
 	one := b.Mount("one")
-	two := b.Mount("two", "--lock-timeout", "3s").Expect("locked by|lock")
+	two := b.Mount("two", "--lock-timeout", "5s").Expect("locked by|lock")
 	holder := newFiles(e)
 	holder.mustPut(one.Path("f"), "0\n")
 	holder.mustPut(one.Path("g"), "0\n")
@@ -78,7 +78,7 @@ func TestG4WaitingEnds(t *testing.T) {
 		min, max time.Duration
 	}{
 		{"O_NONBLOCK", fileCall{Op: "open", Path: two.Path("f"), Flags: unix.O_RDWR | unix.O_NONBLOCK}, unix.EWOULDBLOCK, 0, 2 * time.Second},
-		{"lock timeout", fileCall{Op: "open", Path: two.Path("f"), Flags: unix.O_RDWR}, unix.EBUSY, 3 * time.Second, 3 * time.Second},
+		{"lock timeout", fileCall{Op: "open", Path: two.Path("f"), Flags: unix.O_RDWR}, unix.EBUSY, 5 * time.Second, 5 * time.Second},
 		{"unlink", fileCall{Op: "unlink", Path: two.Path("f")}, unix.EBUSY, 0, time.Second},
 		{"rename away", fileCall{Op: "rename", Path: two.Path("f"), To: two.Path("h")}, unix.EBUSY, 0, time.Second},
 		{"rename over", fileCall{Op: "rename", Path: two.Path("g"), To: two.Path("f")}, unix.EBUSY, 0, time.Second},
