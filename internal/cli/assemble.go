@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -185,10 +186,9 @@ func (m *mount) attach(ctx context.Context) (err error) {
 	if m.server, err = lfs.Mount(m.o.Mountpoint, m.front); err != nil {
 		return explainMount(err, m.o)
 	}
-	m.onAbandon(func() { detach(m.o.Mountpoint) })
 	at, ok, err := mountAt(m.o.Mountpoint)
 	if err != nil {
-		return err
+		return errors.Join(err, detach(m.o.Mountpoint))
 	}
 	if !ok {
 		return fmt.Errorf("mounted at %s, but it is gone again", m.o.Mountpoint)

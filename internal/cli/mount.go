@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
+	"time"
 
 	lfs "github.com/latchfs/latchfs/fs"
 	"github.com/latchfs/latchfs/fs/file"
@@ -51,7 +53,7 @@ func newMount(ctx context.Context, o mountOptions, log *slog.Logger) (_ *mount, 
 	m := &mount{o: o, log: log}
 	defer func() {
 		if err != nil {
-			m.abandon()
+			err = errors.Join(err, m.abandon())
 		}
 	}()
 	if m.host, err = os.Hostname(); err != nil {
@@ -65,13 +67,21 @@ func newMount(ctx context.Context, o mountOptions, log *slog.Logger) (_ *mount, 
 	return m, nil
 }
 
-// abandon undoes what newMount did. No file was opened through the mount yet.
-func (m *mount) abandon() {
+// abandon undoes what newMount did. From the moment that the kernel has the mount programs
+// may write to it, whatever it has come to here: then it ends as by a signal.
+func (m *mount) abandon() error {
+	if m.server != nil {
+		saving, expire := context.WithCancel(context.Background())
+		defer expire()
+		defer time.AfterFunc(m.o.FlushTimeout, expire).Stop()
+		return m.finish(saving)
+	}
 	for len(m.undo) > 0 {
 		last := len(m.undo) - 1
 		m.undo[last]()
 		m.undo = m.undo[:last]
 	}
+	return nil
 }
 
 func (m *mount) onAbandon(f func()) { m.undo = append(m.undo, f) }

@@ -56,8 +56,7 @@ func runMount(ctx context.Context, o mountOptions, ready *readiness, std Stdio) 
 	}
 	f, err := openLog(o.StateDir)
 	if err != nil {
-		m.abandon()
-		return err
+		return errors.Join(err, m.abandon())
 	}
 	out.release(f)
 	// The directory that the command was given in must not stay busy.
@@ -66,16 +65,16 @@ func runMount(ctx context.Context, o mountOptions, ready *readiness, std Stdio) 
 	}
 	if err := ready.mounted(); err != nil {
 		log.Error("the command that asked for the mount is gone, unmounting", "err", err)
-		m.abandon()
-		return err
+		return errors.Join(err, m.abandon())
 	}
 	return m.serve(signals)
 }
 
 var errInterrupted = errors.New("interrupted before it was mounted")
 
-// untilSignal runs start under a context that the first signal ends.
-func untilSignal(ctx context.Context, signals <-chan os.Signal, start func(context.Context) (*mount, error)) (*mount, error) {
+// untilSignal runs start under a context that the first signal ends. If it is mounted all the
+// same, the signal is for whoever serves the mount: a program may have written to it.
+func untilSignal(ctx context.Context, signals chan os.Signal, start func(context.Context) (*mount, error)) (*mount, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	type result struct {
@@ -90,12 +89,19 @@ func untilSignal(ctx context.Context, signals <-chan os.Signal, start func(conte
 	select {
 	case r := <-done:
 		return r.m, r.err
-	case <-signals:
+	case s := <-signals:
 		cancel(errInterrupted)
+		r := <-done
+		if _, unsaved := errors.AsType[*unsavedError](r.err); unsaved {
+			return nil, r.err
+		}
+		if r.err != nil {
+			return nil, errInterrupted
+		}
+		select {
+		case signals <- s:
+		default: // there are more already
+		}
+		return r.m, nil
 	}
-	r := <-done
-	if r.err == nil {
-		r.m.abandon() // mounted just then
-	}
-	return nil, errInterrupted
 }
