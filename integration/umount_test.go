@@ -1,9 +1,11 @@
 package integration
 
 import (
+	"errors"
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -201,5 +203,67 @@ func TestDeadMountIsCleared(t *testing.T) {
 	h.Umount()
 	if h.Mounted() {
 		t.Error("the dead mount is still below")
+	}
+}
+
+// An unmount that comes when a recovery has saved everything and is about to say so waits
+// for that: nothing of the dead session is left.
+func TestUmountDuringRecovery(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnS3, harness.Mortal)
+	p := b.Proxy()
+	h := b.Through(p.URL).Mount("one").Expect("recover")
+	f := newFiles(e)
+	fd := f.mustOpen(h.Path("f"), unix.O_WRONLY|unix.O_CREAT)
+	f.mustWrite(fd, 0, "unsaved\n")
+	h.Kill()
+	sessions := map[string]bool{}
+	for _, r := range p.Seen(func(r harness.Request) bool {
+		return r.Method == http.MethodPut && strings.Contains(r.Path, "/v1/session/")
+	}) {
+		sessions[r.Path] = true
+	}
+	if len(sessions) != 1 {
+		t.Fatalf("the dead mount had the sessions %v", sessions)
+	}
+	// Of the dead session's record one write says that it is dead, the last that it is closed:
+	// that one's answer, and all later ones, are held up.
+	var writes atomic.Int32
+	closing, release := make(chan struct{}), make(chan struct{})
+	p.Alter(func(r *http.Response) {
+		if !sessions[r.Request.URL.Path] {
+			return
+		}
+		if r.Request.Method == http.MethodPut && writes.Add(1) == 2 {
+			close(closing)
+		}
+		if writes.Load() >= 2 {
+			<-release
+		}
+	})
+	h.StartMount()
+	select {
+	case <-closing:
+	case <-time.After(30 * time.Second):
+		t.Fatal("the dead session was not closed")
+	}
+	h.WaitMounted() // it does not wait for this recovery
+	umount := e.Start(h.Command("umount", "--state-dir", h.StateDir, h.Mountpoint))
+	e.Eventually(10*time.Second, func() error {
+		if h.Mounted() {
+			return errors.New("still mounted")
+		}
+		return nil
+	})
+	close(release)
+	if o := umount.Wait(30 * time.Second); o.Code != 0 {
+		t.Errorf("umount: exit code %d\n%s%s", o.Code, o.Out, o.Err)
+	}
+	if o := h.WaitEnd(10 * time.Second); o.Code != 0 {
+		t.Errorf("the mount ended with exit code %d", o.Code)
+	}
+	if got := b.KeysBelow("f.recovered-one-"); len(got) != 1 {
+		t.Errorf("recovered files: %q", got)
 	}
 }

@@ -125,7 +125,10 @@ func (m *mount) recoverOne(ctx context.Context, r *recovery, dead *statedir.Dir)
 	if err != nil {
 		return fmt.Errorf("saving what it left: %w", err)
 	}
-	if err := m.locks.Bury(ctx, was.SIDs); err != nil {
+	// All is saved: an unmount that comes now waits for the last word, so that nothing is left.
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	if err := m.locks.Bury(last, was.SIDs); err != nil {
 		return fmt.Errorf("closing its lock session: %w", err)
 	}
 	if len(left) > 0 {
