@@ -175,11 +175,7 @@ func (h *history) operations() (ops []porcupine.Operation) {
 // gets a key before the delay is over, the history of each key is that of a lock with
 // session death, and when the network heals nothing stays behind.
 func TestRandomFaults(t *testing.T) {
-	seeds := uint64(15)
-	if testing.Short() {
-		seeds = 5
-	}
-	for seed := range seeds {
+	for seed := range uint64(15) {
 		synctest.Test(t, func(t *testing.T) { randomFaults(t, seed) })
 		if t.Failed() {
 			return

@@ -302,9 +302,6 @@ func TestModel(t *testing.T) {
 		{name: "L7 the design, with a death", uses: [2]int{1, 1}, nonces: 3, kills: 1},
 	} {
 		t.Run(v.name, func(t *testing.T) {
-			if testing.Short() && v.kills > 0 {
-				t.Skip("visits 400,000 states")
-			}
 			found, states := explore(v)
 			t.Logf("%d states", states)
 			for f, way := range found {

@@ -291,11 +291,7 @@ func (m *model) list(tr *Tree, dir string) string {
 // We and others change the same few names, while they are looked up and listed; requests
 // take their time, and so do the answers to our own.
 func TestAgainstModel(t *testing.T) {
-	seeds := uint64(100)
-	if testing.Short() {
-		seeds = 15
-	}
-	for seed := range seeds {
+	for seed := range uint64(100) {
 		synctest.Test(t, func(t *testing.T) { runModel(t, seed) })
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
