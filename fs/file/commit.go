@@ -113,7 +113,7 @@ func (f *File) send(ctx context.Context, c *commit) (store.Info, error) {
 		if err != nil {
 			return store.Info{}, err
 		}
-		if err := c.local.Attempt(c.write.ID); err != nil {
+		if err := c.local.Attempt(c.write.ID, c.single); err != nil {
 			return store.Info{}, err
 		}
 		var info store.Info

@@ -47,10 +47,8 @@ func (r *Recovery) Run(ctx context.Context) (left []Left, err error) {
 	for _, f := range r.scan.Files {
 		if ferr := r.file(ctx, f); ferr != nil {
 			l := Left{Key: f.Key, Reason: ferr.Error(), Unanswered: errors.Is(ferr, store.ErrUnknownOutcome)}
-			if f.Tail != nil {
-				l.Bytes = f.Tail.Local()
-			} else if f.Sealed != nil {
-				l.Bytes = f.Sealed.Local()
+			if last := f.Last(); last != nil {
+				l.Bytes = last.Local()
 			}
 			left = append(left, l)
 			err = errors.Join(err, fmt.Errorf("recovering %q: %w", f.Key, ferr))
@@ -94,36 +92,39 @@ func (r *Recovery) file(ctx context.Context, f *spool.Found) error {
 		return f.Drop()
 	case f.Unlinked:
 		// The name was to be removed and was not; nobody asked for these bytes under it.
-		if err := r.keep(ctx, f, r.last(f)); err != nil {
-			return err
+		if last := f.Last(); last != nil {
+			if err := r.keep(ctx, f, *last); err != nil {
+				return err
+			}
 		}
 		return f.Drop()
 	}
-	base := f.Base
-	if f.Sealed != nil {
-		info, err := r.sealed(ctx, f)
+	for conflict := false; len(f.Seals) > 0; {
+		s := f.Seals[0]
+		if conflict { // what it follows is not under the name
+			if err := r.conflict(ctx, f, s); err != nil {
+				return err
+			}
+			f.Seals = f.Seals[1:]
+			continue
+		}
+		info, err := r.sealed(ctx, f, s)
 		if err != nil {
 			return err
 		}
-		if info != nil {
-			base = info.Base()
+		if info == nil {
+			conflict = true
+			f.Seals = f.Seals[1:]
+			continue
 		}
+		f.Landed(s.ID, info.Base())
 	}
 	if f.Tail != nil {
-		f.Base = base // the tail shows the new version where nothing was written
 		if err := r.keep(ctx, f, *f.Tail); err != nil {
 			return err
 		}
 	}
 	return f.Drop()
-}
-
-// last is the newest content that was found.
-func (r *Recovery) last(f *spool.Found) spool.Snapshot {
-	if f.Tail != nil {
-		return *f.Tail
-	}
-	return f.Sealed.Snapshot
 }
 
 // unlinked tells whether the file was about to be unlinked and its object is gone.
@@ -140,7 +141,7 @@ func (r *Recovery) unlinked(ctx context.Context, f *spool.Found) (bool, error) {
 
 // sealed commits a seal under its original base, unless it is in the bucket already. It
 // returns the version that it became, nil if it had to go into a conflict file.
-func (r *Recovery) sealed(ctx context.Context, f *spool.Found) (*store.Info, error) {
+func (r *Recovery) sealed(ctx context.Context, f *spool.Found, s *spool.FoundSeal) (*store.Info, error) {
 	name, err := r.t.reserve(ctx, f.Key)
 	if err != nil {
 		return nil, err
@@ -159,7 +160,6 @@ func (r *Recovery) sealed(ctx context.Context, f *spool.Found) (*store.Info, err
 		}
 		hold.release(0)
 	}()
-	s := f.Sealed
 	if s.Attempted {
 		// The lease told so already, unless the dead session had lost it: it may have made
 		// its single attempt.
@@ -175,15 +175,20 @@ func (r *Recovery) sealed(ctx context.Context, f *spool.Found) (*store.Info, err
 	case store.Landed:
 		return &settled.Current, nil
 	case store.Unchanged:
-		info, err := r.commit(ctx, hold, f)
+		info, err := r.commit(ctx, hold, f, s)
 		unanswered = errors.Is(err, store.ErrUnknownOutcome) && ctx.Err() != nil
 		if !errors.Is(err, store.ErrConflict) && !errors.Is(err, reader.ErrChanged) {
 			return info, err
 		}
 	}
+	return nil, r.conflict(ctx, f, s)
+}
+
+// conflict keeps a seal beside the file that somebody else changed.
+func (r *Recovery) conflict(ctx context.Context, f *spool.Found, s *spool.FoundSeal) error {
 	if s.Copy || s.Size() == 0 && s.Base.Absent() {
 		r.t.o.Log.Warn("a change was not recovered: somebody else changed the file", "key", f.Key)
-		return nil, nil
+		return nil
 	}
 	k := keeper{t: r.t, kind: "conflict", key: f.Key, ours: s.ID, base: s.Base, props: s.Props}
 	base := r.base(f)
@@ -192,7 +197,7 @@ func (r *Recovery) sealed(ctx context.Context, f *spool.Found) (*store.Info, err
 	if err == nil {
 		r.t.o.Log.Warn("a file was changed by somebody else; what was to be saved is kept beside it", "key", f.Key, "kept", info.Key)
 	}
-	return nil, err
+	return err
 }
 
 // reserve takes the op slot of a key that no process here has open for write: a commit
@@ -226,8 +231,7 @@ func (t *Table) reserve(ctx context.Context, key string) (*File, error) {
 }
 
 // commit sends a seal as the dead session would have.
-func (r *Recovery) commit(ctx context.Context, hold *hold, f *spool.Found) (*store.Info, error) {
-	s := f.Sealed
+func (r *Recovery) commit(ctx context.Context, hold *hold, f *spool.Found, s *spool.FoundSeal) (*store.Info, error) {
 	w := store.Write{Key: f.Key, ID: s.ID, Base: s.Base, Props: s.Props}
 	var info store.Info
 	// This attempt is ours, and whoever recovers us has to know of it.

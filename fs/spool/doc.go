@@ -4,12 +4,26 @@
 //
 // # Layout
 //
-//	DIR/format        the format number; another one is refused
-//	DIR/ops           journal of mutations without data (delete, marker, copy)
+//	DIR/format        the format number; one that is not known is refused
+//	DIR/ops           journal of mutations without data (delete, copy) and of uploads
 //	DIR/f-000001/     one directory per dirty file
 //	    journal       what was done to it, append-only
 //	    data          the bytes, append-only
 //	DIR/bad-f-000002/ set aside by a recovery that could not read it; never removed
+//
+// A spool is written in format 2. ScanDir also reads what a program that wrote format 1
+// left.
+//
+// # What a file's journal says
+//
+// Bytes, sizes and attributes are recorded when they are accepted. What close or fsync
+// asks to save becomes a seal at once, also while a seal before it has no answer: then it
+// names that one (Seal.After), and the version that that one becomes is its base. So the
+// seals of a file are a queue, and they land in its order. Each of them holds all changes up
+// to it; a seal that does not follow another one therefore replaces it, which its owner does
+// once it knows that nothing of the other can land. A seal is attempted, perhaps without a
+// lease, and answered; recovery finds the queue with what is known of each seal, and the
+// changes after the last one: bytes (Found.Tail) and attributes (Found.Attrs).
 //
 // # How it stays readable
 //
@@ -19,12 +33,18 @@
 // checksum of its bytes. Recovery replays the journal up to the first record that is torn
 // or whose bytes are not on the disk, so that it gets the file as it was at one moment,
 // never a mixture. A write is accepted once its record is in the page cache: that
-// survives kill -9. Only Sync makes it survive a power cut.
+// survives kill -9. Only Sync makes it survive a power cut. The journal of operations is
+// never synced: after a power cut an upload may stay that nobody knows of.
 //
 // A record that cannot be read is a torn tail, which was never accepted or never
-// promised, unless a record says behind it that everything before had been synced, or the
-// machine has not been started anew since and sound records stand behind it: then the
-// journal is corrupt and its directory is set aside.
+// promised, unless a later record says that everything before had been synced, or the
+// machine has not been started anew since and sound records follow it: then the journal
+// is corrupt and its directory is set aside.
+//
+// # A full disk
+//
+// Before a change is accepted, the journal reserves the room for its seal and for the
+// attempts and answers of all seals: what was accepted can always be saved.
 //
 // # Locks
 //

@@ -6,7 +6,10 @@ import (
 	"hash/crc32"
 	"io"
 	"path/filepath"
+	"slices"
 	"sync"
+
+	"github.com/latchfs/latchfs/store"
 )
 
 // A File holds what was written to one file since it was last equal to its base.
@@ -15,7 +18,6 @@ type File struct {
 	dir           string
 	header        Header
 	data, journal DiskFile
-	first         int64 // length of the journal's first record
 
 	mu struct {
 		sync.Mutex
@@ -23,9 +25,11 @@ type File struct {
 		// shared: a snapshot has the same list of extents, so it is copied before the
 		// next change.
 		shared   bool
-		end      int64 // of the data file
-		journal  int64 // end of the journal
-		reserved int64 // up to where the disk has room for the journal
+		end      int64           // of the data file
+		journal  int64           // end of the journal
+		longest  int64           // no seal is much longer than this record
+		pending  []store.WriteID // seals that have not landed, each after the one before it
+		reserved int64           // up to where the disk has room for the journal
 		unsynced bool
 		dropped  bool
 	}
@@ -42,8 +46,8 @@ func (f *File) create() (err error) {
 	if err = f.record(kindOpen, f.header); err != nil {
 		return err
 	}
-	f.first = f.mu.journal
-	if err = f.reserve(); err != nil {
+	f.mu.longest = f.mu.journal
+	if err = f.reserve(recordHead + writeSize); err != nil {
 		return err
 	}
 	f.data, err = f.s.fs.Create(filepath.Join(f.dir, dataName))
@@ -71,7 +75,7 @@ func (f *File) WriteAt(p []byte, off int64) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	w := write{extent: extent{off: off, len: n, data: f.mu.end}, sum: crc32.Checksum(p, castagnoli)}
-	err := f.reserve()
+	err := f.reserve(recordHead + writeSize)
 	if err == nil {
 		_, err = f.data.WriteAt(p, f.mu.end)
 	}
@@ -93,17 +97,38 @@ func (f *File) WriteAt(p []byte, off int64) error {
 func (f *File) Truncate(size int64) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	err := f.reserve()
-	if err == nil {
-		err = f.record(kindTruncate, truncation{size})
-	}
-	if err != nil {
-		err = asNoSpace(err)
+	if err := f.accept(kindTruncate, truncation{size}); err != nil {
 		return fmt.Errorf("truncating in the spool: %w", err)
 	}
 	f.own()
 	f.mu.truncate(size)
 	return nil
+}
+
+// Attributes accepts another set of properties for the next version, as chmod, chown or
+// utimens asked for them. The next seal, which has them, covers this. After an error
+// nothing was accepted; a full disk is ErrNoSpace.
+func (f *File) Attributes(props store.Props) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.accept(kindAttributes, props); err != nil {
+		return fmt.Errorf("recording the attributes of %q in the spool: %w", f.header.Key, err)
+	}
+	return nil
+}
+
+// accept records a change without bytes, so that it can be sealed later. f.mu is held.
+func (f *File) accept(k kind, v any) error {
+	rec, err := encode(k, v)
+	if err != nil {
+		return err
+	}
+	n := int64(len(rec))
+	f.mu.longest = max(f.mu.longest, n)
+	if err := f.reserve(n); err != nil {
+		return asNoSpace(err)
+	}
+	return f.append(rec)
 }
 
 // ReadAt reads what the file holds now. Where nothing was written it asks base. At the
@@ -144,13 +169,15 @@ func (f *File) Snapshot() Snapshot {
 	return Snapshot{content: f.mu.content, data: f.data}
 }
 
-// Seal records that the content as it is now is to be saved, and returns it.
+// Seal records that the content as it is now is to be saved, and returns it. Seals land in
+// the order in which they were made.
 func (f *File) Seal(seal Seal) (Snapshot, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.record(kindSeal, seal); err != nil {
 		return Snapshot{}, fmt.Errorf("sealing %q in the spool: %w", f.header.Key, err)
 	}
+	f.mu.pending = append(f.mu.pending[:slices.Index(f.mu.pending, seal.After)+1], seal.ID)
 	f.mu.shared = true
 	return Snapshot{content: f.mu.content, data: f.data}, nil
 }

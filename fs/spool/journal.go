@@ -2,21 +2,23 @@ package spool
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/latchfs/latchfs/store"
 )
 
-// noteRoom is the room in the journal beyond two more of its first record, which is about
-// as long as a seal: for what is noted between accepting bytes and dropping them.
+// noteRoom is the room in the journal for the attempts and the answer of one seal, and for
+// what else is noted between accepting bytes and dropping them.
 const noteRoom = 2 << 10
 
 // reserveStep is by how much the reserved room grows.
 const reserveStep = 16 << 10
 
-// reserve sees to it that a full disk does not keep bytes that are accepted now from being
-// sealed, and their commit from being noted. f.mu is held, or f is not shared yet.
-func (f *File) reserve() error {
-	need := f.mu.journal + recordHead + writeSize + 2*f.first + noteRoom
+// reserve sees to it that a full disk does not keep what is accepted now, by a record of n
+// bytes, from being sealed, and the commits of all seals from being noted. f.mu is held, or
+// f is not shared yet.
+func (f *File) reserve(n int64) error {
+	need := f.mu.journal + n + 2*f.mu.longest + int64(1+len(f.mu.pending))*noteRoom
 	if need <= f.mu.reserved {
 		return nil
 	}
@@ -63,16 +65,27 @@ func (f *File) note(k kind, v any) error {
 	return nil
 }
 
-// Attempt records that a request of the seal id is about to be sent.
-func (f *File) Attempt(id store.WriteID) error { return f.note(kindAttempt, attempt{id}) }
-
-// Landed records that the seal id is in the bucket as base: where nothing was written the
-// file shows base from now on, at the same offsets.
-func (f *File) Landed(id store.WriteID, base store.Base) error {
-	return f.note(kindAnswered, answer{ID: id, Landed: true, Base: base})
+// Attempt records that a request of the seal id is about to be sent, unleased: without a
+// lease.
+func (f *File) Attempt(id store.WriteID, unleased bool) error {
+	return f.note(kindAttempt, attempt{id, unleased})
 }
 
-// Failed records that nothing of the seal id is or will be in the bucket.
+// Landed records that the seal id is in the bucket as base: where nothing was written the
+// file shows base from now on, at the same offsets. Seals before it need no answer any
+// more, and the seal that follows it has base as its base.
+func (f *File) Landed(id store.WriteID, base store.Base) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.record(kindAnswered, answer{ID: id, Landed: true, Base: base}); err != nil {
+		return fmt.Errorf("spool journal of %q: %w", f.header.Key, err)
+	}
+	f.mu.pending = f.mu.pending[slices.Index(f.mu.pending, id)+1:]
+	return nil
+}
+
+// Failed records that nothing that was sent of the seal id is or will be in the bucket. The
+// seal is still to be saved, unless a later one replaces it.
 func (f *File) Failed(id store.WriteID) error { return f.note(kindAnswered, answer{ID: id}) }
 
 // Unlinking records that the name is about to be deleted: recovery drops the bytes if the
@@ -83,7 +96,7 @@ func (f *File) Unlinking() error { return f.note(kindUnlink, nil) }
 func (f *File) Linked() error { return f.note(kindLinked, nil) }
 
 // Moved records that the file has another key and grew from another version, of which
-// every byte is the same.
+// every byte is the same. A seal that is to be saved means the new key and base, too.
 func (f *File) Moved(key string, base store.Base) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

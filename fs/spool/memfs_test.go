@@ -31,7 +31,8 @@ type memFS struct {
 	crashAt int      // number of the step that does not happen any more; 0: never
 	failAt  int      // number of the step that fails with failErr; 0: none
 	failErr error
-	boots   int // power cuts so far
+	boots   int  // power cuts so far
+	full    bool // there is no room but what was reserved
 }
 
 func (m *memFS) Boot() string { return fmt.Sprint("boot ", m.boots) }
@@ -39,6 +40,7 @@ func (m *memFS) Boot() string { return fmt.Sprint("boot ", m.boots) }
 type memData struct {
 	b      []byte
 	synced []byte // content at the last sync
+	room   int64  // reserved up to here
 }
 
 func newMemFS() *memFS {
@@ -245,6 +247,9 @@ func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
 	defer f.m.mu.Unlock()
 	err := f.m.step("write", f.name)
 	n := len(p)
+	if f.m.full && off+int64(n) > max(f.d.room, int64(len(f.d.b))) {
+		err = unix.ENOSPC
+	}
 	if err != nil {
 		n /= 2 // a crash or a full disk in the middle of a write
 	}
@@ -267,14 +272,21 @@ func (f *memFile) Truncate(size int64) error {
 	if err := f.m.step("truncate", f.name); err != nil {
 		return err
 	}
-	f.d.b = f.d.b[:size:size]
+	f.d.b, f.d.room = f.d.b[:size:size], 0
 	return nil
 }
 
-func (f *memFile) Reserve(int64) error {
+func (f *memFile) Reserve(end int64) error {
 	f.m.mu.Lock()
 	defer f.m.mu.Unlock()
-	return f.m.step("reserve", f.name)
+	if err := f.m.step("reserve", f.name); err != nil {
+		return err
+	}
+	if f.m.full && end > f.d.room {
+		return unix.ENOSPC
+	}
+	f.d.room = max(f.d.room, end)
+	return nil
 }
 
 func (f *memFile) Sync() error {

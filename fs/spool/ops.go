@@ -6,12 +6,11 @@ import (
 	"io"
 	"io/fs"
 	"sync"
-
-	"github.com/latchfs/latchfs/store"
 )
 
-// opLog is the journal of mutations that have no bytes in the spool. Recovery has nothing
-// to finish for them: it has to know which keys may still change by themselves.
+// opLog is the journal of mutations that have no bytes in the spool, and of uploads.
+// Recovery has nothing to finish for them: it has to know which keys may still change by
+// themselves, and which uploads nobody will complete any more.
 type opLog struct {
 	mu   sync.Mutex
 	file DiskFile
@@ -53,8 +52,9 @@ func (l *opLog) append(k kind, v any) error {
 
 func (l *opLog) close() error { return l.file.Close() }
 
-// Begin records a mutation that is about to be sent. The returned function records that
-// its outcome is known.
+// Begin records a mutation that is about to be sent, or an upload that has its id and no
+// part yet. The returned function records that its outcome is known; for an upload, that
+// it was completed or aborted.
 func (s *Spool) Begin(op Op) (end func(), err error) {
 	l := s.ops
 	l.mu.Lock()
@@ -63,14 +63,15 @@ func (s *Spool) Begin(op Op) (end func(), err error) {
 		return nil, fmt.Errorf("recording a %s of %q in the spool: %w", op.Kind, op.Key, err)
 	}
 	l.open++
-	return func() { l.finish(op.ID) }, nil
+	return func() { l.finish(op.end()) }, nil
 }
 
-// finish records the end. A failure is harmless: the key only waits longer after a crash.
-func (l *opLog) finish(id store.WriteID) {
+// finish records the end. A failure is harmless: after a crash the key only waits longer, or
+// an upload is aborted that does not exist any more.
+func (l *opLog) finish(end opEnd) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_ = l.append(kindEnd, attempt{id})
+	_ = l.append(kindEnd, end)
 	l.open--
 	if l.open == 0 && l.end >= opsCompact && l.file.Truncate(0) == nil {
 		l.end = 0
@@ -86,8 +87,8 @@ func readOps(fsys FS, name string) ([]Op, error) {
 	if err != nil {
 		return nil, err
 	}
-	open := make(map[store.WriteID]Op)
-	var order []store.WriteID
+	open := make(map[opEnd]Op)
+	var order []opEnd
 	for len(b) > 0 {
 		k, p, n := decode(b)
 		if n == 0 {
@@ -100,19 +101,19 @@ func readOps(fsys FS, name string) ([]Op, error) {
 			if err := unmarshal(p, &op); err != nil {
 				return nil, err
 			}
-			open[op.ID] = op
-			order = append(order, op.ID)
+			open[op.end()] = op
+			order = append(order, op.end())
 		case kindEnd:
-			var a attempt
-			if err := unmarshal(p, &a); err != nil {
+			var end opEnd
+			if err := unmarshal(p, &end); err != nil {
 				return nil, err
 			}
-			delete(open, a.ID)
+			delete(open, end)
 		}
 	}
 	var out []Op
-	for _, id := range order {
-		if op, ok := open[id]; ok {
+	for _, end := range order {
+		if op, ok := open[end]; ok {
 			out = append(out, op)
 		}
 	}

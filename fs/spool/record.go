@@ -10,8 +10,12 @@ import (
 	"github.com/latchfs/latchfs/store"
 )
 
-// Format is the version of the layout and of the records.
-const Format = 1
+// Format is the version of the layout and of the records that this program writes.
+const Format = 2
+
+// oldestFormat is the oldest version that ScanDir reads. Format 1 had one seal at a time
+// (no After), no kindAttributes, and neither Unleased nor Upload.
+const oldestFormat = 1
 
 // A record in a journal is: length of the payload (4 bytes, little endian), CRC-32C of
 // kind and payload (4 bytes), kind (1 byte), payload.
@@ -23,19 +27,22 @@ const maxRecord = 1 << 20
 type kind uint8
 
 const (
-	kindOpen     kind = 1 + iota // Header: the first record of a file's journal
-	kindWrite                    // write: bytes stand in the data file
-	kindTruncate                 // truncate: another size
-	kindSeal                     // Seal: asked to be saved as it is at this point
-	kindAttempt                  // id: a request that may change the bucket is about to start
-	kindAnswered                 // answer: the outcome of the seal is known
-	kindUnlink                   // the name is about to be deleted
-	kindLinked                   // it was not
-	kindMoved                    // Header: the file has another name and base now
-	kindSynced                   // synced: the journal and its bytes are on the disk up to here
-	kindDropped                  // nothing of this is needed any more
-	kindBegin                    // Op: a mutation without data is about to start
-	kindEnd                      // id: its outcome is known
+	kindOpen       kind = 1 + iota // Header: the first record of a file's journal
+	kindWrite                      // write: bytes stand in the data file
+	kindTruncate                   // truncate: another size
+	kindSeal                       // Seal: asked to be saved as it is at this point
+	kindAttempt                    // attempt: a request that may change the bucket is about to start
+	kindAnswered                   // answer: the outcome of the seal is known
+	kindUnlink                     // the name is about to be deleted
+	kindLinked                     // it was not
+	kindMoved                      // Header: the file has another name and base now
+	kindSynced                     // synced: the journal and its bytes are on the disk up to here
+	kindDropped                    // nothing of this is needed any more
+	kindBegin                      // Op: a mutation without data is about to start
+	kindEnd                        // opEnd: its outcome is known
+	kindAttributes                 // store.Props: what the next version has, changed by chmod and the like
+
+	lastKind = kindAttributes
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -62,7 +69,13 @@ type Header struct {
 // A Seal is what close or fsync asked to be saved: the content at this point, with these
 // properties, under the condition of this base.
 type Seal struct {
-	ID    store.WriteID
+	ID store.WriteID
+	// After is the seal before this one, if that had no answer when this one was made, else
+	// "". A seal holds all changes of the file, so it replaces those that it does not follow,
+	// directly or through others.
+	After store.WriteID `json:",omitempty"`
+	// Base is the version that this one is to replace. Where After is set, it is the
+	// version that After becomes, and this field says nothing until After has landed.
 	Base  store.Base
 	Props store.Props
 	// Copy: only the properties changed, and the version is made by a copy.
@@ -71,7 +84,11 @@ type Seal struct {
 
 type truncation struct{ Size int64 }
 
-type attempt struct{ ID store.WriteID }
+// attempt says that a request of the seal ID may be on its way from now on.
+type attempt struct {
+	ID       store.WriteID
+	Unleased bool `json:",omitempty"`
+}
 
 type synced struct{ Upto int64 }
 
@@ -82,13 +99,28 @@ type answer struct {
 	Base   store.Base
 }
 
-// An Op is a mutation that has no bytes in the spool.
+// An Op is a mutation that has no bytes in the spool, or an upload.
 type Op struct {
 	ID   store.WriteID
 	Key  string
 	Base store.Base
-	Kind string // "delete", "put", "copy"
+	Kind string // "delete", "put", "copy", OpUpload
+	// Upload is the id of the multipart upload of an OpUpload.
+	Upload string `json:",omitempty"`
 }
+
+// OpUpload is the Kind of a multipart upload that was begun. It publishes nothing by
+// itself: the request that completes it is an attempt of a seal, or an Op of its own. It
+// is open until the upload was completed or aborted.
+const OpUpload = "upload"
+
+// opEnd ends the Op with this id and this upload: a write and its uploads share the id.
+type opEnd struct {
+	ID     store.WriteID
+	Upload string `json:",omitempty"`
+}
+
+func (op Op) end() opEnd { return opEnd{op.ID, op.Upload} }
 
 // write is a kindWrite payload: off, len, data (8 bytes each), CRC-32C of the bytes.
 type write struct {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/latchfs/latchfs/store"
 )
 
 // errDamaged: a record that had been synced cannot be read any more.
@@ -31,8 +33,8 @@ func (f *Found) replay(journal []byte, dataSize int64) (keep bool, err error) {
 	if err := unmarshal(p, &h); err != nil {
 		return false, err
 	}
-	if h.Format != Format {
-		return false, fmt.Errorf("%w: %d, this program knows %d", ErrFormat, h.Format, Format)
+	if h.Format < oldestFormat || h.Format > Format {
+		return false, fmt.Errorf("%w: %d, this program reads %d to %d", ErrFormat, h.Format, oldestFormat, Format)
 	}
 	if h.Boot != "" && h.Boot == f.scan.fs.Boot() {
 		lost = func(bad int) bool { return followed(journal, bad) }
@@ -82,7 +84,7 @@ func (f *Found) replay(journal []byte, dataSize int64) (keep bool, err error) {
 	if changed {
 		f.Tail = &Snapshot{content: c, data: f.data}
 	}
-	return f.Sealed != nil || f.Tail != nil, nil
+	return len(f.Seals) > 0 || f.Tail != nil || f.Attrs, nil
 }
 
 // wasDropped tells whether the journal says that nothing of the file is needed any more.
@@ -104,30 +106,31 @@ func (f *Found) replayNote(k kind, p []byte, c *content, changed *bool) error {
 		if err := unmarshal(p, &s); err != nil {
 			return err
 		}
-		f.Sealed = &FoundSeal{Seal: s, Snapshot: Snapshot{content: c.clone(), data: f.data}}
-		f.Props = s.Props
+		f.seal(&FoundSeal{Seal: s, Snapshot: Snapshot{content: c.clone(), data: f.data}})
+		f.Props, f.Attrs = s.Props, false
 		*changed = false
+	case kindAttributes:
+		var props store.Props
+		if err := unmarshal(p, &props); err != nil {
+			return err
+		}
+		f.Props, f.Attrs = props, true
 	case kindAttempt:
 		var a attempt
 		if err := unmarshal(p, &a); err != nil {
 			return err
 		}
-		if f.Sealed != nil && f.Sealed.ID == a.ID {
-			f.Sealed.Attempted = true
-		}
+		f.attempt(a)
 	case kindAnswered:
 		var a answer
 		if err := unmarshal(p, &a); err != nil {
 			return err
 		}
-		if f.Sealed == nil || f.Sealed.ID != a.ID {
-			break
+		if a.Landed {
+			f.Landed(a.ID, a.Base)
+		} else {
+			f.failed(a.ID)
 		}
-		if !a.Landed {
-			f.Sealed.Attempted = false
-			break
-		}
-		f.Base, f.BaseSize, f.Sealed = a.Base, f.Sealed.Size(), nil
 	case kindUnlink:
 		f.Unlinked = true
 	case kindLinked:
@@ -137,7 +140,7 @@ func (f *Found) replayNote(k kind, p []byte, c *content, changed *bool) error {
 		if err := unmarshal(p, &h); err != nil {
 			return err
 		}
-		f.Key, f.Base = h.Key, h.Base
+		f.moved(h.Key, h.Base)
 	}
 	return nil
 }
@@ -173,7 +176,7 @@ func promised(journal []byte, bad int) bool {
 // followed tells whether any sound record stands behind the one at bad.
 func followed(journal []byte, bad int) bool {
 	for i := bad + 1; i+recordHead <= len(journal); i++ {
-		if k := kind(journal[i+8]); k < kindOpen || k > kindEnd {
+		if k := kind(journal[i+8]); k < kindOpen || k > lastKind {
 			continue
 		}
 		if _, _, n := decode(journal[i:]); n > 0 {

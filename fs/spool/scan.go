@@ -19,33 +19,30 @@ type Found struct {
 	// Base is what the file grew from; where nothing was written it shows Base.
 	Base     store.Base
 	BaseSize int64
-	// Props are those of the last seal, or of the base.
+	// Props are those that the file had last: of the last seal or change of attributes, or of
+	// the base.
 	Props store.Props
-	// Sealed is what close or fsync asked to save and nobody knows to be in the bucket;
-	// nil if there is no such thing.
-	Sealed *FoundSeal
-	// Tail is the file as it was last, if it was changed after the last seal.
+	// Seals are what close and fsync asked to save and nobody knows to be in the bucket, in
+	// the order in which they have to land.
+	Seals []*FoundSeal
+	// Tail is the file as it was last, if its bytes were changed after the last seal.
 	Tail *Snapshot
+	// Attrs: attributes were changed after the last seal, so that Props are in none.
+	Attrs bool
 	// Unlinked: the name was about to be deleted.
 	Unlinked bool
 
-	scan *Scan
-	name string
-	data DiskFile
-}
-
-// A FoundSeal is a seal without an answer.
-type FoundSeal struct {
-	Seal
-	Snapshot
-	// Attempted: a request may have been sent and may still land.
-	Attempted bool
+	scan   *Scan
+	name   string
+	data   DiskFile
+	landed store.WriteID // the last seal that did
 }
 
 // A Scan is what is left in the spool of a dead process.
 type Scan struct {
 	Files []*Found
-	// Ops are mutations without data whose outcome nobody recorded.
+	// Ops are mutations without data whose outcome nobody recorded, and uploads that nobody
+	// completed or aborted.
 	Ops []Op
 	// Bad are directories that could not be read and were set aside, with the reason.
 	Bad map[string]error
@@ -75,7 +72,7 @@ func ScanDir(dir string, fsys FS) (*Scan, error) {
 		// power cut: the journals carry it too.
 	} else if err != nil {
 		return nil, fmt.Errorf("scanning the spool: %w", err)
-	} else if err := formatError(got); err != nil {
+	} else if err := formatError(got, oldestFormat); err != nil {
 		return nil, fmt.Errorf("scanning the spool %s: %w", dir, err)
 	}
 	if s.Ops, err = readOps(fsys, filepath.Join(dir, opsName)); err != nil {
@@ -103,16 +100,19 @@ func (s *Scan) Close() {
 	}
 }
 
-// Unanswered tells whether a request for the key may still land.
+// Unanswered tells whether a request for the key may still land. An upload alone cannot:
+// what completes it is recorded too.
 func (s *Scan) Unanswered(key string) bool {
 	for _, op := range s.Ops {
-		if op.Key == key {
+		if op.Key == key && op.Kind != OpUpload {
 			return true
 		}
 	}
 	for _, f := range s.Files {
-		if f.Key == key && f.Sealed != nil && f.Sealed.Attempted {
-			return true
+		for _, seal := range f.Seals {
+			if seal.Attempted && (f.Key == key || seal.sentTo == key) {
+				return true
+			}
 		}
 	}
 	return false

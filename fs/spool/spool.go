@@ -50,7 +50,8 @@ type Spool struct {
 }
 
 // Open opens the spool in dir, which exists, and begins a new one if dir is empty. Files
-// that an earlier process left there are not touched; ScanDir reads them.
+// that an earlier process left there are not touched; ScanDir reads them. A spool of an
+// older format is ErrFormat: its program would not understand what is added.
 func Open(dir string, o Options) (*Spool, error) {
 	s := &Spool{dir: dir, fs: o.FS, limit: o.Limit}
 	if s.fs == nil {
@@ -92,7 +93,7 @@ func (s *Spool) checkFormat() error {
 			return err
 		}
 	default:
-		return formatError(got)
+		return formatError(got, Format)
 	}
 	f, err := s.fs.Create(name)
 	if err != nil {
@@ -119,9 +120,10 @@ func readFormat(fsys FS, name string) (string, error) {
 	return strings.TrimSpace(string(b[:n])), nil
 }
 
-func formatError(got string) error {
-	if got != strconv.Itoa(Format) {
-		return fmt.Errorf("%w: %q, this program knows %d", ErrFormat, got, Format)
+// formatError is nil for the formats from oldest to that of this program.
+func formatError(got string, oldest int) error {
+	if n, err := strconv.Atoi(got); err != nil || n < oldest || n > Format {
+		return fmt.Errorf("%w: %q, this program knows %d to %d", ErrFormat, got, oldest, Format)
 	}
 	return nil
 }

@@ -19,8 +19,10 @@ func unsavedFiles(dir string) ([]string, error) {
 		switch {
 		case f.Tail != nil:
 			names = append(names, fmt.Sprintf("%s (%s, not closed)", f.Key, humanSize(f.Tail.Size())))
-		case f.Sealed != nil:
-			names = append(names, fmt.Sprintf("%s (%s)", f.Key, humanSize(f.Sealed.Size())))
+		case len(f.Seals) > 0:
+			names = append(names, fmt.Sprintf("%s (%s)", f.Key, humanSize(f.Last().Size())))
+		default:
+			names = append(names, fmt.Sprintf("%s (attributes)", f.Key))
 		}
 	}
 	for name, why := range scan.Bad {
