@@ -36,6 +36,8 @@ var stories = map[string]func(*story) []func() error{
 			s.write(2, "tail"),
 			s.sync,
 			s.landed(1, 3),
+			s.attempt("w3", true),
+			s.failed("w3"),
 			s.attempt("w3", false),
 			s.failed("w3"),
 			s.seal("w4", "", 3, 1), // replaces w3
@@ -46,9 +48,13 @@ var stories = map[string]func(*story) []func() error{
 			s.seal("w7", "w6", 0, 0),
 			s.attempt("w4", false),
 			s.landed(2, 4), // w4 and w6 by the answer of w6
-			s.attempt("w7", false),
+			s.write(0, "W8"),
+			s.seal("w8", "w6", 4, 1), // replaces w7, and w6 has landed meanwhile
+			s.attempt("w8", false),
 			s.sync,
 			s.landed(1, 5),
+			s.seal("w9", "w8", 5, 0),
+			s.landed(1, 6),
 			s.drop,
 		}
 	},

@@ -83,3 +83,17 @@ func TestDamageOfTheSameBootIsSetAside(t *testing.T) {
 		})
 	}
 }
+
+// Every kind of record shows that what stands before it was written.
+func TestDamageBeforeAttributesIsSetAside(t *testing.T) {
+	m := newMemFS()
+	f := newFile(t, m)
+	must(t, f.WriteAt([]byte("bytes"), 0))
+	written := len(m.files["/spool/f-000001/journal"].b)
+	must(t, f.Attributes(mode("0600")))
+	disk := m.killed()
+	disk.files["/spool/f-000001/journal"].b[written-1] ^= 1
+	if scan := scanned(t, disk); len(scan.Bad) != 1 {
+		t.Errorf("bad %v", scan.Bad)
+	}
+}

@@ -3,9 +3,7 @@ package spool
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"strings"
 	"testing"
 
 	"github.com/latchfs/latchfs/store"
@@ -35,52 +33,6 @@ func TestLimit(t *testing.T) {
 	if sp.Used() != 0 {
 		t.Errorf("used %d after the drop", sp.Used())
 	}
-}
-
-// What was accepted before the disk was full can be sealed, and all seals can be sent again
-// and answered.
-func TestFullDiskDoesNotKeepSealsBack(t *testing.T) {
-	m := newMemFS()
-	sp, err := Open("/spool", Options{FS: m})
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := sp.Create(Header{Key: "a"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	var after store.WriteID
-	seal := func(id store.WriteID, props store.Props) {
-		t.Helper()
-		_, err := f.Seal(Seal{ID: id, After: after, Props: props})
-		must(err)
-		after = id
-	}
-	for i := range 60 {
-		must(f.WriteAt([]byte("x"), int64(i)))
-		seal(store.WriteID(fmt.Sprintf("%026d", i)), store.Props{})
-	}
-	long := mode(strings.Repeat("<", 2000)) // each takes six bytes in the journal
-	must(f.Attributes(long))
-	m.full = true
-	seal("last", long)
-	if err := f.Attributes(long); !errors.Is(err, ErrNoSpace) {
-		t.Errorf("attributes on a full disk: %v", err)
-	}
-	for i := range 60 {
-		id := store.WriteID(fmt.Sprintf("%026d", i))
-		must(f.Attempt(id, false))
-		must(f.Failed(id))
-		must(f.Attempt(id, true))
-		must(f.Landed(id, version(i)))
-	}
-	must(f.Landed("last", version(60)))
 }
 
 // A snapshot does not change while the file does, and reads while it is written.

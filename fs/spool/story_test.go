@@ -146,16 +146,20 @@ func (s *story) attributes(m string) func() error {
 	}
 }
 
-// seal seals with the mode that the file has. replaces is how many of the seals before it
-// have been given up.
+// seal seals with the mode that the file has. Its base is known, or 0 while the one that it
+// follows has not landed. replaces is how many of the seals before it have been given up.
 func (s *story) seal(id, after string, base int, replaces int) func() error {
 	return func() error {
 		seal := Seal{ID: store.WriteID(id), After: store.WriteID(after), Props: mode(s.now.mode), Copy: !s.now.changed}
+		known := store.Base{}
+		if base > 0 {
+			known = version(base)
+		}
 		if after == "" {
-			seal.Base = version(base)
+			seal.Base = known
 		}
 		return s.do(func(x *state) {
-			x.seals = append(x.seals[:len(x.seals)-replaces], sealState{id: id, base: seal.Base.ETag, text: x.text, mode: x.mode, copy: seal.Copy})
+			x.seals = append(x.seals[:len(x.seals)-replaces], sealState{id: id, base: known.ETag, text: x.text, mode: x.mode, copy: seal.Copy})
 			x.changed, x.attrs = false, false
 		}, func() error {
 			_, err := s.f.Seal(seal)
