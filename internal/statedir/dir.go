@@ -3,21 +3,17 @@ package statedir
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
-
-	"golang.org/x/sys/unix"
 )
-
-// ErrLive: the lock of the session directory is held, so its mount lives (or somebody
-// is recovering it).
-var ErrLive = errors.New("the session is alive")
 
 // unfinished is the prefix of a directory that is not ready under its name yet, or is
 // being removed.
 const unfinished = ".new-"
+
+// spoolName is the directory for accepted bytes in a session directory.
+const spoolName = "spool"
 
 // A Dir is a session directory whose lock we hold.
 type Dir struct {
@@ -30,9 +26,14 @@ type Dir struct {
 }
 
 // Create makes the session directory stateDir/name, locked and described by m, with an
-// empty spool directory in it. The state directory is made if it is missing. After an
-// error nothing of it is left.
-func Create(stateDir, name string, m Mount) (_ *Dir, err error) {
+// empty spool directory in it. The state directory is made if it is missing. It fails with
+// ErrLocalLocks on a file system where other machines may not see the lock. After an error
+// nothing of it is left.
+func Create(stateDir, name string, m Mount) (*Dir, error) {
+	return thisHost().create(stateDir, name, m)
+}
+
+func (h host) create(stateDir, name string, m Mount) (_ *Dir, err error) {
 	made, err := mkdirAll(stateDir)
 	if err != nil {
 		return nil, err
@@ -42,6 +43,9 @@ func Create(stateDir, name string, m Mount) (_ *Dir, err error) {
 			removeEmpty(stateDir, made)
 		}
 	}()
+	if err := h.checkLocks(stateDir, "a state directory has to be on a local disk"); err != nil {
+		return nil, err
+	}
 	tmp := filepath.Join(stateDir, unfinished+name)
 	if err := os.Mkdir(tmp, 0o700); err != nil {
 		return nil, err
@@ -55,18 +59,23 @@ func Create(stateDir, name string, m Mount) (_ *Dir, err error) {
 			os.RemoveAll(tmp)
 		}
 	}()
-	if d.lock, err = lockFile(filepath.Join(tmp, "lock"), os.O_CREATE|os.O_EXCL); err != nil {
+	if d.lock, err = lockFile(filepath.Join(tmp, lockName), os.O_CREATE|os.O_EXCL); err != nil {
 		return nil, err
 	}
-	if err := os.Mkdir(filepath.Join(tmp, "spool"), 0o700); err != nil {
+	if err := writeMachine(tmp, h.machine); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(filepath.Join(tmp, spoolName), 0o700); err != nil {
 		return nil, err
 	}
 	if err := writeMount(tmp, m); err != nil {
 		return nil, err
 	}
-	// RENAME_NOREPLACE: a name that exists belongs to another session.
-	if err := unix.Renameat2(unix.AT_FDCWD, tmp, unix.AT_FDCWD, d.path, unix.RENAME_NOREPLACE); err != nil {
-		return nil, &fs.PathError{Op: "rename", Path: d.path, Err: err}
+	// It fails if the name exists, which belongs to another session: no file system replaces
+	// a directory that has something in it, and there is a lock in it. (RENAME_NOREPLACE says
+	// the same, and is not known on NFS, Ceph and OCFS2.)
+	if err := os.Rename(tmp, d.path); err != nil {
+		return nil, err
 	}
 	if err := syncDir(stateDir); err != nil {
 		os.RemoveAll(d.path)
@@ -76,18 +85,16 @@ func Create(stateDir, name string, m Mount) (_ *Dir, err error) {
 }
 
 // TryTake takes the lock of the session directory stateDir/name. Having it proves that
-// the session's process is dead. It fails with ErrLive if the lock is held and with
-// fs.ErrNotExist if there is no such directory (any more).
-func TryTake(stateDir, name string) (*Dir, error) {
+// the session's process is dead. It fails with ErrLive if the lock is held, with
+// fs.ErrNotExist if there is no such directory (any more), and where the lock would be no
+// proof with ErrLocalLocks or ErrOtherMachine; these say what to do.
+func TryTake(stateDir, name string) (*Dir, error) { return thisHost().tryTake(stateDir, name) }
+
+func (h host) tryTake(stateDir, name string) (*Dir, error) {
 	path := filepath.Join(stateDir, name)
-	lock, err := lockFile(filepath.Join(path, "lock"), 0)
+	lock, err := h.prove(path)
 	if err != nil {
 		return nil, err
-	}
-	// Its last holder may have removed the directory while we opened the file.
-	if !sameFile(lock, filepath.Join(path, "lock")) {
-		lock.Close()
-		return nil, &fs.PathError{Op: "lock", Path: path, Err: fs.ErrNotExist}
 	}
 	m, err := readMount(path)
 	if err != nil {
@@ -98,41 +105,18 @@ func TryTake(stateDir, name string) (*Dir, error) {
 }
 
 // Dead reports whether the session name of this state directory is proved dead.
-func Dead(stateDir, name string) bool {
+func Dead(stateDir, name string) bool { return thisHost().dead(stateDir, name) }
+
+func (h host) dead(stateDir, name string) bool {
 	if name == "" || name != filepath.Base(name) {
 		return false
 	}
-	lock, err := lockFile(filepath.Join(stateDir, name, "lock"), 0)
+	lock, err := h.prove(filepath.Join(stateDir, name))
 	if err != nil {
 		return false
 	}
-	defer lock.Close()
-	return sameFile(lock, filepath.Join(stateDir, name, "lock"))
-}
-
-// lockFile opens path and takes its exclusive flock without waiting.
-func lockFile(path string, flag int) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|flag, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%s: %w", path, ErrLive)
-		}
-		return nil, &fs.PathError{Op: "flock", Path: path, Err: err}
-	}
-	return f, nil
-}
-
-func sameFile(f *os.File, path string) bool {
-	a, err := f.Stat()
-	if err != nil {
-		return false
-	}
-	b, err := os.Stat(path)
-	return err == nil && os.SameFile(a, b)
+	lock.Close()
+	return true
 }
 
 // Name is the directory's name, which is the name of the mount's lock manager.
@@ -142,7 +126,7 @@ func (d *Dir) Name() string { return filepath.Base(d.path) }
 func (d *Dir) Path() string { return d.path }
 
 // Spool is the path of the directory for accepted bytes.
-func (d *Dir) Spool() string { return filepath.Join(d.path, "spool") }
+func (d *Dir) Spool() string { return filepath.Join(d.path, spoolName) }
 
 // Mount gives what mount.json says.
 func (d *Dir) Mount() Mount {
@@ -174,14 +158,10 @@ func (d *Dir) Close() error { return d.lock.Close() }
 func (d *Dir) Remove() error {
 	// Out of sight first: a crash in between leaves no half of a session directory.
 	gone := filepath.Join(filepath.Dir(d.path), unfinished+d.Name())
-	err := os.Rename(d.path, gone)
-	if err == nil {
-		err = os.RemoveAll(gone)
+	if err := os.Rename(d.path, gone); err != nil {
+		return errors.Join(err, d.lock.Close())
 	}
-	if cerr := d.lock.Close(); err == nil {
-		err = cerr
-	}
-	return err
+	return removeDir(gone, d.lock)
 }
 
 // Discard is Remove for a mount that came to nothing: directories that Create had to
@@ -192,22 +172,4 @@ func (d *Dir) Discard() error {
 		removeEmpty(filepath.Dir(d.path), d.made)
 	}
 	return err
-}
-
-// mkdirAll makes dir with mode 0700 and returns the topmost directory it had to make
-// ("" if none).
-func mkdirAll(dir string) (made string, err error) {
-	for p := dir; ; p = filepath.Dir(p) {
-		if _, err := os.Stat(p); err == nil || p == filepath.Dir(p) {
-			break
-		}
-		made = p
-	}
-	return made, os.MkdirAll(dir, 0o700)
-}
-
-// removeEmpty removes dir and its parents up to top as far as they are empty.
-func removeEmpty(dir, top string) {
-	for p := dir; os.Remove(p) == nil && p != top; p = filepath.Dir(p) {
-	}
 }

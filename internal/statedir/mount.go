@@ -10,6 +10,9 @@ import (
 // Format is the version of mount.json that this program writes and the newest it reads.
 const Format = 1
 
+// mountName is the file of a session directory with its Mount.
+const mountName = "mount.json"
+
 // A Mount is the content of mount.json: what umount and recovery need to find a mount
 // and to tell whose data lies in its spool.
 type Mount struct {
@@ -32,7 +35,7 @@ type Mount struct {
 
 func readMount(dir string) (Mount, error) {
 	var m Mount
-	path := filepath.Join(dir, "mount.json")
+	path := filepath.Join(dir, mountName)
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return m, err
@@ -46,19 +49,26 @@ func readMount(dir string) (Mount, error) {
 	return m, nil
 }
 
-// writeMount replaces mount.json so that a crash leaves the old one or the new one.
 func writeMount(dir string, m Mount) error {
 	m.Format = Format
 	b, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err
 	}
-	tmp := filepath.Join(dir, "mount.json.new")
+	return replaceFile(dir, mountName, append(b, '\n'))
+}
+
+// newSuffix is what the name of a file has at its end until the file is complete.
+const newSuffix = ".new"
+
+// replaceFile writes dir/name so that a crash leaves the old one or the new one.
+func replaceFile(dir, name string, b []byte) error {
+	tmp := filepath.Join(dir, name+newSuffix)
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(append(b, '\n'))
+	_, err = f.Write(b)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -68,7 +78,7 @@ func writeMount(dir string, m Mount) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(tmp, filepath.Join(dir, "mount.json")); err != nil {
+	if err := os.Rename(tmp, filepath.Join(dir, name)); err != nil {
 		return err
 	}
 	return syncDir(dir)

@@ -6,12 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 )
-
-// abandoned is the age at which an unfinished directory is taken for left over. Were
-// its maker still there it would fail to mount, and nothing worse.
-const abandoned = time.Hour
 
 // A Session is a session directory as Scan found it.
 type Session struct {
@@ -21,8 +16,10 @@ type Session struct {
 
 // Scan lists the session directories of a state directory, live or dead. One that
 // cannot be read is reported in the error beside the others. A missing state directory
-// has none.
-func Scan(stateDir string) ([]Session, error) {
+// has none. Unfinished ones that a dead process left are removed.
+func Scan(stateDir string) ([]Session, error) { return thisHost().scan(stateDir) }
+
+func (h host) scan(stateDir string) ([]Session, error) {
 	entries, err := os.ReadDir(stateDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -38,7 +35,7 @@ func Scan(stateDir string) ([]Session, error) {
 		}
 		path := filepath.Join(stateDir, e.Name())
 		if strings.HasPrefix(e.Name(), unfinished) {
-			removeAbandoned(path, e)
+			h.removeAbandoned(path, e)
 			continue
 		}
 		m, err := readMount(path)
@@ -52,10 +49,4 @@ func Scan(stateDir string) ([]Session, error) {
 		found = append(found, Session{Name: e.Name(), Mount: m})
 	}
 	return found, errors.Join(bad...)
-}
-
-func removeAbandoned(path string, e fs.DirEntry) {
-	if i, err := e.Info(); err == nil && time.Since(i.ModTime()) > abandoned {
-		os.RemoveAll(path)
-	}
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestCreateIsPrivateLockedAndDescribed(t *testing.T) {
@@ -115,12 +117,6 @@ func TestScanOverOddities(t *testing.T) {
 	write("torn", "{")
 	write("newer", `{"format": 2}`)
 	write("good", `{"format": 1, "source": "s"}`)
-	write(unfinished+"young", "")
-	write(unfinished+"old", "")
-	long := time.Now().Add(-2 * abandoned)
-	if err := os.Chtimes(filepath.Join(state, unfinished+"old"), long, long); err != nil {
-		t.Fatal(err)
-	}
 	if err := os.WriteFile(filepath.Join(state, "latchfs.log"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -131,11 +127,34 @@ func TestScanOverOddities(t *testing.T) {
 	if err == nil {
 		t.Error("the torn and the newer mount.json are not reported")
 	}
-	if _, err := os.Stat(filepath.Join(state, unfinished+"old")); !errors.Is(err, fs.ErrNotExist) {
-		t.Error("an abandoned directory stays")
+}
+
+// The lock of a session that is removed proves nothing about the next one of the same name.
+func TestLockOfAnEarlierSessionIsNoProof(t *testing.T) {
+	state := t.TempDir()
+	earlier, err := Create(state, "one", Mount{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Join(state, unfinished+"young")); err != nil {
-		t.Error("a directory in the making was removed")
+	// Opened by a process that comes to lock it only later.
+	lock, err := os.OpenFile(filepath.Join(earlier.Path(), "lock"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := earlier.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	d, err := Create(state, "one", Mount{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Remove()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		t.Fatal(err)
+	}
+	if err := thisHost().checkProof(lock, d.Path()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the lock of a live session counts as ours: %v", err)
 	}
 }
 

@@ -24,7 +24,7 @@ type Waiter struct {
 // Watch opens a Waiter on stateDir/name.
 func Watch(stateDir, name string) (*Waiter, error) {
 	path := filepath.Join(stateDir, name)
-	f, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR, 0)
+	f, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func Watch(stateDir, name string) (*Waiter, error) {
 }
 
 // Spool is the path of the session's directory for accepted bytes.
-func (w *Waiter) Spool() string { return filepath.Join(w.path, "spool") }
+func (w *Waiter) Spool() string { return filepath.Join(w.path, spoolName) }
 
 // StateDir is the state directory that the session belongs to.
 func (w *Waiter) StateDir() string { return filepath.Dir(w.path) }
@@ -53,7 +53,7 @@ func (w *Waiter) Wait(ctx context.Context, interval time.Duration, progress func
 		err := unix.Flock(int(w.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		switch {
 		case err == nil:
-			return sameFile(w.lock, filepath.Join(w.path, "lock")), nil
+			return sameFile(w.lock, filepath.Join(w.path, lockName)), nil
 		case !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR):
 			return true, fmt.Errorf("waiting for %s: %w", w.path, err)
 		}
