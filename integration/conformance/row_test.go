@@ -30,7 +30,7 @@ func infof(f string, a ...any) error { return info(fmt.Sprintf(f, a...)) }
 type expectation struct{ open, wrong map[string]string }
 
 // waits are rows that mostly wait for time to pass: they run beside each other.
-var waits = map[string]bool{"b08": true, "s06": true, "w03": true}
+var waits = map[string]bool{"b08": true, "s06": true, "v13": true, "w03": true}
 
 // run runs rows as subtests, those that wait at the end.
 func run(t *testing.T, rows []row, known expectation) {

@@ -23,7 +23,7 @@ func (b *Bucket) PutForeignProps(key, body string, p store.Props, tags string) s
 	v.fill([]byte(body))
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	v.modified = b.seconds()
+	b.start(v)
 	b.add(key, v)
 	return b.info(key, v)
 }
@@ -60,8 +60,8 @@ func (b *Bucket) Content(key string) (body string, ok bool) {
 	return string(v.body), true
 }
 
-// History gives the versions and delete markers of a key, oldest first, with their
-// properties.
+// History gives the versions and delete markers of a key, oldest first as a listing orders
+// them, with their properties.
 func (b *Bucket) History(key string) []store.Version {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -2,10 +2,11 @@
 //
 // What it decides on its own is what S3 documents: conditions are judged in the same step
 // that writes, If-Match on a missing key is 404 and not 412, ETags are MD5 sums (of the
-// parts' MD5 sums for a multipart upload), LastModified has whole seconds and is that of
-// the upload's start for a multipart object, versions are kept in the order in which they
-// were made. The bucket may be versioned, not versioned, or suspended. A request is
-// applied at once and always answered; faultstore makes it otherwise.
+// parts' MD5 sums for a multipart upload), and LastModified has whole seconds. What a
+// multipart upload makes counts as made when the upload was begun: that is its LastModified
+// and its place among the versions, so that another version may be the current one when
+// the upload is completed. The bucket may be versioned, not versioned, or suspended. A
+// request is applied at once and always answered; faultstore makes it otherwise.
 package memstore
 
 import (
@@ -32,9 +33,10 @@ type Bucket struct {
 	now func() time.Time
 
 	mu sync.Mutex // guards what follows; not held while a body is read
-	// objects holds the versions of each name, oldest first. A name without versions is
-	// not in it.
+	// objects holds the versions of each name, in the order of their places. A name without
+	// versions is not in it.
 	objects    map[string][]*version
+	last       int // the place that was given last
 	uploads    map[string]*upload
 	requests   map[string]int
 	versioning versioning

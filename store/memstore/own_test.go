@@ -21,8 +21,8 @@ func put(t *testing.T, b *memstore.Bucket, key, content string) store.Info {
 	return info
 }
 
-// LastModified has whole seconds; that of a multipart object is when its upload began, and
-// its place in the history is when it was completed.
+// LastModified has whole seconds; time and place of a multipart object are those of the
+// beginning of its upload.
 func TestTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
@@ -45,8 +45,8 @@ func TestTimes(t *testing.T) {
 			t.Fatal(err)
 		}
 		h := b.History("k")
-		if len(h) != 2 || !h[0].Info.LastModified.Equal(between) || !h[1].Info.LastModified.Equal(began) || !h[1].Latest {
-			t.Errorf("history %+v, want times %v and then %v", h, between, began)
+		if len(h) != 2 || !h[0].Info.LastModified.Equal(began) || !h[1].Info.LastModified.Equal(between) || !h[1].Latest {
+			t.Errorf("history %+v, want times %v and then %v", h, began, between)
 		}
 		if n := b.OpenUploads(); n != 0 {
 			t.Errorf("%d uploads are open", n)
@@ -200,5 +200,30 @@ func TestRefusedProps(t *testing.T) {
 		if len(b.History("k")) != 0 {
 			t.Errorf("%s: an object came into being", name)
 		}
+	}
+}
+
+// Suspended versioning does not lift what an upload makes above a version that was made since
+// the upload began.
+func TestSuspendedUpload(t *testing.T) {
+	ctx := t.Context()
+	b := memstore.New(memstore.Options{Versioned: true})
+	id, err := b.CreateUpload(ctx, store.CreateUploadRequest{Key: "k"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := b.UploadPart(ctx, store.PartRequest{Key: "k", Upload: id, Number: 1, Body: strings.NewReader("slow"), Size: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := put(t, b, "k", "kept")
+	b.Suspend()
+	made, err := b.CompleteUpload(ctx, store.CompleteRequest{Key: "k", Upload: id, Parts: []store.Part{p}, Size: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := b.History("k")
+	if len(h) != 2 || made.VersionID != "null" || h[0].Info.VersionID != "null" || h[1].Info.VersionID != kept.VersionID {
+		t.Errorf("made %+v, history %+v", made, h)
 	}
 }

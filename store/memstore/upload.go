@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"time"
 
 	"github.com/latchfs/latchfs/store"
 )
@@ -17,10 +16,9 @@ const minPart = 5 << 20
 
 // An upload is a multipart upload under way.
 type upload struct {
-	key     string
-	object  *version // what it will be, without bytes
-	started time.Time
-	parts   map[int32]part
+	key    string
+	object *version // what it will be, without bytes
+	parts  map[int32]part
 }
 
 type part struct {
@@ -41,7 +39,8 @@ func (b *Bucket) CreateUpload(ctx context.Context, in store.CreateUploadRequest)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	id := rand.Text()
-	b.uploads[id] = &upload{key: in.Key, object: v, started: b.seconds(), parts: map[int32]part{}}
+	b.start(v)
+	b.uploads[id] = &upload{key: in.Key, object: v, parts: map[int32]part{}}
 	return id, nil
 }
 
@@ -105,7 +104,8 @@ func (b *Bucket) CopyPart(ctx context.Context, in store.CopyPartRequest) (store.
 	return b.put(c, in.Upload, in.Number, content)
 }
 
-// CompleteUpload implements store.API. If its condition fails the upload stays.
+// CompleteUpload implements store.API. Its condition is about what is current now, above
+// which the new version need not come to lie. If it fails the upload stays.
 func (b *Bucket) CompleteUpload(ctx context.Context, in store.CompleteRequest) (store.Info, error) {
 	c, err := b.beginKey(ctx, "CompleteUpload", in.Key)
 	if err != nil {
@@ -128,7 +128,7 @@ func (b *Bucket) CompleteUpload(ctx context.Context, in store.CompleteRequest) (
 		return store.Info{}, err
 	}
 	v := u.object
-	v.body, v.etag, v.modified = body, etag, u.started
+	v.body, v.etag = body, etag
 	b.add(in.Key, v)
 	delete(b.uploads, in.Upload)
 	return b.made(in.Key, v), nil

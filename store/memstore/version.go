@@ -19,7 +19,8 @@ const nullID = "null"
 // A version is one version of a name; it does not change once it is in a bucket.
 type version struct {
 	id       string
-	deleted  bool // a delete marker: only id and modified are set
+	place    int  // among the versions of the bucket, in the order of time
+	deleted  bool // a delete marker: only id, place and modified are set
 	body     []byte
 	etag     string
 	modified time.Time
@@ -119,8 +120,14 @@ func (b *Bucket) judge(c call, cond store.Condition) error {
 	return nil
 }
 
-// add makes v the newest version of a key. Where versioning is not on it takes the place
-// of the one that is "null", wherever that stands in the history.
+// start begins a version: it gets its time, and its place above all that were begun before.
+func (b *Bucket) start(v *version) {
+	b.last++
+	v.place, v.modified = b.last, b.seconds()
+}
+
+// add puts a version that was begun into the history of a key. Where versioning is not on
+// it replaces the one that is "null", wherever that stands.
 func (b *Bucket) add(key string, v *version) {
 	if b.versioning == on {
 		v.id = rand.Text()
@@ -128,7 +135,12 @@ func (b *Bucket) add(key string, v *version) {
 		v.id = nullID
 		b.remove(key, nullID)
 	}
-	b.objects[key] = append(b.objects[key], v)
+	all := b.objects[key]
+	i := len(all)
+	for i > 0 && all[i-1].place > v.place {
+		i--
+	}
+	b.objects[key] = slices.Insert(all, i, v)
 }
 
 // remove takes a version out of the history.

@@ -33,7 +33,7 @@ func (b *Bucket) Put(ctx context.Context, in store.PutRequest) (store.Info, erro
 	if err := b.judge(c, in.Cond); err != nil {
 		return store.Info{}, err
 	}
-	v.modified = b.seconds()
+	b.start(v)
 	b.add(in.Key, v)
 	return b.made(in.Key, v), nil
 }
@@ -90,7 +90,7 @@ func (b *Bucket) Copy(ctx context.Context, in store.CopyRequest) (store.Info, er
 		return store.Info{}, err
 	}
 	v.fill(from.body)
-	v.modified = b.seconds()
+	b.start(v)
 	b.add(in.Key, v)
 	made := b.made(in.Key, v)
 	made.LastModified = v.modified // CopyObjectResult has it
@@ -119,5 +119,7 @@ func (b *Bucket) delete(key string) {
 		b.remove(key, nullID)
 		return
 	}
-	b.add(key, &version{deleted: true, modified: b.seconds()})
+	v := &version{deleted: true}
+	b.start(v)
+	b.add(key, v)
 }

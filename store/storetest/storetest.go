@@ -55,6 +55,7 @@ func run(t *testing.T, fresh func(t *testing.T) store.API, o Options, versioned 
 		{"copy", testCopy}, {"copy conditions", testCopyConditions}, {"copy onto itself", testCopySelf},
 		{"delete", testDelete}, {"delete marker", testDeleteMarker},
 		{"upload", testUpload}, {"upload conditions", testUploadConditions}, {"upload refusals", testUploadRefusals},
+		{"upload order", testUploadOrder}, {"upload under a marker", testUploadUnderMarker},
 		{"upload by copies", testCopyPart},
 		{"racing puts", testRacingPuts}, {"racing completes", testRacingCompletes}, {"racing copies", testRacingCopies},
 		{"put races delete", testPutRacesDelete},

@@ -45,7 +45,7 @@ func (e *env) lines(versions []store.Version) []string {
 	return found
 }
 
-// testListVersions: versions and delete markers come in the order in which they were made,
+// testListVersions: versions and delete markers come in the order in which they were begun,
 // newest first, also those of one second, one among the other.
 func testListVersions(e *env) {
 	ctx := e.Context()
@@ -66,14 +66,14 @@ func testListVersions(e *env) {
 	remove("a0")
 	slow := e.upload(store.CreateUploadRequest{Key: e.key("b")}, "one") // begun before what it follows
 	write("b", "two")
-	_, err := slow.complete(store.Condition{})
+	made, err := slow.complete(store.Condition{})
 	e.must(err)
-	sum := e.head(e.key("b")).ETag
+	sum := made.ETag
 
 	got, prefixes := e.allVersions(store.VersionOptions{Prefix: e.prefix})
 	want := []string{"a " + three + " latest", "a deleted", "a " + two, "a deleted", "a " + one, "a- " + one + " latest",
 		"a/b deleted latest", "a/b deleted", "a/b " + two, "a/b " + one, "a0 deleted latest", "a0 " + one,
-		"b " + sum + " latest", "b " + two}
+		"b " + two + " latest", "b " + sum}
 	if !e.versioned {
 		want = []string{"a " + three + " latest", "a- " + one + " latest", "b " + sum + " latest"}
 	}

@@ -16,8 +16,9 @@ import (
 const forgetPerComplete = 16 // old completed rows that each completion removes at most
 
 // CompleteMultipartUpload makes the object of the parts listed. Their content goes over
-// to it without being moved. The same request sent again is answered as the first time,
-// before its condition is looked at: S3 does so for a while.
+// to it without being moved. Its condition is about what is current now, though the new
+// version may come to lie below that. The same request sent again is answered as the first
+// time, before its condition is looked at: S3 does so for a while.
 func (s *Store) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput) (out s3response.CompleteMultipartUploadResult, id string, err error) {
 	name, key, uploadID := deref(in.Bucket), deref(in.Key), deref(in.UploadId)
 	if in.MultipartUpload == nil || len(in.MultipartUpload.Parts) == 0 {
@@ -54,13 +55,17 @@ func (s *Store) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMult
 		if err := b.t.retain(v.Content); err != nil {
 			return b.t.fail(err)
 		}
-		if err := b.add(key, v); err != nil {
+		place := b.insert
+		if v.Seq == 0 { // its upload was begun by a version of this program that gave none
+			place = b.add
+		}
+		if err := place(key, v); err != nil {
 			return err
 		}
 		if err := b.dropUpload(uploadID); err != nil {
 			return err
 		}
-		done = completed{Bucket: name, Key: []byte(key), ETag: etag, VersionID: b.shownID(v), Sum: v.Sum, At: v.Modified}
+		done = completed{Bucket: name, Key: []byte(key), ETag: etag, VersionID: b.shownID(v), Sum: v.Sum, At: time.Now().UTC()}
 		return b.remember(uploadID, done)
 	})
 	if err != nil {
@@ -82,7 +87,7 @@ func (b *bucket) assemble(u *upload, in *s3.CompleteMultipartUploadInput) (*vers
 		}
 		return nil, s3err.GetChecksumTypeMismatchOnMpErr(actual)
 	}
-	v := &version{attributes: u.attributes}
+	v := &version{Seq: u.Seq, Modified: u.Initiated, attributes: u.attributes}
 	var sums []string
 	last := int32(0)
 	listed := in.MultipartUpload.Parts

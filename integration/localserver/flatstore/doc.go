@@ -4,8 +4,10 @@
 // # Terms
 //
 // The row of a version holds all that is known of it; the rows of a bucket are sorted by
-// key and, within a key, newest first, so listings read them in order. Keys are bytes
-// without any structure: a, a/ and a/b live beside each other.
+// key and, within a key, newest first, so listings read them in order. What a multipart
+// upload makes is as old as the upload, as in S3: its sequence number was taken by
+// CreateMultipartUpload, so that a version made meanwhile stays the current one. Keys are
+// bytes without any structure: a, a/ and a/b live beside each other.
 //
 // The content of a version is a list of extents, stretches of segments. A segment is a
 // file in objects/ that is written once, or, up to 16 KiB, a row of the index. Segments

@@ -82,6 +82,14 @@ func (c *checker) bucket(name string) {
 }
 
 func (c *checker) uploads(b *bucket) {
+	for k, v := range each(b.uploads(), nil) {
+		u := &upload{}
+		if _, err := decodeRow(v, u); err != nil {
+			c.fault("bucket %s: upload %s: %v", b.name, k, err)
+		} else if u.Seq > b.versions().Sequence() {
+			c.fault("bucket %s: upload %s has the sequence %d, which was never given", b.name, k, u.Seq)
+		}
+	}
 	for k := range each(b.parts(), nil) {
 		id, number, ok := splitPartKey(k)
 		if !ok {

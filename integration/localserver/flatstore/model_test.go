@@ -26,6 +26,7 @@ import (
 // A modelVersion is what the model knows of a version.
 type modelVersion struct {
 	id, etag string
+	begun    int // when, in the order of the bucket
 	marker   bool
 	body     []byte
 	meta     string
@@ -34,10 +35,12 @@ type modelVersion struct {
 type modelBucket struct {
 	versioning types.BucketVersioningStatus
 	keys       map[string][]modelVersion // newest first
+	begun      int                       // versions and uploads so far
 }
 
 type modelUpload struct {
 	bucket, key, id, meta string
+	begun                 int
 	parts                 map[int32][]byte
 }
 
@@ -150,13 +153,27 @@ func (b *modelBucket) current(key string) *modelVersion {
 	return nil
 }
 
-// add makes v the current version, as the versioning of the bucket says.
+// begin gives a version or an upload its place in the order of time.
+func (b *modelBucket) begin() int {
+	b.begun++
+	return b.begun
+}
+
+// add makes v the current version, as the versioning of the bucket says; one that was begun
+// by an upload comes below all that are newer.
 func (b *modelBucket) add(key string, v modelVersion) {
+	if v.begun == 0 {
+		v.begun = b.begin()
+	}
 	if b.versioning != types.BucketVersioningStatusEnabled {
 		v.id = nullVersion
 		b.keys[key] = slices.DeleteFunc(b.keys[key], func(o modelVersion) bool { return o.id == nullVersion })
 	}
-	b.keys[key] = append([]modelVersion{v}, b.keys[key]...)
+	i := 0
+	for i < len(b.keys[key]) && b.keys[key][i].begun > v.begun {
+		i++
+	}
+	b.keys[key] = slices.Insert(b.keys[key], i, v)
 }
 
 // A modelCondition is a condition and what it is expected to lead to.

@@ -132,12 +132,12 @@ func (m *model) toggle() {
 }
 
 func (m *model) create() {
-	name, _ := m.bucket()
+	name, b := m.bucket()
 	u := &modelUpload{bucket: name, key: m.key(), meta: fmt.Sprint(m.r.Uint32()), parts: map[int32][]byte{}}
 	out, err := m.s.CreateMultipartUpload(context.Background(), s3response.CreateMultipartUploadInput{
 		Bucket: &name, Key: &u.key, Metadata: map[string]string{"m": u.meta}})
 	if m.expect("create upload", err, "") {
-		u.id = out.UploadId
+		u.id, u.begun = out.UploadId, b.begin()
 		m.uploads = append(m.uploads, u)
 	}
 }
@@ -232,7 +232,7 @@ func (m *model) complete() {
 		return
 	}
 	sum := md5.Sum(sums)
-	v := modelVersion{id: id, etag: fmt.Sprintf("%s-%d", hex.EncodeToString(sum[:]), len(listed)), body: body, meta: u.meta}
+	v := modelVersion{id: id, etag: fmt.Sprintf("%s-%d", hex.EncodeToString(sum[:]), len(listed)), begun: u.begun, body: body, meta: u.meta}
 	b.add(u.key, v)
 	m.uploads = slices.DeleteFunc(m.uploads, func(o *modelUpload) bool { return o == u })
 	if again, sameID, err := m.s.CompleteMultipartUpload(context.Background(), in); err != nil || *again.ETag != *out.ETag || sameID != id {

@@ -135,8 +135,11 @@ func (s *Store) CreateMultipartUpload(_ context.Context, in s3response.CreateMul
 			Tags: tags,
 		},
 	}
-	err = s.updateBucket(deref(in.Bucket), false, func(b *bucket) error {
+	err = s.updateBucket(deref(in.Bucket), false, func(b *bucket) (err error) {
 		if err := u.lock(b.config, in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus); err != nil {
+			return err
+		}
+		if u.Seq, err = b.nextSeq(); err != nil {
 			return err
 		}
 		row, err := encodeRow(u, []byte(key))

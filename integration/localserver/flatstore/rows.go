@@ -44,7 +44,8 @@ func (v *version) modified() time.Time { return v.Modified.Truncate(time.Second)
 // An upload is the row of an open multipart upload. Its key is the upload's id.
 type upload struct {
 	ID        string                  `json:"-"`
-	Key       string                  `json:"-"` // behind the JSON: it need not be UTF-8
+	Key       string                  `json:"-"`   // behind the JSON: it need not be UTF-8
+	Seq       uint64                  `json:"seq"` // of the version that it will be
 	Initiated time.Time               `json:"initiated"`
 	Algorithm types.ChecksumAlgorithm `json:"algorithm,omitempty"`
 	SumType   types.ChecksumType      `json:"sum_type,omitempty"`

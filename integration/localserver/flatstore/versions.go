@@ -83,16 +83,29 @@ func (b *bucket) read(key, id string) (*version, error) {
 	return v, err
 }
 
+// nextSeq gives the sequence number of a version that begins to be.
+func (b *bucket) nextSeq() (uint64, error) {
+	seq, err := b.versions().NextSequence()
+	b.t.writes++
+	return seq, b.t.fail(err)
+}
+
 // add makes v the current version of key, replacing what the bucket's versioning says
 // it replaces. It sets sequence, id and time of v.
 func (b *bucket) add(key string, v *version) error {
-	seq, err := b.versions().NextSequence()
-	if b.t.writes++; err != nil {
-		return b.t.fail(err)
+	seq, err := b.nextSeq()
+	if err != nil {
+		return err
 	}
 	v.Seq, v.Modified = seq, time.Now().UTC()
+	return b.insert(key, v)
+}
+
+// insert is add for a version that has sequence and time: one that is newer stays the
+// current one.
+func (b *bucket) insert(key string, v *version) error {
 	if b.config.Versioning == types.BucketVersioningStatusEnabled {
-		v.ID = newVersionID(seq)
+		v.ID = newVersionID(v.Seq)
 	} else {
 		v.ID = nullVersion
 		old, err := b.null(key)
