@@ -20,7 +20,8 @@ type API interface {
 	Tags(ctx context.Context, key, version string) (string, error)
 
 	// Put, Copy and CompleteUpload give key, ETag and version id of what they made;
-	// LastModified too where the answer has it.
+	// LastModified too where the answer has it. What CompleteUpload makes is as old as the
+	// upload: a version that was made since CreateUpload stays the current one.
 	Put(ctx context.Context, in PutRequest) (Info, error)
 	Copy(ctx context.Context, in CopyRequest) (Info, error)
 	Delete(ctx context.Context, in DeleteRequest) error
@@ -252,7 +253,8 @@ const (
 	Unchanged Outcome = iota
 	// Landed: the write is in the bucket, perhaps superseded since.
 	Landed
-	// Changed: the name holds something else, and the write is not in its history.
+	// Changed: the name holds something else, and the write is not in its history, or may
+	// never have been the current version (a multipart upload).
 	Changed
 )
 

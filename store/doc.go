@@ -24,6 +24,11 @@
 // there (see mutation). So an operation that returns has happened exactly once (nil), or has
 // not happened and never will (any error but ErrUnknownOutcome).
 //
+// S3 orders the versions of a key by the start of a multipart upload, so that what somebody
+// else has made since may lie over the version that the upload becomes. Hence an upload has
+// only happened when its version was seen to be the current one. Else it is a conflict, and
+// the version is left in the history.
+//
 // # Errors
 //
 // Operations that change something:

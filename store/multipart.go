@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -156,7 +157,8 @@ func (u *upload) complete(ctx context.Context, parts []Part) (info Info, again b
 			})
 		})
 		if err == nil {
-			return u.made(ctx, info), false, nil
+			info, err = u.confirm(ctx, info)
+			return info, false, err
 		}
 		fate := fateOf(err)
 		if fate == Unknown {
@@ -175,6 +177,36 @@ func (u *upload) complete(ctx context.Context, parts []Part) (info Info, again b
 	}
 }
 
+// confirm completes what the answer to Complete says of the new version, if that is the
+// current one. S3 orders versions by the start of an upload: what somebody else has made
+// since lies over ours, and the precondition does not see it if only metadata has changed,
+// because that leaves the ETag. Whether ours was current for a while cannot be told; a
+// conflict harms nobody. Where no version id tells versions apart there is no order either:
+// what is completed last is there.
+func (u *upload) confirm(ctx context.Context, made Info) (Info, error) {
+	if !made.Base().pinned() {
+		return u.made(ctx, made), nil
+	}
+	f, err := u.find(ctx)
+	switch {
+	case err != nil:
+		return Info{}, u.unsettled(ctx, err)
+	case f.outcome != Landed:
+		return Info{}, u.conflict(ErrConflict, fmt.Errorf("version %s, which was made, is not the current one", made.VersionID))
+	case f.over != "":
+		return Info{}, u.overlaid(f)
+	}
+	if f.info.VersionID == made.VersionID {
+		made.LastModified = f.info.LastModified
+	}
+	return u.made(ctx, made), nil
+}
+
+// overlaid is the conflict of an upload that is in the history and not the current version.
+func (u *upload) overlaid(f found) error {
+	return u.conflict(ErrConflict, fmt.Errorf("%s lies over version %s, which the upload became", f.over, f.info.VersionID))
+}
+
 // giveUp ends an upload whose Complete has failed for good, and finds what became of it. If
 // a Complete may still land, nothing is said before the upload is surely no more: Abort was
 // acknowledged, or the quiet time is over.
@@ -189,7 +221,7 @@ func (u *upload) giveUp(ctx context.Context, cause error) (info Info, again bool
 		f, lerr = u.find(ctx)
 	}
 	if lerr == nil && f.outcome == Landed {
-		return f.info, false, nil
+		return u.landed(f)
 	}
 	aborted := u.abort(ctx)
 	if u.open {
@@ -204,7 +236,7 @@ func (u *upload) giveUp(ctx context.Context, cause error) (info Info, again bool
 	case lerr != nil:
 		return Info{}, false, u.unsettled(ctx, lerr)
 	case f.outcome == Landed:
-		return f.info, false, nil
+		return u.landed(f)
 	case (u.open || about) && f.outcome == Changed:
 		return Info{}, false, u.conflict(f.reason, cause)
 	case gone(cause), errors.Is(cause, ErrBusy):
@@ -213,6 +245,14 @@ func (u *upload) giveUp(ctx context.Context, cause error) (info Info, again bool
 		return Info{}, false, u.conflict(ErrConflict, cause)
 	}
 	return Info{}, false, cause
+}
+
+// landed is the end of an upload that was found to have become a version.
+func (u *upload) landed(f found) (info Info, again bool, err error) {
+	if f.over != "" {
+		return Info{}, false, u.overlaid(f)
+	}
+	return f.info, false, nil
 }
 
 // abort frees the parts in the store, also after ctx has ended. It tells whether the server

@@ -51,8 +51,9 @@ func rows() []row {
 			},
 			delete: func(r *row) { r.err = store.ErrConflict },
 			flat:   func(r *row) { r.err = store.ErrConflict },
-			// The second try says that the upload is gone, and the look finds why.
-			upload: func(r *row) { r.attempts, r.after = 2, 0 },
+			// The second try says that the upload is gone, and the look finds why. What lies over
+			// it may always have been there.
+			upload: func(r *row) { r.err, r.attempts, r.after = store.ErrConflict, 2, 0 },
 		},
 		{
 			name: "the answer is lost, and the version deleted", attempts: 1, content: "none", unanswered: true, after: quiet,
@@ -62,7 +63,7 @@ func rows() []row {
 			},
 			delete: func(r *row) { r.after = 0 },
 			flat:   func(r *row) { r.err = store.ErrConflict },
-			upload: func(r *row) { r.attempts, r.after = 2, 0 },
+			upload: func(r *row) { r.err, r.attempts, r.after = store.ErrConflict, 2, 0 },
 		},
 		{
 			name: "the request is lost", attempts: 2, content: "ours", unanswered: true, after: quiet,
@@ -114,6 +115,7 @@ func rows() []row {
 			},
 			delete: func(r *row) { r.err = store.ErrConflict },
 			flat:   func(r *row) { r.err = store.ErrConflict },
+			upload: func(r *row) { r.err = store.ErrConflict },
 		},
 		{
 			name: "the base is gone", err: store.ErrConflict, attempts: 1, content: "none",

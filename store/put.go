@@ -10,7 +10,7 @@ import (
 
 // Put makes the body the new version of the key, if what is there is still the base. It
 // returns what Head would say of it; only LastModified may be this host's time where the
-// bucket is versioned and the version id tells versions apart.
+// bucket is versioned and the version id tells versions apart. An upload costs a HEAD more.
 //
 // It fails with ErrConflict: somebody else's version is there, and ours is not and will not
 // be; ErrNotPermitted; ErrUnavailable; ErrUnknownOutcome; ErrTooLarge; ErrMetadataFull;

@@ -11,8 +11,9 @@ import (
 // found is what a look at a key says of a mutation.
 type found struct {
 	outcome Outcome
-	info    Info  // if Landed: the version that it made; zero for a delete
-	reason  error // if Changed: matches ErrConflict, for a delete perhaps ErrNotFound
+	info    Info   // if Landed: the version that it made; zero for a delete
+	over    string // if Landed: what is current instead of that version; "" if it is current
+	reason  error  // if Changed: matches ErrConflict, for a delete perhaps ErrNotFound
 }
 
 // maxHistory bounds the versions that a look asks for the write id: a listing of versions
@@ -22,12 +23,17 @@ const maxHistory = 100
 // Settle finds what has become of a write with this id and base, whose author cannot tell
 // any more. It looks at once: whoever calls it has waited until the write cannot land any
 // more. What cannot be looked up for sure, because there are too many newer versions or
-// because the bucket does not let us see them, is Changed. It fails with ErrUnavailable and
-// with the errors of Head.
+// because the bucket does not let us see them, is Changed. So is a write that is in the
+// history and of a size that is sent as a multipart upload: perhaps another version was
+// current all the time (see upload.confirm). It fails with ErrUnavailable and with the
+// errors of Head.
 func (c *Client) Settle(ctx context.Context, key string, id WriteID, base Base) (Settled, error) {
 	f, err := c.look(ctx, key, id, base, readPatience, true)
 	if err != nil {
 		return Settled{}, fmt.Errorf("looking for what became of a write to %q: %w", key, err)
+	}
+	if f.over != "" && f.info.Size > PartSize {
+		return Settled{Outcome: Changed}, nil
 	}
 	return Settled{Outcome: f.outcome, Current: f.info}, nil
 }
@@ -53,7 +59,7 @@ func (c *Client) look(ctx context.Context, key string, id WriteID, base Base, pa
 		info, err := c.inHistory(ctx, key, id, base, current.VersionID, patience)
 		switch {
 		case err == nil && info != nil:
-			return found{outcome: Landed, info: *info}, nil
+			return found{outcome: Landed, info: *info, over: named(current)}, nil
 		case err != nil && (fateOf(err) == Refused || errors.Is(err, errLongHistory)):
 			return found{outcome: Changed, reason: fmt.Errorf("%w: %v", ErrConflict, err)}, nil
 		case err != nil:
@@ -64,6 +70,15 @@ func (c *Client) look(ctx context.Context, key string, id WriteID, base Base, pa
 		return found{outcome: Unchanged}, nil
 	}
 	return found{outcome: Changed, reason: ErrConflict}, nil
+}
+
+// named names the current version of a key in errors; the zero Info is that of a name without
+// an object, which in a history is a delete marker.
+func named(current Info) string {
+	if current.VersionID == "" {
+		return "a delete marker"
+	}
+	return "version " + current.VersionID
 }
 
 // errLongHistory: too many versions are newer than the base.

@@ -32,7 +32,7 @@ type Info struct {
 	VersionID string // "" where the bucket never was versioned; "null" is a version id
 	Size      int64
 	// LastModified has whole seconds on S3; for a multipart upload it is the time of
-	// its start.
+	// its start, which also is its place among the versions.
 	LastModified time.Time
 	// Props is complete after Head and Get; a listing gives the storage class alone.
 	Props Props
