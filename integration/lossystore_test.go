@@ -99,7 +99,7 @@ func (r *rival) step(ctx context.Context, n int) {
 	kind := "put"
 	switch d := rand.IntN(12); {
 	case d < 2 && !base.Absent():
-		err := r.c.Delete(ctx, allowed{}, contested, base, nil)
+		err := r.c.Delete(ctx, allowed{}, store.Deletion{Key: contested, Base: base})
 		switch {
 		case err == nil:
 			r.deleted = append(r.deleted, base)

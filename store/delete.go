@@ -6,23 +6,37 @@ import (
 	"fmt"
 )
 
+// A Deletion is one conditional removal of a key.
+type Deletion struct {
+	Key string
+	// Base is the precondition: If-Match with its ETag.
+	Base Base
+	// Unanswered, if set, is called once when an attempt's outcome has become unknown.
+	Unanswered func(error)
+	// Gone, if set, is called once as soon as nothing is under the key, if a request whose
+	// answer was lost may still land then. Who waits for the removal may be answered, but the
+	// lease has to be kept until Delete returns: the request could hit the same version, if
+	// somebody brings that back meanwhile.
+	Gone func()
+}
+
 // Delete removes what is under the key, if that is still the base; on a versioned bucket by
-// a delete marker, so that its versions stay. unanswered, if not nil, is called once when an
-// attempt's outcome has become unknown.
+// a delete marker, so that its versions stay.
 //
 // It fails with ErrNotFound if nothing was there, ErrConflict if somebody else's version
 // is, and otherwise as Put does. A delete marker carries no write id: if an answer was lost
-// and then nothing is there, that is success, whoever did it.
-func (c *Client) Delete(ctx context.Context, p Permit, key string, base Base, unanswered func(error)) error {
-	if base.Absent() {
-		return fmt.Errorf("Delete %q: %w", key, ErrNotFound)
+// and then nothing is there, that is success, whoever did it; Delete returns when the quiet
+// time is over all the same. If ctx ends before, that is ErrUnknownOutcome, also after Gone.
+func (c *Client) Delete(ctx context.Context, p Permit, d Deletion) error {
+	if d.Base.Absent() {
+		return fmt.Errorf("Delete %q: %w", d.Key, ErrNotFound)
 	}
-	m := &mutation{c: c, op: "Delete", key: key, permit: p, needs: true, unanswered: unanswered}
-	m.look = func(ctx context.Context, _ bool) (found, error) { return m.lookDeleted(ctx, base) }
-	a := attempt{op: "Delete", key: key, permit: p, limit: c.timing.Load().Stall}
+	m := &mutation{c: c, op: "Delete", key: d.Key, permit: p, needs: true, unanswered: d.Unanswered, gone: d.Gone}
+	m.look = func(ctx context.Context, _ bool) (found, error) { return m.lookDeleted(ctx, d.Base) }
+	a := attempt{op: "Delete", key: d.Key, permit: p, limit: c.timing.Load().Stall}
 	_, err := m.run(ctx, func(ctx context.Context) (Info, error) {
 		return try(ctx, c, a, func(ctx context.Context, _ func()) (Info, error) {
-			return Info{}, c.api.Delete(ctx, DeleteRequest{Key: key, IfMatch: base.ETag})
+			return Info{}, c.api.Delete(ctx, DeleteRequest{Key: d.Key, IfMatch: d.Base.ETag})
 		})
 	})
 	return err
@@ -33,7 +47,7 @@ func (m *mutation) lookDeleted(ctx context.Context, base Base) (found, error) {
 	current, err := m.c.head(ctx, m.key, "", 0)
 	switch {
 	case errors.Is(err, ErrNotFound) && m.unknown:
-		return found{outcome: Landed}, nil
+		return found{outcome: Landed, anybody: true}, nil
 	case errors.Is(err, ErrNotFound):
 		return found{outcome: Changed, reason: ErrNotFound}, nil
 	case err != nil:

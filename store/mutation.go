@@ -18,8 +18,9 @@ import (
 //	409                 look: ours, else again if the base is unchanged, else a conflict
 //	refused otherwise   the error
 //	unsent              again after a pause, while ctx and permit last
-//	unknown             look at once: ours? Else wait the quiet time and look again: ours
-//	                    (perhaps superseded), else again if the base is unchanged, else a conflict
+//	unknown             look at once: ours? (Of a delete that cannot be told: wait the quiet
+//	                    time.) Else wait the quiet time and look again: ours (perhaps
+//	                    superseded), else again if the base is unchanged, else a conflict
 //
 // A permit that is not valid ends it before any attempt; it never ends a look.
 type mutation struct {
@@ -31,6 +32,7 @@ type mutation struct {
 	// needs: the request names a version that has to be there, so that 404 is about it.
 	needs      bool
 	unanswered func(error)
+	gone       func() // of a delete: nothing is there any more, but an attempt may still land
 
 	unknown bool      // an attempt has ended without an answer
 	closed  time.Time // when the last such attempt's connection was closed
@@ -120,7 +122,14 @@ func (m *mutation) lost(err error) {
 // after the quiet time, when it cannot land any more.
 func (m *mutation) settle(ctx context.Context) (found, error) {
 	// An error of the first look says nothing; the second one counts.
-	if f, err := m.look(ctx, false); err == nil && f.outcome == Landed {
+	f, err := m.look(ctx, false)
+	switch landed := err == nil && f.outcome == Landed; {
+	case landed && f.anybody:
+		if m.gone != nil {
+			m.gone()
+		}
+		return f, m.quiet(ctx)
+	case landed:
 		return f, nil
 	}
 	if err := m.quiet(ctx); err != nil {

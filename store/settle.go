@@ -13,6 +13,7 @@ type found struct {
 	outcome Outcome
 	info    Info   // if Landed: the version that it made; zero for a delete
 	over    string // if Landed: what is current instead of that version; "" if it is current
+	anybody bool   // if Landed: it may have been somebody else, and ours may land yet
 	reason  error  // if Changed: matches ErrConflict, for a delete perhaps ErrNotFound
 }
 

@@ -127,7 +127,7 @@ func ops() []op {
 		put("multipart", "CompleteUpload", large, perSize(len(large))),
 		cp("copy", "Copy", source, perSize(len(source))),
 		{"delete", "Delete", stall, "-", func(ctx context.Context, w *world, p store.Permit, base store.Base, unanswered func(error)) error {
-			return w.c.Delete(ctx, p, key, base, unanswered)
+			return w.c.Delete(ctx, p, store.Deletion{Key: key, Base: base, Unanswered: unanswered})
 		}},
 	}
 }

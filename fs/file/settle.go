@@ -101,7 +101,7 @@ func (t *Table) put(ctx context.Context, p store.Permit, w store.Write, b store.
 // delete is Delete, journalled.
 func (t *Table) delete(ctx context.Context, p store.Permit, key string, base store.Base, unanswered func(error)) error {
 	return t.journalled(spool.Op{ID: store.NewWriteID(), Key: key, Base: base, Kind: "delete"}, func() error {
-		return t.o.Objects.Delete(ctx, p, key, base, unanswered)
+		return t.o.Objects.Delete(ctx, p, store.Deletion{Key: key, Base: base, Unanswered: unanswered})
 	})
 }
 

@@ -18,7 +18,7 @@ type Objects interface {
 	List(ctx context.Context, o store.ListOptions) (store.ListPage, error)
 	Put(ctx context.Context, p store.Permit, w store.Write, b store.Body) (store.Info, error)
 	Copy(ctx context.Context, p store.Permit, w store.Write, src store.Source) (store.Info, error)
-	Delete(ctx context.Context, p store.Permit, key string, base store.Base, unanswered func(error)) error
+	Delete(ctx context.Context, p store.Permit, d store.Deletion) error
 	Settle(ctx context.Context, key string, id store.WriteID, base store.Base) (store.Settled, error)
 }
 

@@ -426,12 +426,12 @@ func (b *bucket) Copy(ctx context.Context, p store.Permit, w store.Write, src st
 	return i, b.done(ctx, "copy", w.Key)
 }
 
-func (b *bucket) Delete(ctx context.Context, p store.Permit, key string, base store.Base, unanswered func(error)) error {
-	if err := b.judge(ctx, "delete", key, p, base, unanswered); err != nil {
+func (b *bucket) Delete(ctx context.Context, p store.Permit, d store.Deletion) error {
+	if err := b.judge(ctx, "delete", d.Key, p, d.Base, d.Unanswered); err != nil {
 		return err
 	}
-	b.remove(key)
-	return b.done(ctx, "delete", key)
+	b.remove(d.Key)
+	return b.done(ctx, "delete", d.Key)
 }
 
 func (b *bucket) Settle(ctx context.Context, key string, id store.WriteID, base store.Base) (store.Settled, error) {
