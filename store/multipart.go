@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -62,13 +61,17 @@ func (r *rewrite) upload(ctx context.Context, part int64, how func(*upload) send
 // run makes one upload; again if it came to nothing and another one may succeed.
 func (u *upload) run(ctx context.Context) (info Info, again bool, err error) {
 	a := attempt{op: "CreateUpload", key: u.key, permit: u.permit, limit: u.c.timing.Load().Stall}
-	// One whose answer is lost stays behind, and harms nobody.
+	// One whose answer is lost stays, without any part, and harms nobody.
 	u.id, err = repeat(ctx, 0, func(ctx context.Context) (string, error) {
 		return try(ctx, u.c, a, func(ctx context.Context, _ func()) (string, error) {
 			return u.c.api.CreateUpload(ctx, CreateUploadRequest{Key: u.key, Props: u.props, Tags: u.tags})
 		})
 	})
 	if err != nil {
+		return Info{}, false, err
+	}
+	if err := u.tell(); err != nil {
+		u.abort(ctx)
 		return Info{}, false, err
 	}
 	parts, err := u.sendAll(ctx)
@@ -80,6 +83,17 @@ func (u *upload) run(ctx context.Context) (info Info, again bool, err error) {
 		err = u.conflict(ErrConflict, err) // the source of a copy
 	}
 	return Info{}, gone(err), err
+}
+
+// tell lets the caller note the upload, of which nothing is in the bucket yet.
+func (u *upload) tell() error {
+	if u.w.Uploading == nil {
+		return nil
+	}
+	if err := u.w.Uploading(u.id); err != nil {
+		return fmt.Errorf("%s %q: noting the upload %s: %w", u.op, u.key, u.id, err)
+	}
+	return nil
 }
 
 // gone tells that the upload does not exist any more.
@@ -145,127 +159,27 @@ func (u *upload) sendCopy(src Source) sendPart {
 	}
 }
 
-// complete makes the object of the parts. A second attempt after a lost answer needs no
-// quiet time: one upload cannot become an object twice.
-func (u *upload) complete(ctx context.Context, parts []Part) (info Info, again bool, err error) {
-	a := attempt{op: "CompleteUpload", key: u.key, permit: u.permit, limit: u.c.sizeLimit(u.size)}
-	var pause backoff
-	for {
-		info, err = try(ctx, u.c, a, func(ctx context.Context, _ func()) (Info, error) {
-			return u.c.api.CompleteUpload(ctx, CompleteRequest{
-				Key: u.key, Upload: u.id, Cond: condition(u.w.Base), Parts: parts, Size: u.size,
-			})
-		})
-		if err == nil {
-			info, err = u.confirm(ctx, info)
-			return info, false, err
-		}
-		fate := fateOf(err)
-		if fate == Unknown {
-			u.lost(err)
-			u.open = true
-			if f, lerr := u.look(ctx, false); lerr == nil && f.outcome == Landed {
-				return f.info, false, nil
-			}
-		}
-		if fate == Refused || errors.Is(err, ErrNotPermitted) {
-			return u.giveUp(ctx, err)
-		}
-		if !pause.wait(ctx) {
-			return u.giveUp(ctx, unavailable(ctx, err))
-		}
-	}
-}
-
-// confirm completes what the answer to Complete says of the new version, if that is the
-// current one. S3 orders versions by the start of an upload: what somebody else has made
-// since lies over ours, and the precondition does not see it if only metadata has changed,
-// because that leaves the ETag. Whether ours was current for a while cannot be told; a
-// conflict harms nobody. Where no version id tells versions apart there is no order either:
-// what is completed last is there.
-func (u *upload) confirm(ctx context.Context, made Info) (Info, error) {
-	if !made.Base().pinned() {
-		return u.made(ctx, made), nil
-	}
-	f, err := u.find(ctx)
-	switch {
-	case err != nil:
-		return Info{}, u.unsettled(ctx, err)
-	case f.outcome != Landed:
-		return Info{}, u.conflict(ErrConflict, fmt.Errorf("version %s, which was made, is not the current one", made.VersionID))
-	case f.over != "":
-		return Info{}, u.overlaid(f)
-	}
-	if f.info.VersionID == made.VersionID {
-		made.LastModified = f.info.LastModified
-	}
-	return u.made(ctx, made), nil
-}
-
-// overlaid is the conflict of an upload that is in the history and not the current version.
-func (u *upload) overlaid(f found) error {
-	return u.conflict(ErrConflict, fmt.Errorf("%s lies over version %s, which the upload became", f.over, f.info.VersionID))
-}
-
-// giveUp ends an upload whose Complete has failed for good, and finds what became of it. If
-// a Complete may still land, nothing is said before the upload is surely no more: Abort was
-// acknowledged, or the quiet time is over.
-func (u *upload) giveUp(ctx context.Context, cause error) (info Info, again bool, err error) {
-	about := u.disputed(cause) || gone(cause)
-	var f found
-	var lerr error
-	switch { // it may have become an object that was replaced since
-	case u.open: // an error says nothing; the look below counts
-		f, lerr = u.look(ctx, true)
-	case about:
-		f, lerr = u.find(ctx)
-	}
-	if lerr == nil && f.outcome == Landed {
-		return u.landed(f)
-	}
-	aborted := u.abort(ctx)
-	if u.open {
-		if !aborted {
-			if err := u.quiet(ctx); err != nil {
-				return Info{}, false, u.unsettled(ctx, err)
-			}
-		}
-		f, lerr = u.find(ctx)
-	}
-	switch {
-	case lerr != nil:
-		return Info{}, false, u.unsettled(ctx, lerr)
-	case f.outcome == Landed:
-		return u.landed(f)
-	case (u.open || about) && f.outcome == Changed:
-		return Info{}, false, u.conflict(f.reason, cause)
-	case gone(cause), errors.Is(cause, ErrBusy):
-		return Info{}, true, cause
-	case about:
-		return Info{}, false, u.conflict(ErrConflict, cause)
-	}
-	return Info{}, false, cause
-}
-
-// landed is the end of an upload that was found to have become a version.
-func (u *upload) landed(f found) (info Info, again bool, err error) {
-	if f.over != "" {
-		return Info{}, false, u.overlaid(f)
-	}
-	return f.info, false, nil
-}
-
 // abort frees the parts in the store, also after ctx has ended. It tells whether the server
 // has acknowledged: then the upload can never become an object. No permit is asked: this
 // takes something back.
 func (u *upload) abort(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), attemptTimeout)
 	defer cancel()
-	a := attempt{op: "AbortUpload", key: u.key, limit: attemptTimeout}
-	_, err := repeat(ctx, 0, func(ctx context.Context) (struct{}, error) {
-		return try(ctx, u.c, a, func(ctx context.Context, _ func()) (struct{}, error) {
-			return struct{}{}, u.c.api.AbortUpload(ctx, u.key, u.id)
-		})
+	return u.c.abort(ctx, u.key, u.id) == nil
+}
+
+// AbortUpload ends a multipart upload that a dead process has left, and frees its parts. An
+// upload that is gone already is fine. It is tried until ctx ends, and fails as reads do.
+func (c *Client) AbortUpload(ctx context.Context, key, upload string) error {
+	if err := c.abort(ctx, key, upload); err != nil && !gone(err) {
+		return err
+	}
+	return nil
+}
+
+func (c *Client) abort(ctx context.Context, key, upload string) error {
+	_, err := read(ctx, c, "AbortUpload", key, 0, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, c.api.AbortUpload(ctx, key, upload)
 	})
-	return err == nil
+	return err
 }

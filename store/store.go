@@ -140,6 +140,9 @@ type Write struct {
 	// Unanswered, if set, is called once when an attempt's outcome has become
 	// unknown: from then on the flush timeout runs.
 	Unanswered func(error)
+	// Uploading, if set, is told the id of each multipart upload before its first part is
+	// sent, so that whoever recovers a dead process can abort it. Its error ends the write.
+	Uploading func(upload string) error
 }
 
 // A Body is the content of a write: Size bytes that do not change while they are read.
