@@ -112,30 +112,20 @@ func (c *Client) inHistory(ctx context.Context, key string, id WriteID, base Bas
 // nothing was there, no version marks the beginning: then it is the newest maxHistory ones.
 func (c *Client) newerThan(ctx context.Context, key string, base Base, patience time.Duration) ([]string, error) {
 	var ids []string // newest first
-	o := VersionOptions{Prefix: key}
-pages:
-	for {
-		page, err := c.listVersions(ctx, o, patience)
+	for v, err := range c.history(ctx, key, patience) {
 		if err != nil {
 			return nil, err
 		}
-		for _, v := range page.Versions {
-			switch {
-			case v.Info.Key != key, !base.Absent() && sameVersionID(v.Info.VersionID, base.VersionID):
-				break pages // the key itself is the first that it is a prefix of
-			case v.Deleted:
-			case len(ids) < maxHistory:
-				ids = append(ids, v.Info.VersionID)
-			case base.Absent():
-				break pages
-			default:
-				return nil, errLongHistory
-			}
-		}
-		if page.NextKey == "" {
+		if !base.Absent() && sameVersionID(v.Info.VersionID, base.VersionID) || base.Absent() && len(ids) == maxHistory {
 			break
 		}
-		o.KeyMarker, o.VersionMarker = page.NextKey, page.NextVersion
+		if v.Deleted {
+			continue
+		}
+		if len(ids) == maxHistory {
+			return nil, errLongHistory
+		}
+		ids = append(ids, v.Info.VersionID)
 	}
 	slices.Reverse(ids)
 	return ids, nil
