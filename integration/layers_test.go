@@ -19,7 +19,8 @@ const module = "github.com/latchfs/latchfs"
 // import none.
 var mayImport = map[string][]string{
 	"":                     {"internal/cli"},
-	"internal/cli":         {"fs", "fs/*", "store", "lockmgr", "lockmgr/*", "internal/*"},
+	"internal/cli":         {"fs", "fs/*", "lockmgr", "internal/statedir", "internal/volume"},
+	"internal/volume":      {"store", "lockmgr", "lockmgr/*", "internal/awsclient", "internal/localserver"},
 	"fs":                   {"fs/*", "store", "lockmgr"},
 	"fs/file":              {"fs/spool", "fs/reader", "store", "lockmgr"},
 	"fs/reader":            {"store"},
@@ -45,7 +46,7 @@ var mayImport = map[string][]string{
 // Only these packages may import these modules.
 var foreignImports = map[string][]string{
 	"github.com/hanwen/go-fuse/": {"fs"},
-	"github.com/aws/":            {"store", "lockmgr/dynamo", "lockmgr/s3table", "internal/awsclient", "internal/awserr", "internal/cli"},
+	"github.com/aws/":            {"store", "lockmgr/dynamo", "lockmgr/s3table", "internal/awsclient", "internal/awserr", "internal/volume"},
 	"github.com/urfave/":         {"internal/cli"},
 	"github.com/anishathalye/":   {},
 	"github.com/versity/":        {},

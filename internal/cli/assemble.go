@@ -19,8 +19,8 @@ import (
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/fs/tree"
 	"github.com/latchfs/latchfs/internal/statedir"
+	"github.com/latchfs/latchfs/internal/volume"
 	"github.com/latchfs/latchfs/lockmgr"
-	"github.com/latchfs/latchfs/store"
 )
 
 const (
@@ -32,46 +32,25 @@ const (
 	closeTimeout = 10 * time.Second
 )
 
-// openBucket reaches the bucket and reads its bond to a lock table.
-func (m *mount) openBucket(ctx context.Context) (err error) {
-	src := m.o.Source
-	if m.reach, err = reachSource(ctx, src, m.o.Connection, m.log); err != nil {
-		return err
-	}
-	m.onAbandon(func() { m.reach.close() })
-	if m.bucket, err = m.reach.bucket(ctx, src.Bucket, m.host, m.log); err != nil {
-		return err
-	}
-	if err := checkBucket(ctx, m.bucket); err != nil {
-		return explainBucket(err, src, m.reach)
-	}
-	if m.bond, err = readBound(ctx, m.bucket, src, m.reach); err != nil {
-		return err
-	}
-	if m.bond == nil && src.Local != "" {
-		if err := bind(ctx, m.bucket, initOptions{Source: src}, m.reach, m.say); err != nil {
-			return err
-		}
-		if m.bond, err = readBound(ctx, m.bucket, src, m.reach); err != nil {
-			return err
-		}
-	}
-	if m.bond == nil && !m.o.ReadOnly {
-		return fmt.Errorf("bucket %s has no %s, which binds it to its lock table: run %s (or mount it with --read-only)",
-			src.Bucket, store.BucketConfigKey, m.reach.initCommand(src, ""))
-	}
-	versioned, err := m.bucket.Versioned(ctx)
+// openVolume reaches the bucket and reads its bond to a lock table.
+func (m *mount) openVolume(ctx context.Context) (err error) {
+	m.volume, err = volume.Open(ctx, volume.Options{Source: m.o.Source, Access: m.o.Access, Host: m.host, Log: m.log})
 	if err != nil {
-		return explainBucket(err, src, m.reach)
+		return err
+	}
+	m.onAbandon(func() { m.volume.Close() })
+	if err := m.volume.CheckBond(); err != nil && !m.o.ReadOnly {
+		return fmt.Errorf("%w (or mount it with --read-only)", err)
+	}
+	versioned, err := m.volume.Versioned(ctx)
+	if err != nil {
+		return err
 	}
 	if !versioned {
-		m.log.Warn("the bucket keeps no versions: .versions stays empty, and a changed file ends its readers with ESTALE", "bucket", src.Bucket)
+		m.log.Warn("the bucket keeps no versions: .versions stays empty, and a changed file ends its readers with ESTALE", "bucket", m.o.Source.Bucket)
 	}
 	return nil
 }
-
-// say logs what bind tells the person who runs init.
-func (m *mount) say(format string, args ...any) { m.log.Info(fmt.Sprintf(format, args...)) }
 
 // openTable reads the times of the lock table, on which those of store and mount
 // depend. A read-only mount takes no locks and needs no table.
@@ -79,36 +58,23 @@ func (m *mount) openTable(ctx context.Context) (err error) {
 	if m.o.ReadOnly {
 		return nil
 	}
-	l := lockSpec{m.bond.Lock.Backend, m.bond.Lock.Table}
-	if m.lockTable, err = m.reach.table(ctx, l); err != nil {
+	if m.table, err = m.volume.LockTable(ctx); err != nil {
 		return err
 	}
-	if m.lockTimes, err = m.lockTable.ReadConfig(ctx); err != nil {
-		return explainTable(err, l, m.o.Source, m.reach)
-	}
-	if err := checkBond(*m.bond, m.lockTimes, m.o.Source, m.reach); err != nil {
-		return err
-	}
-	t := m.lockTimes.Timing
-	m.bucket.SetTiming(store.Timing{Quiet: t.Delay, Stall: t.Stall()})
 	if m.o.LockTimeout == 0 {
-		m.o.LockTimeout = 2 * (t.Lease + t.Delay)
+		m.o.LockTimeout = m.table.LockTimeout()
 	}
 	if m.o.FlushTimeout == 0 {
-		m.o.FlushTimeout = 2 * (t.Stall() + t.Delay)
+		m.o.FlushTimeout = m.table.FlushTimeout()
 	}
-	// LOCKS P4.4: less would end before an unanswered attempt can be looked up.
-	if least := 2*t.Stall() + t.Delay; m.o.FlushTimeout < least {
-		return usagef("--flush-timeout %s is too short for lock table %s: give it %s or more", m.o.FlushTimeout, l, least.Round(time.Millisecond)+time.Millisecond)
-	}
-	return nil
+	return m.table.CheckFlushTimeout(m.o.FlushTimeout)
 }
 
 // openState makes the session directory and the spool in it.
 func (m *mount) openState(context.Context) (err error) {
 	bucketID := ""
-	if m.bond != nil {
-		bucketID = m.bond.ID
+	if m.volume.Bond != nil {
+		bucketID = m.volume.Bond.ID
 	}
 	m.dir, err = statedir.Create(m.o.StateDir, rand.Text(), statedir.Mount{
 		Mountpoint: m.o.Mountpoint, Source: m.o.Source.String(), BucketID: bucketID,
@@ -145,8 +111,8 @@ func (m *mount) openFiles(context.Context) error {
 	o := m.o
 	var locks file.Locks = noLocks{}
 	if !o.ReadOnly {
-		m.locks = lockmgr.New(m.lockTable, m.lockTimes, lockmgr.Options{
-			BucketID: m.bond.ID, Host: m.host, User: userName(), PID: os.Getpid(), Version: Version,
+		m.locks = lockmgr.New(m.table.Table, m.table.Config, lockmgr.Options{
+			BucketID: m.volume.Bond.ID, Host: m.host, User: userName(), PID: os.Getpid(), Version: Version,
 			Name: m.dir.Name(), Log: m.log,
 			LocalDead: func(name string) bool { return statedir.Dead(o.StateDir, name) },
 			OnSession: func(sid string) error {
@@ -161,14 +127,14 @@ func (m *mount) openFiles(context.Context) error {
 		locks = file.LocksOf(m.locks)
 	}
 	defaults := file.Defaults{UID: o.UID, GID: o.GID, FileMode: o.FileMode &^ o.Umask, DirMode: o.DirMode &^ o.Umask}
-	ahead := reader.New(m.bucket, readBudget)
-	names := tree.New(m.bucket, tree.Options{Prefix: o.Source.Prefix, TTL: o.MetadataTTL})
+	ahead := reader.New(m.volume.Bucket, readBudget)
+	names := tree.New(m.volume.Bucket, tree.Options{Prefix: o.Source.Prefix, TTL: o.MetadataTTL})
 	m.files = file.NewTable(file.Options{
-		Objects: m.bucket, Locks: locks, Spool: m.spool, Reader: ahead, Host: m.host, Defaults: defaults,
-		LockTimeout: o.LockTimeout, FlushTimeout: o.FlushTimeout, Quiet: m.lockTimes.Timing.Delay, Log: m.log, Changed: names.Note,
+		Objects: m.volume.Bucket, Locks: locks, Spool: m.spool, Reader: ahead, Host: m.host, Defaults: defaults,
+		LockTimeout: o.LockTimeout, FlushTimeout: o.FlushTimeout, Quiet: m.table.Config.Delay, Log: m.log, Changed: names.Note,
 	})
 	m.front = lfs.Config{
-		Tree: names, Files: m.files, Reader: ahead, History: history.New(m.bucket), Defaults: defaults,
+		Tree: names, Files: m.files, Reader: ahead, History: history.New(m.volume.Bucket), Defaults: defaults,
 		ReadOnly: o.ReadOnly, AllowOther: o.AllowOther, MetadataTTL: o.MetadataTTL,
 		FsName: o.Source.String(), Log: m.log,
 	}

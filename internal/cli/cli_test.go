@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/latchfs/latchfs/internal/volume"
 )
 
 // run runs a command line in this process; no input of these tests gets far enough to
@@ -98,7 +100,7 @@ func TestParseMount(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", "/xdg")
 	got := parsed(t, "mount", mountFlags(), parseMount, "bucket:p", "/mnt/x")
 	want := mountOptions{
-		Source: source{Bucket: "bucket", Prefix: "p/"}, Mountpoint: "/mnt/x", StateDir: "/xdg/latchfs",
+		Source: volume.Source{Bucket: "bucket", Prefix: "p/"}, Mountpoint: "/mnt/x", StateDir: "/xdg/latchfs",
 		LogLevel: slog.LevelInfo, MetadataTTL: time.Second, UID: uint32(os.Getuid()), GID: uint32(os.Getgid()),
 		FileMode: 0o644, DirMode: 0o755,
 	}
@@ -113,8 +115,8 @@ func TestParseMount(t *testing.T) {
 		"--uid", "1", "--gid", "2", "--file-mode", "600", "--dir-mode", "700", "--umask", "077", "--allow-other", "--read-only",
 		"--metadata-ttl", "3s", "--log-level", "debug", "s3://bucket", "/mnt/x")
 	want = mountOptions{
-		Source: source{Bucket: "bucket"}, Mountpoint: "/mnt/x", StateDir: "/state", Foreground: true, LogLevel: slog.LevelDebug,
-		Connection:  connection{Region: "r", Endpoint: "http://e", DynamoDBEndpoint: "http://d", Profile: "p", PathStyle: true},
+		Source: volume.Source{Bucket: "bucket"}, Mountpoint: "/mnt/x", StateDir: "/state", Foreground: true, LogLevel: slog.LevelDebug,
+		Access:      volume.Access{Region: "r", Endpoint: "http://e", DynamoDBEndpoint: "http://d", Profile: "p", PathStyle: true},
 		LockTimeout: time.Minute, FlushTimeout: 2 * time.Minute, MetadataTTL: 3 * time.Second, SpoolLimit: 1 << 30,
 		UID: 1, GID: 2, FileMode: 0o600, DirMode: 0o700, Umask: 0o077, AllowOther: true, ReadOnly: true,
 	}
@@ -125,8 +127,8 @@ func TestParseMount(t *testing.T) {
 
 func TestParseInit(t *testing.T) {
 	got := parsed(t, "init", initCommand(Stdio{}).Flags, parseInit, "--lock", "dynamodb:my.table", "--beat", "1s", "--lease", "10s", "--delay", "5s", "--yes", "bucket")
-	if got.Lock == nil || *got.Lock != (lockSpec{backendDynamo, "my.table"}) || !got.Yes || got.Source.Bucket != "bucket" ||
-		got.Timing.Beat != time.Second || got.Timing.Lease != 10*time.Second || got.Timing.Delay != 5*time.Second {
+	if got.Init.Table == nil || *got.Init.Table != (volume.TableName{Backend: volume.BackendDynamo, Table: "my.table"}) || !got.Yes || got.Source.Bucket != "bucket" ||
+		got.Init.Timing.Beat != time.Second || got.Init.Timing.Lease != 10*time.Second || got.Init.Timing.Delay != 5*time.Second {
 		t.Errorf("%+v", got)
 	}
 }
@@ -199,8 +201,8 @@ func TestNothingOfTheMountLiesInIt(t *testing.T) {
 		{mountOptions{Mountpoint: dir, StateDir: dir + "-beside"}, true},
 		{mountOptions{Mountpoint: dir, StateDir: filepath.Join(dir, "not", "yet")}, false},
 		{mountOptions{Mountpoint: dir, StateDir: dir}, false},
-		{mountOptions{Mountpoint: dir, StateDir: "/elsewhere", Source: source{Local: filepath.Join(dir, "data")}}, false},
-		{mountOptions{Mountpoint: filepath.Join(dir, "mnt"), StateDir: "/elsewhere", Source: source{Local: dir}}, true},
+		{mountOptions{Mountpoint: dir, StateDir: "/elsewhere", Source: volume.Source{Local: filepath.Join(dir, "data")}}, false},
+		{mountOptions{Mountpoint: filepath.Join(dir, "mnt"), StateDir: "/elsewhere", Source: volume.Source{Local: dir}}, true},
 	} {
 		if err := checkOutside(c.o); (err == nil) != c.ok {
 			t.Errorf("mount point %s, state %s, local %s: %v", c.o.Mountpoint, c.o.StateDir, c.o.Source.Local, err)

@@ -2,18 +2,13 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"strings"
+
+	"github.com/latchfs/latchfs/internal/volume"
 )
 
-// A usageError is a wrong command line.
-type usageError struct{ text string }
-
-func (e *usageError) Error() string { return e.text }
-
-func usagef(format string, args ...any) error {
-	return &usageError{fmt.Sprintf(format, args...)}
-}
+// usagef is the error of a wrong command line.
+func usagef(format string, args ...any) error { return volume.Usagef(format, args...) }
 
 // An unsavedError says that bytes remain in the spool that are not in the bucket.
 type unsavedError struct{ text string }
@@ -24,7 +19,7 @@ func exitCode(err error) int {
 	if err == nil {
 		return ExitOK
 	}
-	if _, ok := errors.AsType[*usageError](err); ok {
+	if _, ok := errors.AsType[*volume.UsageError](err); ok {
 		return ExitUsage
 	}
 	if _, ok := errors.AsType[*unsavedError](err); ok {

@@ -9,17 +9,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/latchfs/latchfs/internal/statedir"
+	"github.com/latchfs/latchfs/internal/volume"
 )
 
-// connection is how to reach the bucket and its lock table. Empty fields are left to
-// the SDK: environment, shared configuration, instance role.
-type connection struct {
-	Region, Profile            string
-	Endpoint, DynamoDBEndpoint string
-	PathStyle                  bool
-}
-
-func connectionFlags() []cli.Flag {
+func accessFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "region", Usage: "the bucket's `REGION`", DefaultText: "the SDK's: AWS_REGION, profile"},
 		&cli.StringFlag{Name: "endpoint-url", Usage: "`URL` of an S3 server other than AWS (also AWS_ENDPOINT_URL_S3)"},
@@ -29,8 +22,8 @@ func connectionFlags() []cli.Flag {
 	}
 }
 
-func parseConnection(c *cli.Context) connection {
-	return connection{
+func parseAccess(c *cli.Context) volume.Access {
+	return volume.Access{
 		Region: c.String("region"), Profile: c.String("profile"),
 		Endpoint: c.String("endpoint-url"), DynamoDBEndpoint: c.String("dynamodb-endpoint-url"),
 		PathStyle: c.Bool("force-path-style"),
@@ -53,9 +46,9 @@ func parseStateDir(c *cli.Context) (string, error) {
 
 // mountOptions is the parsed command line of mount.
 type mountOptions struct {
-	Source     source
+	Source     volume.Source
 	Mountpoint string // absolute, symbolic links resolved by checkMountpoint
-	Connection connection
+	Access     volume.Access
 	StateDir   string
 	Foreground bool
 	LogLevel   slog.Level
@@ -73,7 +66,7 @@ type mountOptions struct {
 }
 
 func mountFlags() []cli.Flag {
-	return append(connectionFlags(),
+	return append(accessFlags(),
 		&cli.BoolFlag{Name: "f", Usage: "stay in the foreground and log to standard error", DisableDefaultText: true},
 		&cli.DurationFlag{Name: "lock-timeout", Usage: "`TIME` that an open waits for a file locked elsewhere, then EBUSY", DefaultText: "twice the table's lease and delay"},
 		&cli.DurationFlag{Name: "flush-timeout", Usage: "`TIME` that a close waits for the bucket's answer, then EIO, the data kept", DefaultText: "twice the table's delay and stall limit"},
@@ -97,13 +90,13 @@ func parseMount(c *cli.Context) (o mountOptions, err error) {
 	if err := wantArgs(c, "SOURCE", "MOUNTPOINT"); err != nil {
 		return o, err
 	}
-	if o.Source, err = parseSource(c.Args().Get(0)); err != nil {
+	if o.Source, err = volume.ParseSource(c.Args().Get(0)); err != nil {
 		return o, err
 	}
 	if o.Mountpoint, err = filepath.Abs(c.Args().Get(1)); err != nil {
 		return o, err
 	}
-	o.Connection = parseConnection(c)
+	o.Access = parseAccess(c)
 	if o.StateDir, err = parseStateDir(c); err != nil {
 		return o, err
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/latchfs/latchfs/fs/file"
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/internal/statedir"
+	"github.com/latchfs/latchfs/internal/volume"
 	"github.com/latchfs/latchfs/lockmgr"
-	"github.com/latchfs/latchfs/store"
 )
 
 // A mount is everything that makes up one mount, joined.
@@ -21,19 +21,16 @@ type mount struct {
 	log  *slog.Logger
 	host string
 
-	reach     *reach
-	bucket    *store.Client
-	bond      *store.BucketConfig // nil: a bucket that was not set up, read-only
-	locks     *lockmgr.Manager    // nil if mounted read-only
-	lockTable lockmgr.Table       // nil if mounted read-only
-	lockTimes lockmgr.Config
-	dir       *statedir.Dir
-	spool     *spool.Spool
-	files     *file.Table
-	front     lfs.Config
-	server    *lfs.Server
-	device    string // as in mountinfo
-	recovery  *recovery
+	volume   *volume.Volume
+	table    volume.LockTable // zero if mounted read-only
+	locks    *lockmgr.Manager // nil if mounted read-only
+	dir      *statedir.Dir
+	spool    *spool.Spool
+	files    *file.Table
+	front    lfs.Config
+	server   *lfs.Server
+	device   string // as in mountinfo
+	recovery *recovery
 
 	undo []func() // what abandon does, last first
 }
@@ -59,7 +56,7 @@ func newMount(ctx context.Context, o mountOptions, log *slog.Logger) (_ *mount, 
 	if m.host, err = os.Hostname(); err != nil {
 		return nil, err
 	}
-	for _, step := range []func(context.Context) error{m.openBucket, m.openTable, m.openState, m.openFiles, m.attach} {
+	for _, step := range []func(context.Context) error{m.openVolume, m.openTable, m.openState, m.openFiles, m.attach} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/internal/volume"
 )
 
 // checkMountpoint says in one line why nothing can be mounted at path, and gives its
@@ -75,7 +77,7 @@ func missingMountpoint(path string) error {
 // checkOutside refuses directories that the mount itself would cover or write to: the
 // daemon would wait for itself.
 func checkOutside(o mountOptions) error {
-	for what, dir := range map[string]string{"--state-dir": o.StateDir, "the folder of " + localPrefix: o.Source.Local} {
+	for what, dir := range map[string]string{"--state-dir": o.StateDir, "the folder of " + volume.LocalPrefix: o.Source.Local} {
 		if dir == "" {
 			continue
 		}

@@ -77,7 +77,7 @@ func (m *mount) recoverDead(ctx context.Context, r *recovery, first bool) {
 	}
 	var each sync.WaitGroup
 	for _, s := range all {
-		if s.Mount.BucketID != m.bond.ID || s.Name == m.dir.Name() {
+		if s.Mount.BucketID != m.volume.Bond.ID || s.Name == m.dir.Name() {
 			continue
 		}
 		if _, known := r.aside.Load(s.Name); known {

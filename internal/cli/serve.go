@@ -65,7 +65,7 @@ func (m *mount) finish(ctx context.Context) error {
 	if cerr := m.spool.Close(); cerr != nil {
 		m.log.Error("closing the spool", "err", cerr)
 	}
-	defer m.reach.close()
+	defer m.volume.Close()
 	if len(left) > 0 {
 		m.keep(left)
 		return &unsavedError{fmt.Sprintf("not in the bucket yet, kept in %s: %s; mount %s again to save them",

@@ -1,4 +1,4 @@
-package cli
+package volume
 
 import (
 	"path/filepath"
@@ -8,8 +8,8 @@ import (
 	"github.com/latchfs/latchfs/internal/localserver"
 )
 
-// A source is what is mounted: a bucket, or the part of it below a prefix.
-type source struct {
+// A Source is what is mounted: a bucket, or the part of it below a prefix.
+type Source struct {
 	// Local is the absolute path of the folder of an embedded server, else empty.
 	Local string
 	// Bucket is the bucket's name; for a local source the one the embedded server keeps.
@@ -18,15 +18,17 @@ type source struct {
 	Prefix string
 }
 
-const localPrefix = "local:"
+// LocalPrefix begins a source that names a folder.
+const LocalPrefix = "local:"
 
 // S3 names: 3 to 63 lower-case letters, digits, dots and hyphens. Upper case and
 // underscores occur in buckets older than the rule and on other servers.
 var bucketName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$`)
 
-// parseSource reads s3://bucket[/prefix/], bucket[:prefix] or local:DIR.
-func parseSource(s string) (source, error) {
-	if dir, ok := strings.CutPrefix(s, localPrefix); ok {
+// ParseSource reads s3://bucket[/prefix/], bucket[:prefix] or local:DIR. What names none of
+// these is a UsageError.
+func ParseSource(s string) (Source, error) {
+	if dir, ok := strings.CutPrefix(s, LocalPrefix); ok {
 		return localSource(dir)
 	}
 	var bucket, prefix string
@@ -36,24 +38,24 @@ func parseSource(s string) (source, error) {
 		bucket, prefix, _ = strings.Cut(s, ":")
 	}
 	if !bucketName.MatchString(bucket) {
-		return source{}, usagef("SOURCE %q names no bucket: write s3://bucket[/prefix/], bucket[:prefix] or local:DIR", s)
+		return Source{}, Usagef("SOURCE %q names no bucket: write s3://bucket[/prefix/], bucket[:prefix] or local:DIR", s)
 	}
 	prefix, err := cleanPrefix(s, prefix)
 	if err != nil {
-		return source{}, err
+		return Source{}, err
 	}
-	return source{Bucket: bucket, Prefix: prefix}, nil
+	return Source{Bucket: bucket, Prefix: prefix}, nil
 }
 
-func localSource(dir string) (source, error) {
+func localSource(dir string) (Source, error) {
 	if dir == "" {
-		return source{}, usagef("SOURCE local: names no folder: write local:DIR (a bucket of that name is s3://local)")
+		return Source{}, Usagef("SOURCE local: names no folder: write local:DIR (a bucket of that name is s3://local)")
 	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
-		return source{}, err
+		return Source{}, err
 	}
-	return source{Local: abs, Bucket: localserver.DataBucket}, nil
+	return Source{Local: abs, Bucket: localserver.DataBucket}, nil
 }
 
 // cleanPrefix adds the closing slash and refuses what no path in the mount could name.
@@ -67,24 +69,22 @@ func cleanPrefix(s, prefix string) (string, error) {
 	for name := range strings.SplitSeq(strings.TrimSuffix(prefix, "/"), "/") {
 		switch {
 		case name == "", name == ".", name == "..", strings.ContainsRune(name, 0):
-			return "", usagef("SOURCE %q has a prefix with an empty, \".\" or \"..\" part: such keys cannot be mounted", s)
+			return "", Usagef("SOURCE %q has a prefix with an empty, \".\" or \"..\" part: such keys cannot be mounted", s)
 		case len(name) > 255:
-			return "", usagef("SOURCE %q has a prefix with a part longer than 255 bytes: such keys cannot be mounted", s)
+			return "", Usagef("SOURCE %q has a prefix with a part longer than 255 bytes: such keys cannot be mounted", s)
 		}
 	}
 	if prefix == ".latchfs/" || strings.HasPrefix(prefix, ".latchfs/") {
-		return "", usagef("SOURCE %q lies in .latchfs/, which is reserved: mount the bucket or another prefix", s)
+		return "", Usagef("SOURCE %q lies in .latchfs/, which is reserved: mount the bucket or another prefix", s)
 	}
 	return prefix, nil
 }
 
-// String gives the form that parseSource reads; it is the mount's name in mount.json
+// String gives the form that ParseSource reads; it is the mount's name in mount.json
 // and in /proc/mounts.
-func (s source) String() string {
+func (s Source) String() string {
 	if s.Local != "" {
-		return localPrefix + s.Local
+		return LocalPrefix + s.Local
 	}
-	return s.bucketURL() + s.Prefix
+	return "s3://" + s.Bucket + "/" + s.Prefix
 }
-
-func (s source) bucketURL() string { return "s3://" + s.Bucket + "/" }

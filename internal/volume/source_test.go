@@ -1,4 +1,4 @@
-package cli
+package volume
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ func TestParseSource(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for in, want := range map[string]source{
+	for in, want := range map[string]Source{
 		"bucket":              {Bucket: "bucket"},
 		"bucket:":             {Bucket: "bucket"},
 		"bucket:a":            {Bucket: "bucket", Prefix: "a/"},
@@ -35,11 +35,11 @@ func TestParseSource(t *testing.T) {
 		"s3://bucket/b:c":     {Bucket: "bucket", Prefix: "b:c/"},
 		"bucket:s3/x":         {Bucket: "bucket", Prefix: "s3/x/"},
 	} {
-		got, err := parseSource(in)
+		got, err := ParseSource(in)
 		if err != nil || got != want {
 			t.Errorf("%q: %+v, %v; want %+v", in, got, err, want)
 		}
-		again, err := parseSource(got.String())
+		again, err := ParseSource(got.String())
 		if err != nil || again != got {
 			t.Errorf("%q is written as %q, which reads as %+v, %v", in, got.String(), again, err)
 		}
@@ -53,8 +53,8 @@ func TestParseSourceRefuses(t *testing.T) {
 		"bucket:.latchfs", "s3://bucket/.latchfs/x", "bucket:" + strings.Repeat("a", 256), strings.Repeat("b", 64),
 		"bucket:a\x00b",
 	} {
-		got, err := parseSource(in)
-		var usage *usageError
+		got, err := ParseSource(in)
+		var usage *UsageError
 		if !errors.As(err, &usage) {
 			t.Errorf("%q: %+v, %v; want a usage error", in, got, err)
 		} else if strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), ":") {

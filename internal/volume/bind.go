@@ -1,0 +1,114 @@
+package volume
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"github.com/latchfs/latchfs/lockmgr"
+	"github.com/latchfs/latchfs/store"
+)
+
+// bind makes sure that the lock table is there and that the bucket's
+// .latchfs/bucket.json names it (LOCKS P1). Afterwards Bond is set.
+func (v *Volume) bind(ctx context.Context, o InitOptions) error {
+	if err := v.readBond(ctx); err != nil {
+		return err
+	}
+	n, err := v.chooseTable(o.Table)
+	if err != nil {
+		return err
+	}
+	t, err := v.at.table(ctx, n)
+	if err != nil {
+		return err
+	}
+	cfg, err := v.initTable(ctx, t, n, o)
+	if err != nil {
+		return err
+	}
+	if v.Bond != nil {
+		if err := v.checkTable(cfg); err != nil {
+			return err
+		}
+		o.Say("bond: %s in the bucket names lock table %s already", store.BucketConfigKey, n)
+		return nil
+	}
+	bond := store.BucketConfig{Format: store.BucketFormat, ID: rand.Text(), Region: v.at.Region}
+	bond.Lock.Backend, bond.Lock.Table, bond.Lock.TableID = n.Backend, n.Table, cfg.ID
+	err = v.Bucket.WriteBucketConfig(ctx, bond, store.Base{})
+	if errors.Is(err, store.ErrConflict) {
+		return v.bind(ctx, o) // another init was first: check against its bond
+	}
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", store.BucketConfigKey, v.at.explainBucket(err))
+	}
+	o.Say("bond: wrote %s, which names lock table %s", store.BucketConfigKey, n)
+	v.Bond = &bond
+	return nil
+}
+
+// chooseTable chooses the lock table: the one that the bucket is bound to, the one asked
+// for, or the default.
+func (v *Volume) chooseTable(asked *TableName) (TableName, error) {
+	if v.Bond != nil {
+		n := boundTable(*v.Bond)
+		if asked != nil && *asked != n {
+			return n, fmt.Errorf("bucket %s is bound to lock table %s and cannot move to %s: leave --lock out, or name %s", v.Source.Bucket, n, *asked, n)
+		}
+		return n, nil
+	}
+	switch {
+	case v.Source.Local != "":
+		return localTable(), nil
+	case asked != nil:
+		return *asked, nil
+	case v.at.onAWS():
+		return TableName{BackendDynamo, "latchfs"}, nil
+	}
+	return TableName{}, fmt.Errorf("%s is not AWS, so the lock table has to be named: add --lock dynamodb:TABLE or --lock s3:BUCKET", v.at.Endpoint)
+}
+
+// initTable creates the lock table with the wanted times, or checks the one that is
+// there against those that were asked for.
+func (v *Volume) initTable(ctx context.Context, t lockmgr.Table, n TableName, o InitOptions) (lockmgr.Config, error) {
+	have, err := t.ReadConfig(ctx)
+	switch {
+	case err == nil:
+		if want := withDefaults(o.Timing, have.Timing); want != have.Timing {
+			return have, fmt.Errorf("lock table %s beats every %s with lease %s and delay %s, which is not what was asked for (%s, %s, %s): leave the times out, or name another table",
+				n, have.Beat, have.Lease, have.Delay, want.Beat, want.Lease, want.Delay)
+		}
+		o.Say("lock table %s: exists, beat %s, lease %s, delay %s", n, have.Beat, have.Lease, have.Delay)
+		return have, nil
+	case !errors.Is(err, lockmgr.ErrNoTable):
+		return have, v.at.explainTable(err, n)
+	case v.Bond != nil:
+		return have, fmt.Errorf("the bucket's lock table %s (id %s) is gone from %s: restore it, or make sure that no host has the bucket mounted, delete %s and run init again", n, v.Bond.Lock.TableID, v.at.whereTable(n), store.BucketConfigKey)
+	}
+	got, created, err := t.Init(ctx, lockmgr.Config{Timing: withDefaults(o.Timing, n.defaultTiming(v.Source))})
+	if err != nil {
+		return got, v.at.explainTable(err, n)
+	}
+	verb := "exists"
+	if created {
+		verb = "created"
+	}
+	o.Say("lock table %s: %s, beat %s, lease %s, delay %s", n, verb, got.Beat, got.Lease, got.Delay)
+	return got, nil
+}
+
+// withDefaults fills the times that were not asked for.
+func withDefaults(t, d lockmgr.Timing) lockmgr.Timing {
+	if t.Beat == 0 {
+		t.Beat = d.Beat
+	}
+	if t.Lease == 0 {
+		t.Lease = d.Lease
+	}
+	if t.Delay == 0 {
+		t.Delay = d.Delay
+	}
+	return t
+}

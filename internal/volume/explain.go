@@ -1,0 +1,39 @@
+package volume
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/latchfs/latchfs/lockmgr"
+	"github.com/latchfs/latchfs/store"
+)
+
+// explainBucket adds to an error of the bucket what to do about it.
+func (r *reach) explainBucket(err error) error {
+	switch {
+	case errors.Is(err, store.ErrNoBucket):
+		return fmt.Errorf("bucket %s does not exist at %s: check its name, --region and --endpoint-url, or create it with %s", r.src.Bucket, r.where(), r.initCommand(""))
+	case errors.Is(err, store.ErrAccessDenied):
+		return fmt.Errorf("bucket %s at %s refuses these credentials: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or --profile, and what they may do (%w)", r.src.Bucket, r.where(), err)
+	case errors.Is(err, store.ErrRefused):
+		return fmt.Errorf("bucket %s cannot be used from %s: check --region and --endpoint-url (%w)", r.src.Bucket, r.where(), err)
+	case errors.Is(err, store.ErrUnavailable):
+		return fmt.Errorf("%s does not answer for bucket %s: check --endpoint-url, --region and the network (%w)", r.where(), r.src.Bucket, err)
+	}
+	return fmt.Errorf("bucket %s at %s: %w", r.src.Bucket, r.where(), err)
+}
+
+// explainTable does the same for the lock table.
+func (r *reach) explainTable(err error, n TableName) error {
+	switch {
+	case errors.Is(err, lockmgr.ErrNoTable):
+		return fmt.Errorf("lock table %s does not exist at %s: check --region and %s, or make it anew with %s", n, r.whereTable(n), n.endpointFlag(), r.initCommand(n.String()))
+	case errors.Is(err, lockmgr.ErrForeignTable):
+		return fmt.Errorf("%s is not a lock table this version of latchfs can use: name another one to latchfs init --lock, or upgrade latchfs (%w)", n, err)
+	case errors.Is(err, lockmgr.ErrAccessDenied):
+		return fmt.Errorf("lock table %s at %s refuses these credentials: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or --profile, and what they may do (%w)", n, r.whereTable(n), err)
+	case errors.Is(err, lockmgr.ErrUnavailable):
+		return fmt.Errorf("%s does not answer for lock table %s: check %s, --region and the network (%w)", r.whereTable(n), n, n.endpointFlag(), err)
+	}
+	return fmt.Errorf("lock table %s at %s: %w", n, r.whereTable(n), err)
+}

@@ -1,0 +1,139 @@
+package volume
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/latchfs/latchfs/internal/awsclient"
+	"github.com/latchfs/latchfs/internal/localserver"
+)
+
+// credentialsTimeout bounds the search for credentials; where there are none at all the
+// SDK asks the network for an instance's role last.
+const credentialsTimeout = 15 * time.Second
+
+// Access is how to reach the bucket and its lock table. Empty fields are left to the
+// SDK: environment, shared configuration, instance role.
+type Access struct {
+	Region, Profile            string
+	Endpoint, DynamoDBEndpoint string
+	PathStyle                  bool
+}
+
+// A reach is how to reach one source and its lock table, with everything settled that
+// Access left to the SDK.
+type reach struct {
+	Access
+	AccessKey, SecretKey string // static, for an embedded server
+
+	src   Source
+	asked Access              // in the user's own words
+	local *localserver.Server // nil for a source that is not local
+}
+
+// reachSource starts the embedded server of a local source; for others it asks the
+// SDK's configuration for region and credentials, so that their absence is said in one
+// line, once, and before anything is sent.
+func reachSource(ctx context.Context, src Source, a Access, log *slog.Logger) (*reach, error) {
+	if src.Local != "" {
+		server, err := localserver.Open(ctx, src.Local, log)
+		if err != nil {
+			return nil, err
+		}
+		return &reach{
+			Access:    Access{Region: server.Region, Endpoint: server.Endpoint(), PathStyle: true},
+			AccessKey: server.AccessKey, SecretKey: server.SecretKey, src: src, local: server,
+		}, nil
+	}
+	asked := a
+	cfg, err := awsclient.Config(ctx, awsclient.Access{Region: a.Region, Profile: a.Profile})
+	if err != nil {
+		return nil, fmt.Errorf("%w: check --profile and ~/.aws/config", err)
+	}
+	// The SDK knows of endpoints from its environment and configuration too.
+	if a.Endpoint == "" {
+		if e := s3.NewFromConfig(cfg).Options().BaseEndpoint; e != nil {
+			a.Endpoint = *e
+		}
+	}
+	if a.DynamoDBEndpoint == "" {
+		if e := dynamodb.NewFromConfig(cfg).Options().BaseEndpoint; e != nil {
+			a.DynamoDBEndpoint = *e
+		}
+	}
+	if a.Region = cfg.Region; a.Region == "" {
+		if a.Endpoint == "" {
+			return nil, fmt.Errorf("no AWS region is configured: pass --region or set AWS_REGION")
+		}
+		a.Region = awsclient.DefaultRegion
+	}
+	ctx, cancel := context.WithTimeout(ctx, credentialsTimeout)
+	defer cancel()
+	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+		return nil, fmt.Errorf("no AWS credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or pass --profile (%w)", err)
+	}
+	return &reach{Access: a, src: src, asked: asked}, nil
+}
+
+// close ends the use of an embedded server.
+func (r *reach) close() error {
+	if r.local == nil {
+		return nil
+	}
+	return r.local.Close()
+}
+
+// onAWS tells whether the bucket is on AWS itself.
+func (r *reach) onAWS() bool { return r.Endpoint == "" }
+
+// where names the place that the bucket is asked at, for errors.
+func (r *reach) where() string {
+	if r.onAWS() {
+		return "AWS region " + r.Region
+	}
+	return r.Endpoint
+}
+
+// whereTable names the place that the lock table is asked at, for errors.
+func (r *reach) whereTable(n TableName) string {
+	if n.Backend != BackendDynamo {
+		return r.where()
+	}
+	if r.DynamoDBEndpoint == "" {
+		return "AWS region " + r.Region
+	}
+	return r.DynamoDBEndpoint
+}
+
+// initCommand is the exact command that makes the source mountable from here. table is
+// empty where the lock table is not known: off AWS the reader has to name it.
+func (r *reach) initCommand(table string) string {
+	words := []string{"latchfs", "init"}
+	if r.src.Local != "" {
+		return strings.Join(append(words, r.src.String()), " ")
+	}
+	for _, f := range []struct{ name, value string }{
+		{"--region", r.asked.Region}, {"--endpoint-url", r.asked.Endpoint},
+		{"--dynamodb-endpoint-url", r.asked.DynamoDBEndpoint}, {"--profile", r.asked.Profile},
+	} {
+		if f.value != "" {
+			words = append(words, f.name, f.value)
+		}
+	}
+	if r.asked.PathStyle {
+		words = append(words, "--force-path-style")
+	}
+	if table == "" && !r.onAWS() {
+		table = "dynamodb:latchfs"
+	}
+	if table != "" {
+		words = append(words, "--lock", table)
+	}
+	return strings.Join(append(words, "s3://"+r.src.Bucket), " ")
+}

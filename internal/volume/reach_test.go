@@ -1,0 +1,25 @@
+package volume
+
+import "testing"
+
+// Errors name the command that makes the source mountable: it has to be complete.
+func TestInitCommand(t *testing.T) {
+	access := Access{Region: "r", Profile: "p", Endpoint: "http://e", DynamoDBEndpoint: "http://d", PathStyle: true}
+	for _, c := range []struct {
+		r     reach
+		table string
+		want  string
+	}{
+		{reach{src: Source{Bucket: "b", Prefix: "p/"}}, "", "latchfs init s3://b"},
+		{reach{src: Source{Bucket: "b"}}, "s3:locks", "latchfs init --lock s3:locks s3://b"},
+		{reach{src: Source{Bucket: "b"}, Access: Access{Region: "sdk", Endpoint: "http://sdk"}}, "",
+			"latchfs init --lock dynamodb:latchfs s3://b"},
+		{reach{src: Source{Bucket: "b"}, Access: access, asked: access}, "s3:locks",
+			"latchfs init --region r --endpoint-url http://e --dynamodb-endpoint-url http://d --profile p --force-path-style --lock s3:locks s3://b"},
+		{reach{src: Source{Bucket: "data", Local: "/srv/x"}, Access: access}, "s3:locks", "latchfs init local:/srv/x"},
+	} {
+		if got := c.r.initCommand(c.table); got != c.want {
+			t.Errorf("%s, table %q: %q, want %q", c.r.src, c.table, got, c.want)
+		}
+	}
+}

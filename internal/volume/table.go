@@ -1,0 +1,83 @@
+package volume
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/latchfs/latchfs/lockmgr"
+	"github.com/latchfs/latchfs/lockmgr/dynamo"
+	"github.com/latchfs/latchfs/lockmgr/s3table"
+	"github.com/latchfs/latchfs/store"
+)
+
+// A LockTable is the lock table of a volume, and the times that it sets for all who use it.
+type LockTable struct {
+	Name   TableName
+	Table  lockmgr.Table
+	Config lockmgr.Config
+}
+
+// LockTable reaches the lock table that the bucket is bound to, refuses one that only has
+// its name, and sets the times of Bucket, which follow from those of the table.
+func (v *Volume) LockTable(ctx context.Context) (LockTable, error) {
+	if err := v.CheckBond(); err != nil {
+		return LockTable{}, err
+	}
+	t := LockTable{Name: boundTable(*v.Bond)}
+	var err error
+	if t.Table, err = v.at.table(ctx, t.Name); err != nil {
+		return t, err
+	}
+	if t.Config, err = t.Table.ReadConfig(ctx); err != nil {
+		return t, v.at.explainTable(err, t.Name)
+	}
+	if err := v.checkTable(t.Config); err != nil {
+		return t, err
+	}
+	v.Bucket.SetTiming(store.Timing{Quiet: t.Config.Delay, Stall: t.Config.Stall()})
+	return t, nil
+}
+
+// LockTimeout is how long an open waits by default for a file that is locked elsewhere.
+func (t LockTable) LockTimeout() time.Duration { return 2 * (t.Config.Lease + t.Config.Delay) }
+
+// FlushTimeout is how long a close waits by default for the bucket's answer.
+func (t LockTable) FlushTimeout() time.Duration { return 2 * (t.Config.Stall() + t.Config.Delay) }
+
+// CheckFlushTimeout refuses a time that would end before an unanswered attempt can be
+// looked up (LOCKS P4.4), with a UsageError.
+func (t LockTable) CheckFlushTimeout(d time.Duration) error {
+	if least := 2*t.Config.Stall() + t.Config.Delay; d < least {
+		return Usagef("--flush-timeout %s is too short for lock table %s: give it %s or more", d, t.Name, least.Round(time.Millisecond)+time.Millisecond)
+	}
+	return nil
+}
+
+// boundTable gives the name of the table that a bond names.
+func boundTable(b store.BucketConfig) TableName { return TableName{b.Lock.Backend, b.Lock.Table} }
+
+// checkTable refuses a lock table that is not the one the bucket was bound to, though it
+// has its name: a copy, or one that was made anew, knows nothing of the locks others hold.
+func (v *Volume) checkTable(c lockmgr.Config) error {
+	b := v.Bond
+	if b.Lock.TableID == c.ID {
+		return nil
+	}
+	n := boundTable(*b)
+	return fmt.Errorf("bucket %s is bound to lock table %s with id %s, but the table of that name has id %s: pass the endpoint or region of the right one, or, if no host has the bucket mounted, delete %s and run %s",
+		v.Source.Bucket, n, b.Lock.TableID, c.ID, store.BucketConfigKey, v.at.initCommand(n.String()))
+}
+
+// table gives the lock table of that name; nothing is sent yet.
+func (r *reach) table(ctx context.Context, n TableName) (lockmgr.Table, error) {
+	switch n.Backend {
+	case BackendDynamo:
+		return dynamo.Open(ctx, dynamo.Config{Table: n.Table, Region: r.Region, Endpoint: r.DynamoDBEndpoint,
+			Profile: r.Profile, AccessKey: r.AccessKey, SecretKey: r.SecretKey})
+	case BackendS3:
+		return s3table.Open(ctx, s3table.Config{Bucket: n.Table, Region: r.Region, Endpoint: r.Endpoint,
+			Profile: r.Profile, PathStyle: r.PathStyle, AccessKey: r.AccessKey, SecretKey: r.SecretKey})
+	}
+	return nil, fmt.Errorf("the bucket's lock table is of kind %q, which this version does not know: upgrade latchfs", n.Backend)
+}

@@ -1,0 +1,58 @@
+package volume
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchfs/latchfs/lockmgr"
+	"github.com/latchfs/latchfs/store"
+)
+
+func TestTimesFollowFromTheTable(t *testing.T) {
+	table := LockTable{Name: TableName{BackendDynamo, "locks"}, Config: lockmgr.Config{
+		Timing: lockmgr.Timing{Beat: 3 * time.Second, Lease: 20 * time.Second, Delay: 30 * time.Second},
+	}}
+	if got, want := table.LockTimeout(), 100*time.Second; got != want {
+		t.Errorf("an open waits %s, want %s", got, want)
+	}
+	if got, want := table.FlushTimeout(), 80*time.Second; got != want {
+		t.Errorf("a close waits %s, want %s", got, want)
+	}
+	if err := table.CheckFlushTimeout(table.FlushTimeout()); err != nil {
+		t.Errorf("the default is refused: %v", err)
+	}
+	if err := table.CheckFlushTimeout(50 * time.Second); err != nil {
+		t.Errorf("two attempts and a delay are refused: %v", err)
+	}
+	err := table.CheckFlushTimeout(50*time.Second - 1)
+	if _, usage := errors.AsType[*UsageError](err); !usage || !strings.Contains(err.Error(), "dynamodb:locks: give it 50.001s or more") {
+		t.Errorf("less than that: %v", err)
+	}
+}
+
+// A table that was made anew under its old name knows nothing of the locks that others hold.
+func TestTableOfTheSameNameIsRefused(t *testing.T) {
+	v := &Volume{Source: Source{Bucket: "b"}, at: &reach{src: Source{Bucket: "b"}}, Bond: &store.BucketConfig{
+		Lock: store.BucketLock{Backend: BackendS3, Table: "locks", TableID: "one"},
+	}}
+	if err := v.checkTable(lockmgr.Config{ID: "one"}); err != nil {
+		t.Errorf("the table of the bond: %v", err)
+	}
+	err := v.checkTable(lockmgr.Config{ID: "two"})
+	if err == nil || !strings.Contains(err.Error(), "has id two") || !strings.HasSuffix(err.Error(), "run latchfs init --lock s3:locks s3://b") {
+		t.Errorf("another table: %v", err)
+	}
+}
+
+func TestVolumeWithoutABond(t *testing.T) {
+	v := &Volume{Source: Source{Bucket: "b"}, at: &reach{src: Source{Bucket: "b"}}}
+	const says = "bucket b has no .latchfs/bucket.json, which binds it to its lock table: run latchfs init s3://b"
+	if err := v.CheckBond(); err == nil || err.Error() != says {
+		t.Errorf("CheckBond: %v", err)
+	}
+	if _, err := v.LockTable(t.Context()); err == nil || err.Error() != says {
+		t.Errorf("LockTable: %v", err)
+	}
+}

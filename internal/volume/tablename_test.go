@@ -1,0 +1,28 @@
+package volume
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestParseTableName(t *testing.T) {
+	for in, want := range map[string]TableName{
+		"dynamodb:my.table": {BackendDynamo, "my.table"},
+		"s3:some-bucket":    {BackendS3, "some-bucket"},
+	} {
+		got, err := ParseTableName(in)
+		if err != nil || got != want || got.String() != in {
+			t.Errorf("%q: %+v, written as %q, %v; want %+v", in, got, got, err, want)
+		}
+	}
+	for _, in := range []string{
+		"", "dynamodb", "dynamodb:", "dynamodb:ab", "dynamodb:a b c", "dynamodb:" + strings.Repeat("a", 256),
+		"s3:", "s3:ab", "s3:b*cket", "redis:table", "bucket",
+	} {
+		got, err := ParseTableName(in)
+		if _, usage := errors.AsType[*UsageError](err); !usage {
+			t.Errorf("%q: %+v, %v; want a usage error", in, got, err)
+		}
+	}
+}
