@@ -19,7 +19,8 @@ const module = "github.com/latchfs/latchfs"
 // import none.
 var mayImport = map[string][]string{
 	"":                     {"internal/cli"},
-	"internal/cli":         {"fs", "fs/*", "lockmgr", "internal/statedir", "internal/volume"},
+	"internal/cli":         {"internal/mount", "internal/volume", "internal/statedir", "internal/bytesize"},
+	"internal/mount":       {"fs", "fs/*", "lockmgr", "internal/volume", "internal/statedir", "internal/bytesize"},
 	"internal/volume":      {"store", "lockmgr", "lockmgr/*", "internal/awsclient", "internal/localserver"},
 	"fs":                   {"fs/*", "store", "lockmgr"},
 	"fs/file":              {"fs/spool", "fs/reader", "store", "lockmgr"},
@@ -38,6 +39,7 @@ var mayImport = map[string][]string{
 	"lockmgr/tabletest":    {"lockmgr"},
 	"internal/awsclient":   {},
 	"internal/awserr":      {},
+	"internal/bytesize":    {},
 	"internal/count":       {},
 	"internal/localserver": {},
 	"internal/statedir":    {},

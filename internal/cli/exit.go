@@ -4,16 +4,12 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/latchfs/latchfs/internal/mount"
 	"github.com/latchfs/latchfs/internal/volume"
 )
 
 // usagef is the error of a wrong command line.
 func usagef(format string, args ...any) error { return volume.Usagef(format, args...) }
-
-// An unsavedError says that bytes remain in the spool that are not in the bucket.
-type unsavedError struct{ text string }
-
-func (e *unsavedError) Error() string { return e.text }
 
 func exitCode(err error) int {
 	if err == nil {
@@ -22,7 +18,7 @@ func exitCode(err error) int {
 	if _, ok := errors.AsType[*volume.UsageError](err); ok {
 		return ExitUsage
 	}
-	if _, ok := errors.AsType[*unsavedError](err); ok {
+	if _, ok := errors.AsType[*mount.UnsavedError](err); ok {
 		return ExitUnsaved
 	}
 	if reported, ok := errors.AsType[*reportedError](err); ok {

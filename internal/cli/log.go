@@ -6,18 +6,16 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/internal/mount"
 )
 
 // maxLog is the size in bytes at which a mount sets the log aside as latchfs.log.1 and
 // begins a new one.
 const maxLog = 8 << 20
-
-// logPath is the log that all background mounts of a state directory append to.
-func logPath(stateDir string) string { return filepath.Join(stateDir, "latchfs.log") }
 
 // A mountLog is where a mount logs to. Until it is mounted the lines are held back: if
 // it fails they are dropped, and the one line that says why stands alone.
@@ -58,7 +56,7 @@ func (l *mountLog) release(w io.Writer) {
 // openLog opens the log of the state directory and makes it this process's standard
 // error too, so that the traces of a crash are kept, and the terminal let go.
 func openLog(stateDir string) (*os.File, error) {
-	path := logPath(stateDir)
+	path := mount.LogPath(stateDir)
 	if i, err := os.Stat(path); err == nil && i.Size() > maxLog {
 		os.Rename(path, path+".1") // at worst it grows on
 	}

@@ -5,80 +5,148 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"os/signal"
+	"path/filepath"
 	"time"
 
-	lfs "github.com/latchfs/latchfs/fs"
-	"github.com/latchfs/latchfs/fs/file"
-	"github.com/latchfs/latchfs/fs/spool"
-	"github.com/latchfs/latchfs/internal/statedir"
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/internal/bytesize"
+	"github.com/latchfs/latchfs/internal/mount"
 	"github.com/latchfs/latchfs/internal/volume"
-	"github.com/latchfs/latchfs/lockmgr"
 )
 
-// A mount is everything that makes up one mount, joined.
-type mount struct {
-	o    mountOptions
-	log  *slog.Logger
-	host string
-
-	volume   *volume.Volume
-	table    volume.LockTable // zero if mounted read-only
-	locks    *lockmgr.Manager // nil if mounted read-only
-	dir      *statedir.Dir
-	spool    *spool.Spool
-	files    *file.Table
-	front    lfs.Config
-	server   *lfs.Server
-	device   string // as in mountinfo
-	recovery *recovery
-
-	undo []func() // what abandon does, last first
+func mountCommand(args []string, std Stdio) *cli.Command {
+	return &cli.Command{
+		Name:      "mount",
+		Usage:     "mount a bucket",
+		ArgsUsage: "SOURCE MOUNTPOINT",
+		Description: "SOURCE is s3://bucket[/prefix/], bucket[:prefix] or local:DIR, a folder with an embedded S3 server.\n" +
+			"Without -f the command returns once the bucket is mounted. SIGTERM saves what was closed,\n" +
+			"then unmounts; a second signal ends it at once.",
+		Flags: mountFlags(),
+		Action: func(c *cli.Context) error {
+			o, err := parseMount(c)
+			if err != nil {
+				return err
+			}
+			ready, isChild := background()
+			if !o.Foreground && !isChild {
+				// Without it /dev may lack what starting another process takes, too.
+				if err := mount.CheckFUSE(o.AllowOther); err != nil {
+					return err
+				}
+				return startBackground(c.Context, args, std)
+			}
+			return runMount(c.Context, o, ready, std)
+		},
+	}
 }
 
-// newMount builds the layers from the bucket up and mounts them. After an error nothing
-// of it is left.
-func newMount(ctx context.Context, o mountOptions, log *slog.Logger) (_ *mount, err error) {
-	if err := checkFUSE(o.AllowOther); err != nil {
-		return nil, err
+// runMount mounts and serves until the mount is gone. ready is nil in the foreground.
+func runMount(ctx context.Context, o mountOptions, ready *readiness, std Stdio) error {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM)
+	defer signal.Stop(signals)
+
+	out, log := newMountLog(o.LogLevel, std.Err)
+	m, err := mount.Start(ctx, o.Options, signals, log)
+	if err != nil {
+		return err
 	}
-	if o.Mountpoint, err = checkMountpoint(o.Mountpoint, log); err != nil {
-		return nil, err
+	if ready == nil {
+		out.release(std.Err)
+		return m.Serve()
 	}
-	if err := checkOutside(o); err != nil {
-		return nil, err
+	f, err := openLog(o.StateDir)
+	if err != nil {
+		return errors.Join(err, m.Abandon())
 	}
-	m := &mount{o: o, log: log}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, m.abandon())
+	out.release(f)
+	// The directory that the command was given in must not stay busy.
+	if err := os.Chdir("/"); err != nil {
+		log.Warn("leaving the working directory", "err", err)
+	}
+	if err := ready.mounted(); err != nil {
+		log.Error("the command that asked for the mount is gone, unmounting", "err", err)
+		return errors.Join(err, m.Abandon())
+	}
+	return m.Serve()
+}
+
+// mountOptions is the parsed command line of mount.
+type mountOptions struct {
+	mount.Options
+	Foreground bool
+	LogLevel   slog.Level
+}
+
+func mountFlags() []cli.Flag {
+	return append(accessFlags(),
+		&cli.BoolFlag{Name: "f", Usage: "stay in the foreground and log to standard error", DisableDefaultText: true},
+		&cli.DurationFlag{Name: "lock-timeout", Usage: "`TIME` that an open waits for a file locked elsewhere, then EBUSY", DefaultText: "twice the table's lease and delay"},
+		&cli.DurationFlag{Name: "flush-timeout", Usage: "`TIME` that a close waits for the bucket's answer, then EIO, the data kept", DefaultText: "twice the table's delay and stall limit"},
+		stateDirFlag(),
+		&cli.StringFlag{Name: "spool-limit", Usage: "most `BYTES` (K, M, G, T) of data on their way, then ENOSPC", DefaultText: "80 % of what is free at mount"},
+		&cli.UintFlag{Name: "uid", Usage: "owner `ID` of objects that name none", Value: uint(os.Getuid()), DefaultText: "the caller"},
+		&cli.UintFlag{Name: "gid", Usage: "group `ID` of objects that name none", Value: uint(os.Getgid()), DefaultText: "the caller's"},
+		&cli.StringFlag{Name: "file-mode", Usage: "octal `MODE` of objects that name none", Value: "0644"},
+		&cli.StringFlag{Name: "dir-mode", Usage: "octal `MODE` of directories that name none", Value: "0755"},
+		&cli.StringFlag{Name: "umask", Usage: "octal `BITS` taken from --file-mode and --dir-mode", Value: "0"},
+		&cli.BoolFlag{Name: "allow-other", Usage: "let other users in, by the permissions of the files", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "read-only", Usage: "refuse every change", DisableDefaultText: true},
+		&cli.DurationFlag{Name: "metadata-ttl", Usage: "`TIME` that names and attributes are believed", Value: time.Second},
+		&cli.StringFlag{Name: "log-level", Usage: "`LEVEL` of the log: debug, info, warn or error", Value: "info"},
+	)
+}
+
+// parseMount checks everything of the command line that can be checked without
+// touching anything.
+func parseMount(c *cli.Context) (o mountOptions, err error) {
+	if err := wantArgs(c, "SOURCE", "MOUNTPOINT"); err != nil {
+		return o, err
+	}
+	if o.Source, err = volume.ParseSource(c.Args().Get(0)); err != nil {
+		return o, err
+	}
+	if o.Mountpoint, err = filepath.Abs(c.Args().Get(1)); err != nil {
+		return o, err
+	}
+	o.Access = parseAccess(c)
+	if o.StateDir, err = parseStateDir(c); err != nil {
+		return o, err
+	}
+	o.Version = Version
+	o.Foreground = c.Bool("f")
+	if err := o.LogLevel.UnmarshalText([]byte(c.String("log-level"))); err != nil {
+		return o, usagef("--log-level %q: choose debug, info, warn or error", c.String("log-level"))
+	}
+	if o.LockTimeout, err = duration(c, "lock-timeout"); err != nil {
+		return o, err
+	}
+	if o.FlushTimeout, err = duration(c, "flush-timeout"); err != nil {
+		return o, err
+	}
+	if o.MetadataTTL, err = duration(c, "metadata-ttl"); err != nil {
+		return o, err
+	}
+	if s := c.String("spool-limit"); s != "" {
+		if o.SpoolLimit, err = bytesize.Parse(s); err != nil {
+			return o, usagef("--spool-limit: %v", err)
 		}
-	}()
-	if m.host, err = os.Hostname(); err != nil {
-		return nil, err
 	}
-	for _, step := range []func(context.Context) error{m.openVolume, m.openTable, m.openState, m.openFiles, m.attach} {
-		if err := step(ctx); err != nil {
-			return nil, err
+	if o.UID, err = id(c, "uid"); err != nil {
+		return o, err
+	}
+	if o.GID, err = id(c, "gid"); err != nil {
+		return o, err
+	}
+	for name, p := range map[string]*uint32{"file-mode": &o.FileMode, "dir-mode": &o.DirMode, "umask": &o.Umask} {
+		if *p, err = parseMode(c.String(name)); err != nil {
+			return o, usagef("--%s: %v", name, err)
 		}
 	}
-	return m, nil
+	o.AllowOther, o.ReadOnly = c.Bool("allow-other"), c.Bool("read-only")
+	return o, nil
 }
-
-// abandon undoes what newMount did. From the moment that the kernel has the mount programs
-// may write to it, whatever it has come to here: then it ends as by a signal.
-func (m *mount) abandon() error {
-	if m.server != nil {
-		saving, expire := context.WithCancel(context.Background())
-		defer expire()
-		defer time.AfterFunc(m.o.FlushTimeout, expire).Stop()
-		return m.finish(saving)
-	}
-	for len(m.undo) > 0 {
-		last := len(m.undo) - 1
-		m.undo[last]()
-		m.undo = m.undo[:last]
-	}
-	return nil
-}
-
-func (m *mount) onAbandon(f func()) { m.undo = append(m.undo, f) }

@@ -116,5 +116,11 @@ func (v *Volume) Versioned(ctx context.Context) (bool, error) {
 	return versioned, nil
 }
 
-// Close ends the use of the embedded server of a local source.
-func (v *Volume) Close() error { return v.at.close() }
+// Close ends the use of the embedded server of a local source. A Volume that Open did not
+// make uses none.
+func (v *Volume) Close() error {
+	if v.at == nil {
+		return nil
+	}
+	return v.at.close()
+}

@@ -1,4 +1,4 @@
-package cli
+package mount
 
 import (
 	"context"
@@ -28,12 +28,10 @@ const (
 	readBudget = 96 << 20
 	// spoolShare is the part of the free disk space that the spool may take by default.
 	spoolShare = 0.8
-	// closeTimeout bounds the last words to the lock table.
-	closeTimeout = 10 * time.Second
 )
 
 // openVolume reaches the bucket and reads its bond to a lock table.
-func (m *mount) openVolume(ctx context.Context) (err error) {
+func (m *Mount) openVolume(ctx context.Context) (err error) {
 	m.volume, err = volume.Open(ctx, volume.Options{Source: m.o.Source, Access: m.o.Access, Host: m.host, Log: m.log})
 	if err != nil {
 		return err
@@ -54,7 +52,7 @@ func (m *mount) openVolume(ctx context.Context) (err error) {
 
 // openTable reads the times of the lock table, on which those of store and mount
 // depend. A read-only mount takes no locks and needs no table.
-func (m *mount) openTable(ctx context.Context) (err error) {
+func (m *Mount) openTable(ctx context.Context) (err error) {
 	if m.o.ReadOnly {
 		return nil
 	}
@@ -71,7 +69,7 @@ func (m *mount) openTable(ctx context.Context) (err error) {
 }
 
 // openState makes the session directory and the spool in it.
-func (m *mount) openState(context.Context) (err error) {
+func (m *Mount) openState(context.Context) (err error) {
 	bucketID := ""
 	if m.volume.Bond != nil {
 		bucketID = m.volume.Bond.ID
@@ -107,12 +105,12 @@ func spoolDefault(dir string) (int64, error) {
 }
 
 // openFiles builds locks, read-ahead, names and open files over bucket and state.
-func (m *mount) openFiles(context.Context) error {
+func (m *Mount) openFiles(context.Context) error {
 	o := m.o
 	var locks file.Locks = noLocks{}
 	if !o.ReadOnly {
-		m.locks = lockmgr.New(m.table.Table, m.table.Config, lockmgr.Options{
-			BucketID: m.volume.Bond.ID, Host: m.host, User: userName(), PID: os.Getpid(), Version: Version,
+		manager := lockmgr.New(m.table.Table, m.table.Config, lockmgr.Options{
+			BucketID: m.volume.Bond.ID, Host: m.host, User: userName(), PID: os.Getpid(), Version: o.Version,
 			Name: m.dir.Name(), Log: m.log,
 			LocalDead: func(name string) bool { return statedir.Dead(o.StateDir, name) },
 			OnSession: func(sid string) error {
@@ -122,19 +120,20 @@ func (m *mount) openFiles(context.Context) error {
 		m.onAbandon(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 			defer cancel()
-			m.locks.Close(ctx)
+			manager.Close(ctx)
 		})
-		locks = file.LocksOf(m.locks)
+		m.locks, locks = manager, file.LocksOf(manager)
 	}
 	defaults := file.Defaults{UID: o.UID, GID: o.GID, FileMode: o.FileMode &^ o.Umask, DirMode: o.DirMode &^ o.Umask}
 	ahead := reader.New(m.volume.Bucket, readBudget)
 	names := tree.New(m.volume.Bucket, tree.Options{Prefix: o.Source.Prefix, TTL: o.MetadataTTL})
-	m.files = file.NewTable(file.Options{
+	files := file.NewTable(file.Options{
 		Objects: m.volume.Bucket, Locks: locks, Spool: m.spool, Reader: ahead, Host: m.host, Defaults: defaults,
 		LockTimeout: o.LockTimeout, FlushTimeout: o.FlushTimeout, Quiet: m.table.Config.Delay, Log: m.log, Changed: names.Note,
 	})
+	m.files = files
 	m.front = lfs.Config{
-		Tree: names, Files: m.files, Reader: ahead, History: history.New(m.volume.Bucket), Defaults: defaults,
+		Tree: names, Files: files, Reader: ahead, History: history.New(m.volume.Bucket), Defaults: defaults,
 		ReadOnly: o.ReadOnly, AllowOther: o.AllowOther, MetadataTTL: o.MetadataTTL,
 		FsName: o.Source.String(), Log: m.log,
 	}
@@ -142,7 +141,7 @@ func (m *mount) openFiles(context.Context) error {
 }
 
 // attach recovers what earlier mounts left, as far as that is quick, and mounts.
-func (m *mount) attach(ctx context.Context) (err error) {
+func (m *Mount) attach(ctx context.Context) (err error) {
 	m.recovery = m.startRecovery()
 	m.onAbandon(m.recovery.stop)
 	m.recovery.awaitFirst(ctx)
@@ -150,7 +149,7 @@ func (m *mount) attach(ctx context.Context) (err error) {
 		return context.Cause(ctx)
 	}
 	if m.server, err = lfs.Mount(m.o.Mountpoint, m.front); err != nil {
-		return explainMount(err, m.o)
+		return explainMount(err, m.o.Mountpoint)
 	}
 	at, ok, err := mountAt(m.o.Mountpoint)
 	if err != nil {

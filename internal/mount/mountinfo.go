@@ -1,16 +1,12 @@
-package cli
+package mount
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // A mounted is one line of /proc/self/mountinfo. It is read instead of asking the file
@@ -75,34 +71,3 @@ func unescapeOctal(s string) string {
 	}
 	return b.String()
 }
-
-// resolveMountpoint makes the path absolute and free of symbolic links without asking
-// the file system that may be mounted there: a stopped or dead daemon would not answer.
-func resolveMountpoint(path string) (string, error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	for range 40 { // as many links as the kernel follows
-		parent, err := filepath.EvalSymlinks(filepath.Dir(abs))
-		if err != nil {
-			return "", err
-		}
-		abs = filepath.Join(parent, filepath.Base(abs))
-		if _, ok, err := mountAt(abs); err != nil || ok {
-			return abs, err
-		}
-		target, err := os.Readlink(abs)
-		if err != nil {
-			return abs, nil // no link; whether it exists is for the caller to say
-		}
-		if !filepath.IsAbs(target) {
-			target = filepath.Join(parent, target)
-		}
-		abs = target
-	}
-	return "", &os.PathError{Op: "resolve", Path: path, Err: unix.ELOOP}
-}
-
-// notConnected tells whether the error is what a FUSE mount without a daemon answers.
-func notConnected(err error) bool { return errors.Is(err, unix.ENOTCONN) }

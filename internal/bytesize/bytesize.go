@@ -1,4 +1,5 @@
-package cli
+// Package bytesize reads and writes numbers of bytes as people do.
+package bytesize
 
 import (
 	"fmt"
@@ -6,9 +7,9 @@ import (
 	"strings"
 )
 
-// parseSize reads a number of bytes: digits with an optional K, M, G or T, which count
+// Parse reads a number of bytes: digits with an optional K, M, G or T, which count
 // by 1024 as in df -h (KiB and KB mean the same here).
-func parseSize(s string) (int64, error) {
+func Parse(s string) (int64, error) {
 	num := strings.TrimRight(s, "KMGTiBkmgtb")
 	unit := strings.ToUpper(s[len(num):])
 	unit = strings.TrimSuffix(strings.TrimSuffix(unit, "B"), "I")
@@ -20,17 +21,8 @@ func parseSize(s string) (int64, error) {
 	return n << shift, nil
 }
 
-// parseMode reads permission bits in octal.
-func parseMode(s string) (uint32, error) {
-	n, err := strconv.ParseUint(s, 8, 32)
-	if err != nil || n > 0o7777 {
-		return 0, fmt.Errorf("%q is not an octal mode: write for example 0644", s)
-	}
-	return uint32(n), nil
-}
-
-// humanSize writes bytes for people.
-func humanSize(n int64) string {
+// Format writes a number of bytes in the largest unit that it fills.
+func Format(n int64) string {
 	const units = "KMGTPE"
 	if n < 1024 {
 		return fmt.Sprintf("%d B", n)

@@ -1,4 +1,4 @@
-package cli
+package mount
 
 import (
 	"context"
@@ -15,7 +15,7 @@ const (
 	// recoverInterval is the time between two looks for sessions that died.
 	recoverInterval = 30 * time.Second
 	// recoverFirst is how long a mount waits for the first look to finish. What takes
-	// longer (an unanswered request has to rest for the table's delay) goes on behind.
+	// longer (an unanswered request has to rest for the table's delay) goes on in the background.
 	recoverFirst = 3 * time.Second
 )
 
@@ -31,7 +31,7 @@ type recovery struct {
 	aside sync.Map // session name -> true
 }
 
-func (m *mount) startRecovery() *recovery {
+func (m *Mount) startRecovery() *recovery {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &recovery{cancel: cancel, first: make(chan struct{}), done: make(chan struct{})}
 	go func() {
@@ -70,7 +70,7 @@ func (r *recovery) stop() {
 }
 
 // recoverDead recovers every session directory of this bucket whose lock can be had.
-func (m *mount) recoverDead(ctx context.Context, r *recovery, first bool) {
+func (m *Mount) recoverDead(ctx context.Context, r *recovery, first bool) {
 	all, err := statedir.Scan(m.o.StateDir)
 	if err != nil && first {
 		m.log.Warn("reading the state directory", "err", err)
@@ -102,7 +102,7 @@ func (m *mount) recoverDead(ctx context.Context, r *recovery, first bool) {
 
 // recoverOne saves what the dead session left and removes its directory, or leaves it
 // for another try.
-func (m *mount) recoverOne(ctx context.Context, r *recovery, dead *statedir.Dir) (err error) {
+func (m *Mount) recoverOne(ctx context.Context, r *recovery, dead *statedir.Dir) (err error) {
 	keep := true
 	defer func() {
 		if keep {

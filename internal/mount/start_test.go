@@ -1,4 +1,4 @@
-package cli
+package mount
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 // to: it must not be undone as one that came to nothing, with its spool.
 func TestSignalWhileMounting(t *testing.T) {
 	signals := make(chan os.Signal, 2)
-	want := &mount{undo: []func(){func() { t.Error("the mount was undone") }}}
-	got, err := untilSignal(t.Context(), signals, func(ctx context.Context) (*mount, error) {
+	want := &Mount{undo: []func(){func() { t.Error("the mount was undone") }}}
+	got, err := untilSignal(t.Context(), signals, func(ctx context.Context) (*Mount, error) {
 		signals <- unix.SIGTERM
 		<-ctx.Done()
 		return want, nil
@@ -34,7 +34,7 @@ func TestSignalWhileMounting(t *testing.T) {
 
 func TestSignalBeforeMounting(t *testing.T) {
 	signals := make(chan os.Signal, 2)
-	_, err := untilSignal(t.Context(), signals, func(ctx context.Context) (*mount, error) {
+	_, err := untilSignal(t.Context(), signals, func(ctx context.Context) (*Mount, error) {
 		signals <- unix.SIGINT
 		<-ctx.Done()
 		return nil, context.Cause(ctx)

@@ -1,0 +1,27 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/latchfs/latchfs/internal/mount"
+)
+
+func TestExitCodes(t *testing.T) {
+	for want, err := range map[int]error{
+		ExitOK: nil, ExitFailed: errors.New("x"), ExitUsage: fmt.Errorf("more: %w", usagef("x")),
+		ExitUnsaved: fmt.Errorf("more: %w", &mount.UnsavedError{}), 7: &reportedError{7},
+	} {
+		if got := exitCode(err); got != want {
+			t.Errorf("%v: exit code %d, want %d", err, got, want)
+		}
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	err := errors.Join(errors.New("first\n\tcause"), errors.New("second\n"))
+	if got, want := oneLine(err), "first; cause; second"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

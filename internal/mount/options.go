@@ -1,0 +1,27 @@
+package mount
+
+import (
+	"time"
+
+	"github.com/latchfs/latchfs/internal/volume"
+)
+
+// Options say what is mounted where, and how.
+type Options struct {
+	Source     volume.Source
+	Access     volume.Access
+	Mountpoint string // absolute
+	StateDir   string // absolute
+	Version    string // of this program, for the lock session
+
+	// LockTimeout and FlushTimeout are 0 where they follow from the lock table's times.
+	LockTimeout, FlushTimeout time.Duration
+	MetadataTTL               time.Duration
+	SpoolLimit                int64 // bytes; 0: a share of what is free
+
+	UID, GID          uint32 // of objects that name none, like the modes
+	FileMode, DirMode uint32 // permission bits
+	Umask             uint32 // is taken from both modes
+	AllowOther        bool
+	ReadOnly          bool
+}

@@ -1,0 +1,132 @@
+package mount
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/fs/spool"
+	"github.com/latchfs/latchfs/internal/statedir"
+)
+
+// progressInterval is the time between two reports of Unmount.
+const progressInterval = 2 * time.Second
+
+// LogPath is the log that all background mounts of a state directory append to.
+func LogPath(stateDir string) string { return filepath.Join(stateDir, "latchfs.log") }
+
+// A Progress is what the process of a mount has still to save.
+type Progress struct {
+	PID   int
+	Files int   // in its spool
+	Bytes int64 // that they take
+}
+
+// Unmount unmounts what is mounted at path and waits until the mount's process has ended,
+// which it does when everything that was closed is in the bucket. As long as it waits it
+// reports every two seconds. It fails with an UnsavedError if the process left something.
+// When ctx ends the process goes on without anybody who waits for it.
+func Unmount(ctx context.Context, path, stateDir string, report func(Progress)) error {
+	resolved, err := resolveMountpoint(path)
+	if err != nil {
+		return fmt.Errorf("mount point %s: %w", path, err)
+	}
+	at, isMounted, err := mountAt(resolved)
+	if err != nil {
+		return err
+	}
+	if isMounted && !at.ours() {
+		return fmt.Errorf("%s is a file system of type %s, not of latchfs: use umount(8)", resolved, at.Type)
+	}
+	session, err := findSession(stateDir, resolved, at.Device)
+	if err != nil {
+		return err
+	}
+	if session == nil {
+		if isMounted {
+			return fmt.Errorf("the state directory %s knows nothing of the mount at %s: pass the --state-dir it was mounted with", stateDir, resolved)
+		}
+		return fmt.Errorf("nothing is mounted at %s", resolved)
+	}
+	// Opened before the unmount: the daemon removes the directory when it is done.
+	end, err := statedir.Watch(stateDir, session.Name)
+	if errors.Is(err, fs.ErrNotExist) && !isMounted {
+		return nil // it has just finished
+	}
+	if err != nil {
+		return err
+	}
+	defer end.Close()
+	if isMounted {
+		if err := unmount(resolved); err != nil {
+			return explainUnmount(err, resolved)
+		}
+	}
+	return awaitEnd(ctx, end, session, report)
+}
+
+// awaitEnd waits until the daemon of the session has ended and says what it left.
+func awaitEnd(ctx context.Context, end *statedir.Waiter, s *statedir.Session, report func(Progress)) error {
+	left, err := end.Wait(ctx, progressInterval, func() {
+		files, bytes := spool.Usage(end.Spool())
+		report(Progress{PID: s.Mount.PID, Files: files, Bytes: bytes})
+	})
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s is unmounted, but not everything was saved yet: pid %d goes on (its log: %s)", s.Mount.Mountpoint, s.Mount.PID, LogPath(end.StateDir()))
+	}
+	if err != nil || !left {
+		return err
+	}
+	files, err := unsavedFiles(end.Spool())
+	if err != nil {
+		return fmt.Errorf("reading the spool of %s: %w", s.Mount.Source, err)
+	}
+	if len(files) == 0 {
+		return nil
+	}
+	return unsaved(end.Spool(), strings.Join(files, ", "), s.Mount.Source)
+}
+
+// findSession finds the session directory of the mount at path: while it is mounted
+// (device is not empty) the one with that device number, else the one whose daemon still
+// finishes; a dead one only if no live one is found. The kernel gives device numbers out
+// again: whoever unmounts, or recovers a dead session, takes the number out of mount.json.
+func findSession(stateDir, path, device string) (*statedir.Session, error) {
+	all, err := statedir.Scan(stateDir)
+	var dead *statedir.Session
+	for _, s := range all {
+		if s.Mount.Mountpoint != path {
+			continue
+		}
+		if device != "" && s.Mount.Device != device {
+			continue
+		}
+		if !statedir.Dead(stateDir, s.Name) {
+			return &s, nil
+		}
+		dead = &s
+	}
+	if dead != nil {
+		return dead, nil
+	}
+	return nil, err // what Scan could not read may be the one
+}
+
+func explainUnmount(err error, path string) error {
+	if !errors.Is(err, unix.EBUSY) {
+		return fmt.Errorf("unmounting %s: %w", path, err)
+	}
+	who := "a process that this user may not look at"
+	if found := users(path, 3); len(found) > 0 {
+		who = strings.Join(found, ", ")
+	} else if uses("/proc/self", path) {
+		who = "this command, which was started in it"
+	}
+	return fmt.Errorf("%s is in use by %s: close its files and leave the directory, then try again", path, who)
+}
