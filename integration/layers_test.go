@@ -20,7 +20,7 @@ const module = "github.com/latchfs/latchfs"
 var mayImport = map[string][]string{
 	"":                     {"internal/cli"},
 	"internal/cli":         {"internal/mount", "internal/volume", "internal/statedir", "internal/bytesize"},
-	"internal/mount":       {"fs", "fs/*", "lockmgr", "internal/volume", "internal/statedir", "internal/bytesize"},
+	"internal/mount":       {"fs", "fs/*", "lockmgr", "internal/volume", "internal/statedir", "internal/bytesize", "internal/procfs", "internal/wait"},
 	"internal/volume":      {"store", "lockmgr", "lockmgr/*", "internal/awsclient", "internal/localserver"},
 	"fs":                   {"fs/*", "store", "lockmgr"},
 	"fs/file":              {"fs/spool", "fs/reader", "store", "lockmgr"},
@@ -32,8 +32,8 @@ var mayImport = map[string][]string{
 	"store/memstore":       {"store"},
 	"store/faultstore":     {"store"},
 	"store/storetest":      {"store"},
-	"lockmgr":              {},
-	"lockmgr/dynamo":       {"lockmgr", "internal/awserr", "internal/awsclient", "internal/count"},
+	"lockmgr":              {"internal/wait"},
+	"lockmgr/dynamo":       {"lockmgr", "internal/awserr", "internal/awsclient", "internal/count", "internal/wait"},
 	"lockmgr/s3table":      {"lockmgr", "internal/awserr", "internal/awsclient", "internal/count"},
 	"lockmgr/memtable":     {"lockmgr", "internal/count"},
 	"lockmgr/tabletest":    {"lockmgr"},
@@ -41,8 +41,10 @@ var mayImport = map[string][]string{
 	"internal/awserr":      {},
 	"internal/bytesize":    {},
 	"internal/count":       {},
-	"internal/localserver": {},
+	"internal/localserver": {"internal/wait"},
+	"internal/procfs":      {},
 	"internal/statedir":    {},
+	"internal/wait":        {},
 }
 
 // Only these packages may import these modules.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/latchfs/latchfs/internal/wait"
 )
 
 // The pauses between two looks at a lock that somebody else holds.
@@ -37,7 +39,7 @@ func (m *Manager) acquire(ctx context.Context, key string, wait time.Duration) (
 	}
 	m.giveTurn(ctx, sl, wait)
 	a := &acquisition{m: m, slot: sl, name: m.name(key), start: start, wait: wait,
-		poll: backoff{next: pollFirst, limit: pollLast}}
+		poll: pauses(pollFirst, pollLast)}
 	l, err := a.run(ctx)
 	a.dropWatch()
 	if err != nil {
@@ -56,7 +58,7 @@ type acquisition struct {
 	slot        *slot
 	name        string
 	start, wait time.Duration
-	poll        backoff
+	poll        wait.Backoff
 
 	s     *session
 	nonce string // of the attempts under s
@@ -75,12 +77,12 @@ func (a *acquisition) run(ctx context.Context) (*Lease, error) {
 		if l != nil || err != nil {
 			return l, err
 		}
-		pause := a.poll.pause()
+		pause := a.poll.Next()
 		left := a.start + a.wait - a.m.now()
 		if left <= 0 {
 			return nil, a.timeout()
 		}
-		if !sleep(ctx, a.m.closed, min(pause, left)) {
+		if !wait.For(ctx, min(pause, left), a.m.closed) {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}

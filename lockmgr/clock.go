@@ -1,12 +1,12 @@
 package lockmgr
 
 import (
-	"context"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/internal/wait"
 )
 
 // boottime reads CLOCK_BOOTTIME. Go's own monotonic clock is CLOCK_MONOTONIC on Linux, which
@@ -20,28 +20,8 @@ func boottime() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// sleep waits for d, or until ctx or stop ends; it tells whether d passed.
-func sleep(ctx context.Context, stop <-chan struct{}, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	case <-stop:
-		return false
-	}
-}
-
-// A backoff yields growing, jittered pauses.
-type backoff struct {
-	next, limit time.Duration
-}
-
-// pause returns between half and all of the present step and makes the step grow by a quarter.
-func (b *backoff) pause() time.Duration {
-	d := min(b.next, b.limit)
-	b.next = min(b.limit, d+d/4)
-	return d/2 + rand.N(d/2+1)
+// pauses are those between two tries of a request: each step is a quarter longer than the
+// one before, which is slow enough to look at a lock again soon after it is free.
+func pauses(first, last time.Duration) wait.Backoff {
+	return wait.Backoff{First: first, Last: last, Factor: 1.25}
 }

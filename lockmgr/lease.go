@@ -71,7 +71,7 @@ func (l *Lease) want() { l.wantedOnce.Do(func() { close(l.wanted) }) }
 // remove deletes the lock of a key by its nonce until that was answered or ctx ends. Each try
 // that was not answered is told to failed.
 func (m *Manager) remove(ctx context.Context, key, nonce string, failed func(error)) {
-	b := backoff{next: 50 * time.Millisecond, limit: max(time.Second, m.cfg.Beat)}
+	b := pauses(50*time.Millisecond, max(time.Second, m.cfg.Beat))
 	warned := false
 	for {
 		var err error
@@ -90,7 +90,7 @@ func (m *Manager) remove(ctx context.Context, key, nonce string, failed func(err
 			warned = true
 			m.log.Error("lock cannot be released", "key", key, "err", err)
 		}
-		if !sleep(ctx, nil, b.pause()) {
+		if !b.Wait(ctx, nil) {
 			return
 		}
 	}

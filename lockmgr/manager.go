@@ -217,13 +217,13 @@ func (m *Manager) shut(ctx context.Context) error {
 // insist repeats an idempotent request until it is answered, refused for good, or ctx or
 // the manager's life ends.
 func (m *Manager) insist(ctx context.Context, request func(context.Context) error) error {
-	b := backoff{next: 50 * time.Millisecond, limit: max(time.Second, m.cfg.Beat)}
+	b := pauses(50*time.Millisecond, max(time.Second, m.cfg.Beat))
 	for {
 		err := m.attempt(ctx, request)
 		if err == nil || final(err) {
 			return err
 		}
-		if !sleep(ctx, m.life.Done(), b.pause()) {
+		if !b.Wait(ctx, m.life.Done()) {
 			return err
 		}
 	}

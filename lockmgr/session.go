@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/latchfs/latchfs/internal/wait"
 )
 
 // A session is one life of this mount in the lock table. All leases of the mount are as
@@ -166,9 +168,9 @@ func (m *Manager) announce() (sid string, since time.Duration, err error) {
 // alive as nobody has killed it.
 func (m *Manager) keepAlive(s *session, sent time.Duration) {
 	defer close(s.ended)
-	retry := backoff{}
+	var retry wait.Backoff // zero: the last beat was answered
 	pause := sent + m.cfg.Beat - m.now()
-	for sleep(m.life, s.halt, pause) {
+	for wait.For(m.life, pause, s.halt) {
 		sent := m.now()
 		ctx, cancel := context.WithTimeout(m.life, m.cfg.beatAttempt())
 		mail, err := m.table.Beat(ctx, s.sid)
@@ -177,17 +179,17 @@ func (m *Manager) keepAlive(s *session, sent time.Duration) {
 		case err == nil:
 			s.extend(sent + m.cfg.term())
 			m.deliver(mail)
-			retry = backoff{}
+			retry = wait.Backoff{}
 			pause = sent + m.cfg.Beat - m.now()
 		case errors.Is(err, ErrSessionDead):
 			m.lose(s, err)
 			return
 		default:
-			if retry.limit == 0 {
+			if retry.Last == 0 {
 				m.log.Warn("lock heartbeat failed; retrying", "session", s.sid, "err", err)
-				retry = backoff{next: min(100*time.Millisecond, m.cfg.Beat/2), limit: m.cfg.Beat / 2}
+				retry = pauses(min(100*time.Millisecond, m.cfg.Beat/2), m.cfg.Beat/2)
 			}
-			pause = retry.pause()
+			pause = retry.Next()
 		}
 	}
 }

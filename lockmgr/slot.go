@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/latchfs/latchfs/internal/wait"
 )
 
 // A key that somebody else asked for is left to him after a release for a turn, unless he
@@ -128,9 +130,9 @@ func (m *Manager) sweep() {
 // giveTurn holds an acquisition back where the key was contested when we let it go: until
 // another session was seen to have it, or its turn is over. Without this a host that opens
 // and closes in a loop would win every time, since it alone knows when the lock is free.
-func (m *Manager) giveTurn(ctx context.Context, sl *slot, wait time.Duration) {
+func (m *Manager) giveTurn(ctx context.Context, sl *slot, limit time.Duration) {
 	m.mu.Lock()
-	until := sl.released + min(sl.turn, wait/2)
+	until := sl.released + min(sl.turn, limit/2)
 	hold := sl.contested && sl.released > 0
 	m.mu.Unlock()
 	if !hold {
@@ -138,7 +140,7 @@ func (m *Manager) giveTurn(ctx context.Context, sl *slot, wait time.Duration) {
 	}
 	// Close together: a short use by the other that goes unseen leaves both hosts giving
 	// each other the turn.
-	poll := backoff{next: 10 * time.Millisecond, limit: 25 * time.Millisecond}
+	poll := pauses(10*time.Millisecond, 25*time.Millisecond)
 	for m.now() < until {
 		var l Lock
 		err := m.attempt(ctx, func(ctx context.Context) (err error) {
@@ -151,7 +153,7 @@ func (m *Manager) giveTurn(ctx context.Context, sl *slot, wait time.Duration) {
 		if l.Nonce != "" && !m.isOwn(l.SID) {
 			return
 		}
-		if !sleep(ctx, m.closed, min(poll.pause(), max(0, until-m.now()))) {
+		if !wait.For(ctx, min(poll.Next(), max(0, until-m.now())), m.closed) {
 			return
 		}
 	}

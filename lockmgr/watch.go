@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 	"time"
+
+	"github.com/latchfs/latchfs/internal/wait"
 )
 
 // A watch observes the session of somebody else whose lock is wanted here. All waiters for
@@ -138,7 +140,7 @@ func (m *Manager) observe(w *watch) {
 				return
 			}
 		}
-		if !sleep(m.life, nil, jittered(m.cfg.Beat/3)) {
+		if !wait.For(m.life, jittered(m.cfg.Beat/3), nil) {
 			return
 		}
 	}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/internal/wait"
 )
 
 // Buckets that every server keeps.
@@ -97,11 +99,9 @@ func join(ctx context.Context, path string) (*os.File, error) {
 			f.Close()
 			return nil, fmt.Errorf("locking %s: %w", path, err)
 		}
-		select {
-		case <-ctx.Done():
+		if !wait.For(ctx, startPoll, nil) {
 			f.Close()
 			return nil, fmt.Errorf("waiting for the server of %s to leave: %w", filepath.Dir(path), ctx.Err())
-		case <-time.After(startPoll):
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/latchfs/latchfs/internal/procfs"
 	"github.com/latchfs/latchfs/internal/volume"
 )
 
@@ -44,7 +45,7 @@ func checkMountpoint(path string, log *slog.Logger) (string, error) {
 	switch {
 	case err != nil:
 		return "", err
-	case busy && at.ours():
+	case busy && ours(at):
 		return "", fmt.Errorf("mount point %s is busy, %s is mounted there: run latchfs umount %s, or choose another directory", path, at.Source, path)
 	case busy:
 		return "", fmt.Errorf("mount point %s is busy, a file system of type %s is mounted there: unmount it, or choose another directory", path, at.Type)
@@ -72,6 +73,13 @@ func openDir(path string) error {
 func missingMountpoint(path string) error {
 	return fmt.Errorf("mount point %s does not exist: run mkdir -p %s", path, path)
 }
+
+// mountAt finds the topmost mount at exactly this resolved path. The file system, which
+// may hang or be dead, is not asked.
+func mountAt(path string) (procfs.Mount, bool, error) { return procfs.Default.Self().MountAt(path) }
+
+// ours tells whether it is a mount of this program.
+func ours(m procfs.Mount) bool { return m.Type == "fuse.latchfs" }
 
 // notConnected tells whether the error is what a FUSE mount without a daemon answers.
 func notConnected(err error) bool { return errors.Is(err, unix.ENOTCONN) }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/latchfs/latchfs/internal/statedir"
+	"github.com/latchfs/latchfs/internal/wait"
 )
 
 const (
@@ -57,11 +58,7 @@ func (m *Mount) startRecovery() *recovery {
 }
 
 func (r *recovery) awaitFirst(ctx context.Context) {
-	select {
-	case <-r.first:
-	case <-ctx.Done():
-	case <-time.After(recoverFirst):
-	}
+	wait.For(ctx, recoverFirst, r.first)
 }
 
 func (r *recovery) stop() {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/fs/spool"
+	"github.com/latchfs/latchfs/internal/procfs"
 	"github.com/latchfs/latchfs/internal/statedir"
 )
 
@@ -41,7 +42,7 @@ func Unmount(ctx context.Context, path, stateDir string, report func(Progress)) 
 	if err != nil {
 		return err
 	}
-	if isMounted && !at.ours() {
+	if isMounted && !ours(at) {
 		return fmt.Errorf("%s is a file system of type %s, not of latchfs: use umount(8)", resolved, at.Type)
 	}
 	session, err := findSession(stateDir, resolved, at.Device)
@@ -125,7 +126,7 @@ func explainUnmount(err error, path string) error {
 	who := "a process that this user may not look at"
 	if found := users(path, 3); len(found) > 0 {
 		who = strings.Join(found, ", ")
-	} else if uses("/proc/self", path) {
+	} else if procfs.Default.Self().Uses(path) {
 		who = "this command, which was started in it"
 	}
 	return fmt.Errorf("%s is in use by %s: close its files and leave the directory, then try again", path, who)

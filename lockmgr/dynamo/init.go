@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/latchfs/latchfs/internal/wait"
 	"github.com/latchfs/latchfs/lockmgr"
 )
 
@@ -93,9 +94,7 @@ func (t *Table) create(ctx context.Context) error {
 		if _, missing := errors.AsType[*types.ResourceNotFoundException](err); err != nil && !missing {
 			return t.explain("create", err)
 		}
-		select {
-		case <-time.After(createPoll):
-		case <-ctx.Done():
+		if !wait.For(ctx, createPoll, nil) {
 			return t.explain("create", ctx.Err())
 		}
 	}

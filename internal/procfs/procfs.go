@@ -1,0 +1,100 @@
+// Package procfs reads the process file system (proc(5)): of a process its status, its
+// descriptors and its mounts.
+//
+// It reads what the kernel says of files and mounts and never asks the file systems
+// themselves, which may hang, be dead, or be the very one that asks.
+package procfs
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// An FS is the directory that a process file system is mounted at.
+type FS string
+
+// Default is where every Linux system has it.
+const Default FS = "/proc"
+
+// A Process is a process or one of its threads.
+type Process struct {
+	ID  int
+	dir string
+}
+
+// Process gives the process or thread of that id; whether there is one its methods tell.
+func (f FS) Process(id int) Process { return Process{ID: id, dir: f.path(strconv.Itoa(id))} }
+
+// Self gives the calling process, also where the file system shows another pid namespace
+// than the caller's and ids do not agree.
+func (f FS) Self() Process { return Process{ID: os.Getpid(), dir: f.path("self")} }
+
+// Processes lists all processes, in no particular order.
+func (f FS) Processes() ([]Process, error) {
+	entries, err := os.ReadDir(string(f))
+	if err != nil {
+		return nil, err
+	}
+	var all []Process
+	for _, e := range entries {
+		if id, err := strconv.Atoi(e.Name()); err == nil {
+			all = append(all, f.Process(id))
+		}
+	}
+	return all, nil
+}
+
+// BootID is the random id that the kernel chose when it started.
+func (f FS) BootID() (string, error) { return read(f.path("sys/kernel/random/boot_id")) }
+
+func (f FS) path(name string) string { return filepath.Join(string(f), name) }
+
+// Name is the name of the process's program, as far as it can be read.
+func (p Process) Name() string {
+	name, _ := read(filepath.Join(p.dir, "comm"))
+	return name
+}
+
+// Uses tells whether the process keeps the mount at path busy: by its working directory,
+// root, program or open files. What the caller may not look at counts as not in use.
+func (p Process) Uses(path string) bool {
+	links := []string{"cwd", "root", "exe"}
+	fds, _ := names(filepath.Join(p.dir, "fd"))
+	for _, fd := range fds {
+		links = append(links, "fd/"+fd)
+	}
+	for _, l := range links {
+		target, err := os.Readlink(filepath.Join(p.dir, l))
+		if err == nil && (target == path || strings.HasPrefix(target, path+"/")) {
+			return true
+		}
+	}
+	return false
+}
+
+// Gone tells the errors of a process or descriptor that ended while we looked.
+func Gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH)
+}
+
+// read gives a file of one line.
+func read(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	return strings.TrimSpace(string(b)), err
+}
+
+// names reads the names in a directory; their order does not matter.
+func names(dir string) ([]string, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.Readdirnames(-1)
+}
