@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
+
+	"github.com/latchfs/latchfs/internal/wait"
 )
 
 // An attempt is one request on the wire.
@@ -141,13 +142,13 @@ func (w *watch) end() {
 // fails with ErrUnavailable when ctx or patience ends; patience 0 has no end.
 func repeat[T any](ctx context.Context, patience time.Duration, once func(context.Context) (T, error)) (T, error) {
 	began := time.Now()
-	var b backoff
+	pause := pauses()
 	for {
 		v, err := once(ctx)
 		if err == nil || fateOf(err) == Refused || errors.Is(err, ErrNotPermitted) {
 			return v, err
 		}
-		if patience > 0 && time.Since(began) >= patience || !b.wait(ctx) {
+		if patience > 0 && time.Since(began) >= patience || !pause.Wait(ctx, nil) {
 			return v, unavailable(ctx, err)
 		}
 	}
@@ -158,23 +159,5 @@ const (
 	lastPause  = 5 * time.Second
 )
 
-// A backoff makes pauses that double, with jitter. The zero backoff is ready.
-type backoff struct{ step time.Duration }
-
-// wait pauses; it tells whether ctx let it.
-func (b *backoff) wait(ctx context.Context) bool {
-	b.step = min(max(2*b.step, firstPause), lastPause)
-	return sleep(ctx, b.step/2+rand.N(b.step/2))
-}
-
-// sleep waits for d; it tells whether ctx let it.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
-}
+// pauses are those between two attempts of one request.
+func pauses() wait.Backoff { return wait.Backoff{First: firstPause, Last: lastPause} }

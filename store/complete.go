@@ -10,7 +10,7 @@ import (
 // quiet time: one upload cannot become an object twice.
 func (u *upload) complete(ctx context.Context, parts []Part) (info Info, again bool, err error) {
 	a := attempt{op: "CompleteUpload", key: u.key, permit: u.permit, limit: u.c.sizeLimit(u.size)}
-	var pause backoff
+	pause := pauses()
 	for {
 		info, err = try(ctx, u.c, a, func(ctx context.Context, _ func()) (Info, error) {
 			return u.c.api.CompleteUpload(ctx, CompleteRequest{
@@ -32,7 +32,7 @@ func (u *upload) complete(ctx context.Context, parts []Part) (info Info, again b
 		if fate == Refused || errors.Is(err, ErrNotPermitted) {
 			return u.giveUp(ctx, err)
 		}
-		if !pause.wait(ctx) {
+		if !pause.Wait(ctx, nil) {
 			return u.giveUp(ctx, unavailable(ctx, err))
 		}
 	}

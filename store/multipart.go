@@ -44,7 +44,7 @@ type upload struct {
 // upload makes the new version by parts. An upload that a conflicting operation has spoilt
 // is made anew.
 func (r *rewrite) upload(ctx context.Context, part int64, how func(*upload) sendPart) (Info, error) {
-	var pause backoff
+	pause := pauses()
 	for {
 		u := &upload{rewrite: r, part: part}
 		u.send = how(u)
@@ -52,7 +52,7 @@ func (r *rewrite) upload(ctx context.Context, part int64, how func(*upload) send
 		if !again {
 			return info, err
 		}
-		if !pause.wait(ctx) {
+		if !pause.Wait(ctx, nil) {
 			return Info{}, unavailable(ctx, err)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/latchfs/latchfs/internal/wait"
 )
 
 // A mutation is one conditional change of a key. It may take several attempts, of which at
@@ -58,7 +60,7 @@ func condition(b Base) Condition {
 
 // run makes attempts until the outcome is certain.
 func (m *mutation) run(ctx context.Context, once func(context.Context) (Info, error)) (Info, error) {
-	var pause backoff
+	pause := pauses()
 	for {
 		info, err := once(ctx)
 		if err == nil {
@@ -74,7 +76,7 @@ func (m *mutation) run(ctx context.Context, once func(context.Context) (Info, er
 		case fate == Unsent && errors.Is(err, ErrNotPermitted):
 			return Info{}, err
 		case fate == Unsent:
-			if !pause.wait(ctx) {
+			if !pause.Wait(ctx, nil) {
 				return Info{}, unavailable(ctx, err)
 			}
 			continue
@@ -95,7 +97,7 @@ func (m *mutation) run(ctx context.Context, once func(context.Context) (Info, er
 			continue // nothing of it can land any more
 		case !busy:
 			return Info{}, m.conflict(ErrConflict, err)
-		case !pause.wait(ctx):
+		case !pause.Wait(ctx, nil):
 			return Info{}, unavailable(ctx, err)
 		}
 	}
@@ -141,10 +143,10 @@ func (m *mutation) settle(ctx context.Context) (found, error) {
 // find looks, in the history too, until that is answered or ctx ends. A look that is refused
 // says nothing of the mutation: whoever gave up then could neither send nor drop it.
 func (m *mutation) find(ctx context.Context) (found, error) {
-	var pause backoff
+	pause := pauses()
 	for {
 		f, err := m.look(ctx, true)
-		if err == nil || !pause.wait(ctx) {
+		if err == nil || !pause.Wait(ctx, nil) {
 			return f, err
 		}
 	}
@@ -152,7 +154,7 @@ func (m *mutation) find(ctx context.Context) (found, error) {
 
 // quiet waits until the last lost attempt cannot land any more.
 func (m *mutation) quiet(ctx context.Context) error {
-	if !sleep(ctx, time.Until(m.closed.Add(m.c.timing.Load().Quiet))) {
+	if !wait.For(ctx, time.Until(m.closed.Add(m.c.timing.Load().Quiet)), nil) {
 		return context.Cause(ctx)
 	}
 	return nil

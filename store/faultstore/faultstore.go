@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/latchfs/latchfs/internal/wait"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -131,7 +132,7 @@ func send[T any](ctx context.Context, s *Store, c call, b body, apply func(conte
 		err.Op, err.Key = c.op, c.key
 		return none, &err
 	}
-	if f.Delay > 0 && !sleep(ctx, f.Delay) {
+	if f.Delay > 0 && !wait.For(ctx, f.Delay, nil) {
 		return none, c.lost(ctx.Err())
 	}
 	again := apply
@@ -209,16 +210,4 @@ func kept[T any](c call, b body, apply func(context.Context) (T, error)) (func(c
 		*b.in = bytes.NewReader(content)
 		return apply(ctx)
 	}, nil
-}
-
-// sleep tells whether the time passed before ctx ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
