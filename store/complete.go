@@ -48,6 +48,10 @@ func (u *upload) confirm(ctx context.Context, made Info) (Info, error) {
 	if !made.Base().pinned() {
 		return u.made(ctx, made), nil
 	}
+	if current, err := u.c.head(ctx, u.key, "", 0); err == nil && current.VersionID == made.VersionID {
+		made.LastModified = current.LastModified
+		return u.made(ctx, made), nil
+	}
 	f, err := u.find(ctx)
 	switch {
 	case err != nil:
@@ -57,9 +61,7 @@ func (u *upload) confirm(ctx context.Context, made Info) (Info, error) {
 	case f.over != "":
 		return Info{}, u.overlaid(f)
 	}
-	if f.info.VersionID == made.VersionID {
-		made.LastModified = f.info.LastModified
-	}
+	made.LastModified = f.info.LastModified // somebody has copied it at once
 	return u.made(ctx, made), nil
 }
 

@@ -53,8 +53,12 @@ func (c *Client) history(ctx context.Context, key string, patience time.Duration
 // what was there before it. It is the zero Version if there is none. Below fails with
 // ErrNotFound if the version is not in the history, and otherwise as ListVersions does.
 func (c *Client) Below(ctx context.Context, key, version string) (Version, error) {
+	return c.below(ctx, key, version, readPatience)
+}
+
+func (c *Client) below(ctx context.Context, key, version string, patience time.Duration) (Version, error) {
 	found := false
-	for v, err := range c.history(ctx, key, readPatience) {
+	for v, err := range c.history(ctx, key, patience) {
 		if err != nil || found {
 			return v, err
 		}

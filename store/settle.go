@@ -48,7 +48,11 @@ func (c *Client) look(ctx context.Context, key string, id WriteID, base Base, pa
 		return found{}, err
 	}
 	if wrote(current.Props.Meta, id) {
-		return found{outcome: Landed, info: current}, nil
+		ours, err := c.original(ctx, current, id, base, patience)
+		if err != nil {
+			return found{}, err
+		}
+		return found{outcome: Landed, info: ours}, nil
 	}
 	same := current.Base().Same(base)
 	if same && !absent {
@@ -71,6 +75,34 @@ func (c *Client) look(ctx context.Context, key string, id WriteID, base Base, pa
 		return found{outcome: Unchanged}, nil
 	}
 	return found{outcome: Changed, reason: ErrConflict}, nil
+}
+
+// original gives the version that a write made, if v has its id. Tools keep metadata that they
+// do not know, so v may be a copy of it, of which nobody here has seen the content; right
+// below such a copy is what it was made of. Where the history cannot be seen v counts as ours.
+func (c *Client) original(ctx context.Context, v Info, id WriteID, base Base, patience time.Duration) (Info, error) {
+	for v.Base().pinned() {
+		below, err := c.below(ctx, v.Key, v.VersionID, patience)
+		switch {
+		case err != nil && fateOf(err) == Refused || errors.Is(err, ErrNotFound):
+			return v, nil
+		case err != nil:
+			return Info{}, err
+		case below.Info.VersionID == "", below.Deleted, !base.Absent() && sameVersionID(below.Info.VersionID, base.VersionID):
+			return v, nil
+		}
+		older, err := c.head(ctx, v.Key, below.Info.VersionID, patience)
+		switch {
+		case errors.Is(err, ErrNotFound): // removed for good since it was listed
+			return v, nil
+		case err != nil:
+			return Info{}, err
+		case !wrote(older.Props.Meta, id):
+			return v, nil
+		}
+		v = older
+	}
+	return v, nil
 }
 
 // named names the current version of a key in errors; the zero Info is that of a name without

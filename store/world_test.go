@@ -89,6 +89,8 @@ type op struct {
 	limit   time.Duration
 	want    string // the content that it makes; "-" for none
 	run     func(ctx context.Context, w *world, p store.Permit, base store.Base, unanswered func(error)) error
+	// write is run for what it gives; nil for a delete.
+	write func(ctx context.Context, w *world, base store.Base) (store.Info, error)
 }
 
 const id = store.WriteID("w1")
@@ -99,21 +101,29 @@ var (
 	source = strings.Repeat("s", 1000)
 )
 
-func put(name, request, body string, limit time.Duration) op {
+type writing func(ctx context.Context, w *world, p store.Permit, write store.Write) (store.Info, error)
+
+func writeOp(name, request, body string, limit time.Duration, do writing) op {
 	return op{name, request, limit, body, func(ctx context.Context, w *world, p store.Permit, base store.Base, unanswered func(error)) error {
-		r := strings.NewReader(body)
-		_, err := w.c.Put(ctx, p, store.Write{Key: key, ID: id, Base: base, Unanswered: unanswered}, store.Body{ReaderAt: r, Size: r.Size()})
+		_, err := do(ctx, w, p, store.Write{Key: key, ID: id, Base: base, Unanswered: unanswered})
 		return err
+	}, func(ctx context.Context, w *world, base store.Base) (store.Info, error) {
+		return do(ctx, w, valid(), store.Write{Key: key, ID: id, Base: base})
 	}}
 }
 
+func put(name, request, body string, limit time.Duration) op {
+	return writeOp(name, request, body, limit, func(ctx context.Context, w *world, p store.Permit, write store.Write) (store.Info, error) {
+		r := strings.NewReader(body)
+		return w.c.Put(ctx, p, write, store.Body{ReaderAt: r, Size: r.Size()})
+	})
+}
+
 func cp(name, request, body string, limit time.Duration) op {
-	return op{name, request, limit, body, func(ctx context.Context, w *world, p store.Permit, base store.Base, unanswered func(error)) error {
+	return writeOp(name, request, body, limit, func(ctx context.Context, w *world, p store.Permit, write store.Write) (store.Info, error) {
 		from := w.b.PutForeign("source", body)
-		_, err := w.c.Copy(ctx, p, store.Write{Key: key, ID: id, Base: base, Unanswered: unanswered},
-			store.Source{Key: "source", Base: from.Base(), Size: from.Size})
-		return err
-	}}
+		return w.c.Copy(ctx, p, write, store.Source{Key: "source", Base: from.Base(), Size: from.Size})
+	})
 }
 
 func perSize(n int) time.Duration {
@@ -126,7 +136,7 @@ func ops() []op {
 		put("empty put", "Put", "", stall),
 		put("multipart", "CompleteUpload", large, perSize(len(large))),
 		cp("copy", "Copy", source, perSize(len(source))),
-		{"delete", "Delete", stall, "-", func(ctx context.Context, w *world, p store.Permit, base store.Base, unanswered func(error)) error {
+		{name: "delete", request: "Delete", limit: stall, want: "-", run: func(ctx context.Context, w *world, p store.Permit, base store.Base, unanswered func(error)) error {
 			return w.c.Delete(ctx, p, store.Deletion{Key: key, Base: base, Unanswered: unanswered})
 		}},
 	}
