@@ -49,6 +49,8 @@ var errnos = []struct {
 	{file.ErrNoSpace, unix.ENOSPC, bad},
 	{file.ErrBadHandle, unix.EBADF, silent},
 	{file.ErrNotEmpty, unix.ENOTEMPTY, silent},
+	{file.ErrIsDir, unix.EISDIR, silent},
+	{file.ErrNotDir, unix.ENOTDIR, silent},
 	{file.ErrClosed, unix.EIO, told},
 	{file.ErrInvalid, unix.EINVAL, silent},
 	{tree.ErrNameTooLong, unix.ENAMETOOLONG, silent},

@@ -74,13 +74,12 @@ func (d *dirNode) fileKey(name string) (string, error) {
 func (d *dirNode) Unlink(_ context.Context, name string) syscall.Errno {
 	key, err := d.fileKey(name)
 	if err == nil {
-		err = d.f.files.Unlink(uninterrupted(), key)
+		err = d.f.files.Unlink(uninterrupted(), key, func() { d.f.gone(key) })
 	}
 	if err != nil {
 		d.f.tree.Forget(key)
 		return d.f.fail("unlink", d.key+name, err)
 	}
-	d.f.gone(key)
 	return 0
 }
 
@@ -109,13 +108,12 @@ func (d *dirNode) Rmdir(_ context.Context, name string) syscall.Errno {
 		err = d.f.empty(key)
 	}
 	if err == nil {
-		err = d.f.files.Rmdir(uninterrupted(), key)
+		err = d.f.files.Rmdir(uninterrupted(), key, func() { d.f.gone(key) })
 	}
 	if err != nil {
 		d.f.tree.Forget(key)
 		return d.f.fail("rmdir", d.key+name, err)
 	}
-	d.f.gone(key)
 	return 0
 }
 
@@ -167,12 +165,12 @@ func (d *dirNode) rename(name string, to *dirNode, newName string, flags uint32)
 	if oldKey == newKey {
 		return nil
 	}
-	if err := d.f.files.Rename(uninterrupted(), oldKey, newKey, flags&unix.RENAME_NOREPLACE != 0); err != nil {
+	moved := func() { d.f.moved(oldKey, to, newKey, newName) }
+	if err := d.f.files.Rename(uninterrupted(), oldKey, newKey, flags&unix.RENAME_NOREPLACE != 0, moved); err != nil {
 		d.f.tree.Forget(oldKey)
 		d.f.tree.Forget(newKey)
 		return err
 	}
-	d.f.moved(oldKey, to, newKey, newName)
 	return nil
 }
 

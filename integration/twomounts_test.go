@@ -16,6 +16,7 @@ import (
 	lfs "github.com/latchfs/latchfs/fs"
 	"github.com/latchfs/latchfs/fs/file"
 	"github.com/latchfs/latchfs/fs/history"
+	"github.com/latchfs/latchfs/fs/lease"
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/fs/tree"
@@ -70,7 +71,7 @@ func mountInProcess(dir, name string, api store.API, table *memtable.Server) (en
 	ahead := reader.New(bucket, 8<<20)
 	defaults := file.Defaults{FileMode: 0o644, DirMode: 0o755}
 	files := file.NewTable(file.Options{
-		Objects: bucket, Locks: file.LocksOf(locks), Spool: sp, Reader: ahead, Host: name, Defaults: defaults,
+		Objects: bucket, Locks: lease.Manager(locks), Spool: sp, Reader: ahead, Host: name, Defaults: defaults,
 		LockTimeout: time.Minute, FlushTimeout: time.Minute, Quiet: times.Delay, Log: log, Changed: names.Note,
 	})
 	server, err := lfs.Mount(mnt, lfs.Config{

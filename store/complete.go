@@ -45,7 +45,7 @@ func (u *upload) complete(ctx context.Context, parts []Part) (info Info, again b
 // conflict harms nobody. Where no version id tells versions apart there is no order either:
 // what is completed last is there.
 func (u *upload) confirm(ctx context.Context, made Info) (Info, error) {
-	if !made.Base().pinned() {
+	if !made.Base().Pinned() {
 		return u.made(ctx, made), nil
 	}
 	if current, err := u.c.head(ctx, u.key, "", 0); err == nil && current.VersionID == made.VersionID {

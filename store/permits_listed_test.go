@@ -15,7 +15,7 @@ import (
 // one is added here by whoever can say why no update is lost there.
 var unleased = []string{
 	`fs/file/keeper.go send: "a " + k.kind + " file with a new random name"`,
-	`fs/file/lost.go singleAttempt: "the lock table is out of reach"`,
+	`fs/file/unleased.go singleAttempt: "the lock table is out of reach"`,
 	`store/bucketconfig.go WriteBucketConfig: "bucket.json stands above the lock table that it names"`,
 }
 

@@ -96,7 +96,7 @@ func (r *rewrite) progress(n int64) {
 // id tells versions apart LastModified has to be the server's, which costs a HEAD.
 func (r *rewrite) made(ctx context.Context, i Info) Info {
 	i.Key, i.Size, i.Props = r.key, r.size, r.props
-	if i.LastModified.IsZero() && !i.Base().pinned() {
+	if i.LastModified.IsZero() && !i.Base().Pinned() {
 		// If this fails, or shows somebody else's version, the write has landed all the same.
 		if seen, err := r.c.Head(ctx, r.key, ""); err == nil && wrote(seen.Props.Meta, r.w.ID) {
 			i.LastModified = seen.LastModified

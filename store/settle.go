@@ -81,7 +81,7 @@ func (c *Client) look(ctx context.Context, key string, id WriteID, base Base, pa
 // do not know, so v may be a copy of it, of which nobody here has seen the content; right
 // below such a copy is what it was made of. Where the history cannot be seen v counts as ours.
 func (c *Client) original(ctx context.Context, v Info, id WriteID, base Base, patience time.Duration) (Info, error) {
-	for v.Base().pinned() {
+	for v.Base().Pinned() {
 		below, err := c.below(ctx, v.Key, v.VersionID, patience)
 		switch {
 		case err != nil && fateOf(err) == Refused || errors.Is(err, ErrNotFound):

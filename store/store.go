@@ -91,9 +91,9 @@ type Base struct {
 // Absent says that nothing was there.
 func (b Base) Absent() bool { return b.ETag == "" }
 
-// pinned tells whether the version id names these bytes for ever. "null" does not: while
+// Pinned tells whether the version id names these bytes for ever. "null" does not: while
 // versioning is suspended, it is overwritten as an object of an unversioned bucket is.
-func (b Base) pinned() bool { return b.VersionID != "" && b.VersionID != nullVersion }
+func (b Base) Pinned() bool { return b.VersionID != "" && b.VersionID != nullVersion }
 
 // nullVersion is the version id of what was written while versioning was not on.
 const nullVersion = "null"
@@ -106,7 +106,7 @@ func (b Base) Same(o Base) bool {
 		return false
 	case b.Absent():
 		return true
-	case b.pinned() || o.pinned():
+	case b.Pinned() || o.Pinned():
 		return b.VersionID == o.VersionID
 	}
 	return b.LastModified.Truncate(time.Second).Equal(o.LastModified.Truncate(time.Second))

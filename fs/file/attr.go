@@ -104,6 +104,11 @@ type Change struct {
 	Caller   Caller
 }
 
+// attributes tells whether anything but the size is to change.
+func (c Change) attributes() bool {
+	return c.Mode != nil || c.UID != nil || c.GID != nil || c.Mtime != nil || c.Atime != nil || c.NoSetIDs
+}
+
 // apply returns a with the change made, and which metadata fields it sets to another
 // value. The size is not its business.
 func (c Change) apply(a Attr) (Attr, store.PosixField) {

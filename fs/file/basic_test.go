@@ -197,7 +197,7 @@ func TestRenameKeepsForeignMtime(t *testing.T) {
 		defer h.stop()
 		want := AttrOf(h.b.put("a", "x"), h.o.Defaults).Mtime
 		time.Sleep(time.Hour)
-		if err := h.Rename(context.Background(), "a", "b", false); err != nil {
+		if err := h.Rename(context.Background(), "a", "b", false, nil); err != nil {
 			t.Fatal(err)
 		}
 		mode := uint32(0o600)
@@ -223,7 +223,7 @@ func TestUnlinkOpenFile(t *testing.T) {
 		h.b.put("a", "base")
 		x := h.open("a", "r+")
 		h.write(x, "B", 0)
-		if err := h.Unlink(ctx, "a"); err != nil {
+		if err := h.Unlink(ctx, "a", nil); err != nil {
 			t.Fatal(err)
 		}
 		if h.b.get("a") != "-" {
@@ -243,12 +243,12 @@ func TestUnlinkOpenFile(t *testing.T) {
 		}
 		y := h.open("tmp", "c")
 		h.write(y, "x", 0)
-		if err := h.Unlink(ctx, "tmp"); err != nil {
+		if err := h.Unlink(ctx, "tmp", nil); err != nil {
 			t.Errorf("unlink of a file that is only here: %v", err)
 		}
 		h.close(y)
 		synctest.Wait()
-		if err := h.Unlink(ctx, "tmp"); !errors.Is(err, store.ErrNotFound) {
+		if err := h.Unlink(ctx, "tmp", nil); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("unlink of nothing: %v", err)
 		}
 		if n := h.b.count("delete"); n != 1 {
@@ -328,21 +328,21 @@ func TestDirectoriesAndLinks(t *testing.T) {
 		if s, err := h.Readlink(ctx, "d/l"); s != "../target" || err != nil {
 			t.Errorf("readlink: %q, %v", s, err)
 		}
-		if err := h.Rmdir(ctx, "d/"); !errors.Is(err, ErrNotEmpty) {
+		if err := h.Rmdir(ctx, "d/", nil); !errors.Is(err, ErrNotEmpty) {
 			t.Errorf("rmdir of a full directory: %v", err)
 		}
-		if err := h.Unlink(ctx, "d/l"); err != nil {
+		if err := h.Unlink(ctx, "d/l", nil); err != nil {
 			t.Fatal(err)
 		}
 		x := h.open("d/new", "c")
-		if err := h.Rmdir(ctx, "d/"); !errors.Is(err, ErrNotEmpty) {
+		if err := h.Rmdir(ctx, "d/", nil); !errors.Is(err, ErrNotEmpty) {
 			t.Errorf("rmdir beside a file that is only here: %v", err)
 		}
-		if err := h.Unlink(ctx, "d/new"); err != nil {
+		if err := h.Unlink(ctx, "d/new", nil); err != nil {
 			t.Fatal(err)
 		}
 		h.close(x)
-		if err := h.Rmdir(ctx, "d/"); err != nil || h.b.get("d/") != "-" {
+		if err := h.Rmdir(ctx, "d/", nil); err != nil || h.b.get("d/") != "-" {
 			t.Errorf("rmdir: %v", err)
 		}
 	})
@@ -355,12 +355,12 @@ func TestRename(t *testing.T) {
 		ctx := context.Background()
 		h.b.put("a", "old a")
 		h.b.put("b", "old b")
-		if err := h.Rename(ctx, "a", "b", true); !errors.Is(err, fs.ErrExist) {
+		if err := h.Rename(ctx, "a", "b", true, nil); !errors.Is(err, fs.ErrExist) {
 			t.Errorf("noreplace: %v", err)
 		}
 		x, gone := h.open("a", "r+"), h.open("b", "r")
 		h.write(x, "new", 0)
-		if err := h.Rename(ctx, "a", "b", false); err != nil {
+		if err := h.Rename(ctx, "a", "b", false, nil); err != nil {
 			t.Fatal(err)
 		}
 		h.check()
@@ -383,7 +383,7 @@ func TestRename(t *testing.T) {
 		if h.locks.holds("a") || h.locks.holds("b") || len(h.files) != 0 {
 			t.Errorf("left: leases %v %v, files %v", h.locks.holds("a"), h.locks.holds("b"), h.files)
 		}
-		if err := h.Rename(ctx, "none", "b", false); !errors.Is(err, store.ErrNotFound) {
+		if err := h.Rename(ctx, "none", "b", false, nil); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("of nothing: %v", err)
 		}
 	})

@@ -9,78 +9,111 @@ import (
 	"github.com/latchfs/latchfs/store"
 )
 
-// conflict keeps what could not be saved under its name in a conflict file beside it, and
-// detaches the file from the name. It returns a *ConflictError once that is done; if the
-// bucket refuses it, the bytes stay in the spool. f.op is held.
-func (f *File) conflict(ctx context.Context, c *commit, cause error) error {
-	reason := &ConflictError{Key: c.write.Key}
+// conflict takes the name from a live file because somebody else's version is under it, or may
+// be at any moment, and keeps what was accepted here and is not in the bucket in a conflict
+// file beside it. The name is free for others at once; who waits for a commit is told once the
+// bytes are safe. If the bucket refuses the conflict file they stay in the spool. f.op is held.
+func (f *File) conflict(ctx context.Context, cause error) {
+	f.retain()
+	defer f.leave()
+	over, _ := errors.AsType[*overwroteError](cause)
 	f.mu.Lock()
-	// What was accepted since the seal is kept too; nothing more is accepted.
-	c.snap = c.local.Snapshot()
-	keep := f.bytes || !c.copy
-	if c.snap.Size() == 0 && c.write.Base.Absent() {
-		keep = false // a file that was only created
+	if f.core.live() == nil {
+		f.unlock()
+		return
 	}
-	f.reason = reason
-	f.step(conflicted)
-	f.mu.Unlock()
-	f.t.o.Log.Warn("the file was changed by somebody else", "key", c.write.Key, "err", cause)
-	if keep {
-		k := keeper{t: f.t, kind: "conflict", key: c.write.Key, ours: c.write.ID, base: c.write.Base, props: c.write.Props}
-		info, err := k.insist(ctx, c.snap, c.base)
-		if err != nil {
-			err = fmt.Errorf("keeping a conflict file of %q: %w", c.write.Key, err)
-			f.mu.Lock()
-			f.reason = err
-			f.mu.Unlock()
-			f.strand(c, err)
-			return err
-		}
-		reason = &ConflictError{Key: c.write.Key, Kept: info.Key}
-		f.mu.Lock()
-		f.reason = reason
-		f.rebase(info)
-		f.mu.Unlock()
+	c := &f.core.content
+	key := f.core.key
+	reason := &ConflictError{Key: key}
+	if over != nil {
+		reason.Over = over.version
 	}
-	f.mu.Lock()
-	local := f.take()
-	f.mu.Unlock()
-	f.t.discard(local)
+	k := keeper{t: f.t, kind: "conflict", key: key, ours: store.NewWriteID(), base: c.base.Base()}
+	if last := c.last(); last != nil {
+		k.ours = last.write.ID
+	}
+	var err error
+	if k.props, err = c.props(); err != nil {
+		k.props = c.base.Props // there was room when the file was opened
+	}
+	hold, keep := f.core.conflict(reason)
+	local, base := f.local, f.pinned()
+	f.unlock()
+	defer base.Close()
 	f.t.detach(f)
-	return reason
+	hold.Release(0)
+	f.t.o.Log.Warn("the file was changed by somebody else", "key", key, "err", cause)
+
+	var told error = reason
+	if keep {
+		// Nothing is accepted any more, so this is all.
+		info, err := k.insist(ctx, local.Snapshot(), base)
+		f.mu.Lock()
+		if err != nil {
+			told = fmt.Errorf("keeping a conflict file of %q: %w", key, err)
+		} else {
+			reason = &ConflictError{Key: key, Kept: info.Key, Over: reason.Over}
+			told = reason
+			f.rebase(info)
+		}
+		f.core.explain(told)
+		f.unlock()
+		if err != nil {
+			f.t.strand(key, local, err)
+			local = nil
+		}
+	}
+	f.mu.Lock()
+	f.tellAll(told)
+	f.core.content.drop()
+	if local != nil {
+		local = f.take()
+	}
+	f.unlock()
+	f.t.discard(local)
 }
 
 // park gives up a commit that the bucket refuses for good, and the lease is released. Bytes
 // that a close or fsync was to save stay in the spool, where recovery finds them. What was
 // changed by name alone is dropped: that call fails, and must not come true later. f.op is held.
-func (f *File) park(c *commit, cause error) error {
-	if err := c.local.Failed(c.write.ID); err != nil {
+func (f *File) park(m *commit, cause error) {
+	f.retain()
+	defer f.leave()
+	if err := m.local.Failed(m.write.ID); err != nil {
 		cause = errors.Join(cause, err)
 	}
-	err := fmt.Errorf("saving %q: %w", c.write.Key, cause)
+	err := fmt.Errorf("saving %q: %w", m.write.Key, cause)
 	f.mu.Lock()
-	f.reason = err
-	f.step(parked)
+	hold, keep := f.core.park(err)
 	var local *spool.File
-	if !c.owed && !f.owed {
+	if !keep {
 		local = f.take()
 	}
-	f.mu.Unlock()
-	if local != nil {
-		f.t.discard(local)
-		f.t.detach(f)
-		return err
+	f.unlock()
+	f.t.discard(local)
+	f.t.detach(f)
+	hold.Release(0)
+	if keep {
+		f.t.strand(m.write.Key, m.local, cause)
 	}
-	f.strand(c, cause)
-	return err
+	f.mu.Lock()
+	defer f.unlock()
+	f.tellAll(err)
+	f.core.content.drop()
 }
 
-// strand detaches a file whose bytes stay in the spool until a recovery finds them there.
-func (f *File) strand(c *commit, cause error) {
+// strand notes a file whose bytes stay in the spool until a recovery finds them there.
+func (t *Table) strand(key string, local *spool.File, cause error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.parked = append(t.parked, Left{Key: key, Bytes: local.Local(), Reason: cause.Error()})
+}
+
+// retain keeps the file from being forgotten until leave.
+func (f *File) retain() {
 	f.t.mu.Lock()
-	f.t.parked = append(f.t.parked, Left{Key: c.write.Key, Bytes: c.local.Local(), Reason: cause.Error()})
-	f.t.mu.Unlock()
-	f.t.detach(f)
+	defer f.t.mu.Unlock()
+	f.users++
 }
 
 // refused tells the errors of a commit that trying again does not help against.

@@ -1,98 +1,51 @@
 package file
 
-import "time"
+import "github.com/latchfs/latchfs/fs/spool"
 
-// done undoes begin: one writer less. The last one's leftovers are committed behind, and
+// done undoes begin: one writer less. What the last one leaves is saved in the background, and
 // then the lease is released.
 func (f *File) done() {
 	f.mu.Lock()
-	f.writers--
-	last := f.writers == 0
-	f.mu.Unlock()
-	if last {
-		f.t.work.Go(f.finish)
+	f.core.writers--
+	if f.core.writers == 0 {
+		f.startDrain()
 	}
+	f.unlock()
+	f.leave()
 }
 
-// retryPause is the pause before a commit that has no caller is tried again.
-const retryPause = time.Second
-
-// finish commits what the last writer left and ends the live time of the file.
-func (f *File) finish() {
-	ctx := f.t.background
-	var said time.Time // when it was last said that this fails
-	for {
-		if f.lockOp(ctx) != nil {
-			return
-		}
-		f.mu.Lock()
-		idle, dirty := f.writers == 0, f.state == Dirty
-		f.mu.Unlock()
-		var err error
-		if idle && dirty {
-			if err = f.commit(ctx); err != nil {
-				f.remember(nil, err)
-			}
-		}
-		if idle {
-			f.end()
-		}
-		f.unlockOp()
-		f.mu.Lock()
-		again := f.writers == 0 && f.state == Dirty
-		key := f.key
-		f.mu.Unlock()
-		if err != nil && ctx.Err() == nil && time.Since(said) >= reportEvery {
-			said = time.Now()
-			f.t.o.Log.Error("a closed file could not be saved", "key", key, "err", err)
-		}
-		if !again {
-			return
-		}
-		if pause(ctx, retryPause, nil) != nil {
-			return
-		}
-	}
-}
-
-// end ends the live time of a file that nobody writes and that has nothing to commit:
-// its handles read the base from now on, and the lease is released. f.op is held.
+// end ends the live time of a file that nobody writes and that has nothing to save: its
+// handles read the base from now on, and the lease is released. f.op is held.
 func (f *File) end() {
 	t := f.t
 	t.mu.Lock()
 	f.mu.Lock()
-	if f.writers > 0 || f.state.pending() || !f.live() {
-		f.mu.Unlock()
-		t.mu.Unlock()
-		return
-	}
-	var unused []func()
-	if !f.state.detached() {
-		local, hold := f.take(), f.hold
-		f.hold = nil
-		unused = append(unused, func() { t.discard(local) }, func() { hold.release(0) })
-		f.settleHandles()
+	var later []func()
+	if hold, ok := f.core.end(); ok {
+		local := f.take()
+		later = append(later, func() { t.discard(local) }, func() { hold.Release(0) })
+		f.repin()
 		f.unpin()
-		f.written, f.stale, f.set = false, false, 0
 	}
-	unused = append(unused, t.forget(f))
-	f.mu.Unlock()
+	later = append(later, t.forget(f))
+	f.unlock()
 	t.mu.Unlock()
-	for _, u := range unused {
-		u()
+	for _, do := range later {
+		do()
 	}
 }
 
-// settleHandles makes the handles that followed the file read its base, and those whose
-// version it grew from, if only attributes changed: the bytes are the same, and the next
-// writer is followed by whoever has the version that it begins with. f.mu is held.
-func (f *File) settleHandles() {
+// repin makes the handles that followed the file read its base, and those whose version it
+// grew from, if only attributes changed: the bytes are the same, and the next writer is
+// followed by whoever has the version that it begins with. f.mu is held.
+func (f *File) repin() {
+	c := &f.core.content
 	for h := range f.handles {
-		if h.follows() || h.joined && !h.info.Base().Same(f.base.Base()) {
+		if h.follows() || h.joined && !h.info.Base().Same(c.base.Base()) {
 			if h.pin != nil {
 				h.pin.Close()
 			}
-			h.info, h.attr, h.pin = f.base, f.attr, f.pinned()
+			h.info, h.attr, h.pin = c.base, c.attr, f.pinned()
 		}
 		h.joined = false
 	}
@@ -101,7 +54,7 @@ func (f *File) settleHandles() {
 // unused tells whether nothing but a caller between enter and leave can need the file.
 // f.mu is held.
 func (f *File) unused() bool {
-	return len(f.handles) == 0 && f.writers == 0 && f.hold == nil && !f.state.pending()
+	return len(f.handles) == 0 && f.core.writers == 0 && f.core.live() == nil
 }
 
 // sweep forgets the file if nobody uses it. It looks before it takes Table.mu, so that a
@@ -109,14 +62,14 @@ func (f *File) unused() bool {
 func (t *Table) sweep(f *File) {
 	f.mu.Lock()
 	unused := f.unused()
-	f.mu.Unlock()
+	f.unlock()
 	if !unused {
 		return
 	}
 	t.mu.Lock()
 	f.mu.Lock()
 	drop := t.forget(f)
-	f.mu.Unlock()
+	f.unlock()
 	t.mu.Unlock()
 	drop()
 }
@@ -127,12 +80,12 @@ func (t *Table) forget(f *File) func() {
 	if f.users > 0 || !f.unused() {
 		return func() {}
 	}
-	if t.files[f.key] == f {
-		delete(t.files, f.key)
+	if t.files[f.core.key] == f {
+		delete(t.files, f.core.key)
 	}
 	f.unpin()
 	local := f.take()
-	if f.state == Unlinked {
+	if _, gone := f.core.state.(unlinked); gone {
 		return func() { t.discard(local) }
 	}
 	return func() {
@@ -142,21 +95,33 @@ func (t *Table) forget(f *File) func() {
 	}
 }
 
-// detach takes the name away from a file: the table entry and the lease belong to the
-// name. Its handles keep it. f.op is held.
+// detach takes a file whose core has just lost the name out of the table: the table entry and
+// the lease belong to the name. Its handles keep the file. f.op is held.
 func (t *Table) detach(f *File) {
 	t.mu.Lock()
 	f.mu.Lock()
-	if t.files[f.key] == f {
-		delete(t.files, f.key)
+	if t.files[f.core.key] == f {
+		delete(t.files, f.core.key)
 	}
-	hold := f.hold
-	f.hold = nil
 	unused := t.forget(f)
-	f.mu.Unlock()
+	f.unlock()
 	t.mu.Unlock()
-	if hold != nil {
-		hold.release(0)
-	}
 	unused()
+}
+
+// take gives up the spool file of a file that does not need it any more; the caller
+// discards it once no mutex is held. f.mu is held.
+func (f *File) take() (local *spool.File) {
+	local, f.local = f.local, nil
+	return local
+}
+
+// discard removes what take returned.
+func (t *Table) discard(local *spool.File) {
+	if local == nil {
+		return
+	}
+	if err := local.Drop(); err != nil {
+		t.o.Log.Warn("a spool file could not be removed", "err", err)
+	}
 }

@@ -24,6 +24,10 @@ var (
 	ErrBadHandle = errors.New("bad file handle")
 	// ErrNotEmpty: the directory has entries.
 	ErrNotEmpty = errors.New("directory not empty")
+	// ErrIsDir: the name is a directory.
+	ErrIsDir = errors.New("is a directory")
+	// ErrNotDir: the name, or what is above it, is a file.
+	ErrNotDir = errors.New("not a directory")
 	// ErrClosed: the table is shutting down.
 	ErrClosed = errors.New("the mount is shutting down")
 	// ErrInvalid: an argument makes no sense, such as a negative size.
@@ -35,10 +39,18 @@ var (
 type ConflictError struct {
 	Key  string
 	Kept string // key of the conflict file; "" if there was nothing worth keeping
+	// Over, if set, is the version of somebody else that ours was saved on top of, unseen.
+	// It is in the history of the name.
+	Over string
 }
 
 func (e *ConflictError) Error() string {
-	if e.Kept == "" {
+	switch {
+	case e.Over != "" && e.Kept == "":
+		return fmt.Sprintf("%q was saved over version %s of somebody else, which is in its history", e.Key, e.Over)
+	case e.Over != "":
+		return fmt.Sprintf("%q was saved over version %s of somebody else, which is in its history; what came later is kept as %q", e.Key, e.Over, e.Kept)
+	case e.Kept == "":
 		return fmt.Sprintf("%q was changed by somebody else; ours was empty", e.Key)
 	}
 	return fmt.Sprintf("%q was changed by somebody else; ours is kept as %q", e.Key, e.Kept)

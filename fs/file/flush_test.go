@@ -338,7 +338,7 @@ func TestUnlinkUnknown(t *testing.T) {
 			return nil
 		}
 		began := time.Now()
-		if err := h.Unlink(context.Background(), "a"); !errors.Is(err, store.ErrUnknownOutcome) || time.Since(began) != time.Second {
+		if err := h.Unlink(context.Background(), "a", nil); !errors.Is(err, store.ErrUnknownOutcome) || time.Since(began) != time.Second {
 			t.Errorf("unlink: %v after %v", err, time.Since(began))
 		}
 		if !h.locks.holds("a") {
@@ -498,7 +498,7 @@ func TestLargestFile(t *testing.T) {
 		if got := x.Attr().Size; got != size {
 			t.Errorf("the size is %d", got)
 		}
-		if err := h.Unlink(t.Context(), "a"); err != nil {
+		if err := h.Unlink(t.Context(), "a", nil); err != nil {
 			t.Error(err)
 		}
 		x.Release()

@@ -23,8 +23,16 @@ type Handle struct {
 	pin  *pin
 	// joined: the version that it reads is the one that the live file grew from.
 	joined bool
-	// err is a failed commit that this handle was not told yet.
-	err error
+	// wrote is the number of the last change that was made through the handle.
+	wrote uint64
+	// failed is a commit that failed, of which the handle was not told yet.
+	failed failure
+}
+
+// A failure is a commit that did not land.
+type failure struct {
+	err  error
+	upto uint64 // how many changes of the file it was to save
 }
 
 // newHandle adds a handle to the file. f.mu is held.
@@ -32,7 +40,7 @@ func (f *File) newHandle(r OpenRequest) *Handle {
 	h := &Handle{f: f, write: r.Write, append: r.Append}
 	if r.Write {
 		h.opener = f.t.procs.process(r.Caller.PID)
-		f.writers++
+		f.core.writers++
 	}
 	f.handles[h] = struct{}{}
 	return h
@@ -41,8 +49,8 @@ func (f *File) newHandle(r OpenRequest) *Handle {
 // Key is the key of the file, also after a rename.
 func (h *Handle) Key() string {
 	h.f.mu.Lock()
-	defer h.f.mu.Unlock()
-	return h.f.key
+	defer h.f.unlock()
+	return h.f.core.key
 }
 
 // Writable tells whether the handle was opened for write.
@@ -51,16 +59,18 @@ func (h *Handle) Writable() bool { return h.write }
 // Attr returns the attributes of what the handle reads.
 func (h *Handle) Attr() Attr {
 	h.f.mu.Lock()
-	defer h.f.mu.Unlock()
+	defer h.f.unlock()
 	if h.pin == nil || h.joined {
-		return h.f.attr
+		return h.f.core.content.attr
 	}
 	return h.attr
 }
 
 // follows tells whether the handle reads what the file holds now rather than the version
 // it was opened on. f.mu is held.
-func (h *Handle) follows() bool { return h.pin == nil || h.joined && h.f.written }
+func (h *Handle) follows() bool {
+	return h.pin == nil || h.joined && h.f.core.written()
+}
 
 // Read reads into p at off. At the end of the file it returns fewer bytes and no error.
 func (h *Handle) Read(ctx context.Context, p []byte, off int64) (int, error) {
@@ -70,16 +80,16 @@ func (h *Handle) Read(ctx context.Context, p []byte, off int64) (int, error) {
 	f := h.f
 	f.mu.Lock()
 	if h.released {
-		f.mu.Unlock()
+		f.unlock()
 		return 0, ErrBadHandle
 	}
 	if h.follows() {
-		f.mu.Unlock()
+		f.unlock()
 		return f.read(ctx, p, off)
 	}
 	pin := h.pin.share()
 	size := h.info.Size
-	f.mu.Unlock()
+	f.unlock()
 	defer pin.Close()
 	if off >= size {
 		return 0, nil
@@ -90,22 +100,22 @@ func (h *Handle) Read(ctx context.Context, p []byte, off int64) (int, error) {
 // Flush is what close(2) asks of one descriptor. It commits unless the process that asks,
 // or the one that opened the handle, still holds a descriptor of the file with write
 // access: then it only returns what failed before. A process that cannot be looked into
-// counts as holding none.
+// counts as holding none. It fails again as long as what was written through the handle is
+// not in the bucket.
 func (h *Handle) Flush(ctx context.Context, c Caller) error {
 	f := h.f
 	f.mu.Lock()
-	released, write, pending := h.released, h.write, f.state.pending()
-	f.mu.Unlock()
+	released, write, pending := h.released, h.write, f.core.pending()
+	f.unlock()
 	if released {
 		return ErrBadHandle
 	}
-	if !write || !pending || h.defers(c) {
-		return h.takeError()
+	if write && pending && !h.defers(c) {
+		if err := f.save(ctx, h); err != nil {
+			return err
+		}
 	}
-	if err := f.save(ctx, h); err != nil {
-		return err
-	}
-	return h.takeError()
+	return h.failure()
 }
 
 // defers applies the commit rule.
@@ -127,28 +137,35 @@ func (h *Handle) defers(c Caller) bool {
 func (h *Handle) Sync(ctx context.Context) error {
 	f := h.f
 	f.mu.Lock()
-	released, state, reason := h.released, f.state, f.reason
-	f.mu.Unlock()
+	released, reason, pending := h.released, f.core.reason(), f.core.pending()
+	f.unlock()
 	switch {
 	case released:
 		return ErrBadHandle
-	case state == Conflicted || state == Parked:
-		h.takeError()
+	case reason != nil:
+		h.failure()
 		return reason
-	case state.pending():
+	case pending:
 		if err := f.save(ctx, h); err != nil {
 			return err
 		}
 	}
-	return h.takeError()
+	return h.failure()
 }
 
-// takeError returns the failure that the handle was not told yet, once.
-func (h *Handle) takeError() error {
+// failure returns why what was written through the handle is not in the bucket, or another
+// failure that it was not told yet, once.
+func (h *Handle) failure() error {
 	h.f.mu.Lock()
-	defer h.f.mu.Unlock()
-	err := h.err
-	h.err = nil
+	defer h.f.unlock()
+	unsaved := h.wrote > h.f.core.content.saved
+	err := h.failed.err
+	if !unsaved || h.f.core.live() == nil {
+		h.failed = failure{}
+	}
+	if reason := h.f.core.reason(); reason != nil && unsaved {
+		return reason
+	}
 	return err
 }
 
@@ -158,7 +175,7 @@ func (h *Handle) Release() {
 	f := h.f
 	f.mu.Lock()
 	if h.released {
-		f.mu.Unlock()
+		f.unlock()
 		return
 	}
 	h.released = true
@@ -166,7 +183,7 @@ func (h *Handle) Release() {
 	if h.pin != nil {
 		h.pin.Close()
 	}
-	f.mu.Unlock()
+	f.unlock()
 	if h.write {
 		f.done()
 		return
@@ -178,13 +195,14 @@ func (h *Handle) Release() {
 // version.
 func (h *Handle) Saved() (store.Base, bool) {
 	h.f.mu.Lock()
-	defer h.f.mu.Unlock()
-	return h.f.base.Base(), h.f.state == Clean
+	defer h.f.unlock()
+	c := &h.f.core
+	return c.content.base.Base(), !c.state.detached() && !c.content.pending()
 }
 
 // Detached tells whether the name is not this file's any more.
 func (h *Handle) Detached() bool {
 	h.f.mu.Lock()
-	defer h.f.mu.Unlock()
-	return h.f.state.detached()
+	defer h.f.unlock()
+	return h.f.core.state.detached()
 }

@@ -2,6 +2,8 @@ package file
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -23,7 +25,16 @@ type keeper struct {
 	base store.Base
 	// props are what the version would have had.
 	props store.Props
+	// seed, if set, names what is kept, and at when it was made: then the kept file has the same
+	// name and write id whenever it is kept, so that a recovery that was cut off does not make
+	// a second one. Otherwise both are random.
+	seed string
+	at   time.Time
 }
+
+// maxNames bounds the names that are tried: each has 32 random bits, so a server that says of
+// all of them that they are taken does not tell the truth.
+const maxNames = 8
 
 // insist is put that tries again what may pass.
 func (k keeper) insist(ctx context.Context, c spool.Snapshot, base spool.Base) (store.Info, error) {
@@ -59,12 +70,24 @@ func (k keeper) put(ctx context.Context, c spool.Snapshot, base spool.Base) (sto
 
 // try puts the body under a new name, and under another one if that is taken.
 func (k keeper) try(ctx context.Context, suffix string, body store.Body) (store.Info, error) {
-	for {
-		w := store.Write{Key: keptName(k.key, k.kind, k.t.o.Host, time.Now(), suffix), ID: store.NewWriteID(), Props: k.meta(ctx)}
+	at, name, id := k.at, newID(), store.NewWriteID()
+	if k.seed == "" {
+		at = time.Now()
+	} else {
+		sum := sha256.Sum256([]byte(k.kind + suffix + "\x00" + k.seed))
+		name, id = hex.EncodeToString(sum[:4]), store.WriteID(hex.EncodeToString(sum[4:20]))
+	}
+	meta := k.meta(ctx)
+	for n := 1; ; n++ {
+		w := store.Write{Key: keptName(k.key, k.kind, k.t.o.Host, at, name, suffix), ID: id, Props: meta}
 		info, err := k.send(ctx, w, body)
-		if !errors.Is(err, store.ErrConflict) {
+		if !errors.Is(err, store.ErrConflict) || n == maxNames {
 			return info, err
 		}
+		if err := pause(ctx, time.Duration(n)*provePause, nil); err != nil {
+			return info, err
+		}
+		name, id = newID(), store.NewWriteID()
 	}
 }
 

@@ -19,14 +19,14 @@ const (
 
 // keptName is the name of a file kept beside key: NAME.conflict-HOST-TIME-ID, with the
 // name cut so that the limits are kept.
-func keptName(key, kind, host string, at time.Time, suffix string) string {
+func keptName(key, kind, host string, at time.Time, id, suffix string) string {
 	host = strings.Map(func(r rune) rune {
 		if r == '/' || r < ' ' || r == utf8.RuneError {
 			return '_'
 		}
 		return r
 	}, cut(host, maxHost))
-	return fitKey(key, "."+kind+"-"+host+"-"+at.UTC().Format("20060102T150405Z")+"-"+newID()+suffix)
+	return fitKey(key, "."+kind+"-"+host+"-"+at.UTC().Format("20060102T150405Z")+"-"+id+suffix)
 }
 
 // fitKey appends the suffix to the key, whose name is cut, or which goes to a directory

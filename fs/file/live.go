@@ -1,10 +1,25 @@
 package file
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/latchfs/latchfs/store"
+)
 
 // Attr returns the attributes of a file of which this host, not the bucket, has the truth:
-// a process has it open for write, or a commit is pending.
+// it is live under a lease that is proved valid.
 func (t *Table) Attr(key string) (Attr, bool) {
+	return t.attr(key, func(c *core) bool { return c.followed() })
+}
+
+// AttrOf returns the attributes of a live file if what was found in the bucket under its name,
+// by a HEAD or in a listing, is the very version that it grew from. Local readers follow it
+// then, whether its lease is proved valid or not: nobody has written since.
+func (t *Table) AttrOf(key string, found store.Base) (Attr, bool) {
+	return t.attr(key, func(c *core) bool { return c.live() != nil && sameSeen(c.content.base.Base(), found) })
+}
+
+func (t *Table) attr(key string, follow func(*core) bool) (Attr, bool) {
 	t.mu.Lock()
 	f := t.files[key]
 	t.mu.Unlock()
@@ -12,11 +27,11 @@ func (t *Table) Attr(key string) (Attr, bool) {
 		return Attr{}, false
 	}
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.named(key) != nil || !f.live() || !f.exists() {
+	defer f.unlock()
+	if f.core.named(key) != nil || !follow(&f.core) || !f.core.exists() {
 		return Attr{}, false
 	}
-	return f.attr, true
+	return f.core.content.attr, true
 }
 
 // Unsaved returns the files directly in a directory that were made here and are not in the
@@ -25,13 +40,25 @@ func (t *Table) Unsaved(dirKey string) map[string]Attr {
 	var found map[string]Attr
 	for _, f := range t.below(dirKey) {
 		f.mu.Lock()
-		if name := strings.TrimPrefix(f.key, dirKey); f.base.ETag == "" && f.state.pending() && !strings.Contains(name, "/") {
+		if name := strings.TrimPrefix(f.core.key, dirKey); f.core.onlyHere() && !strings.Contains(name, "/") {
 			if found == nil {
 				found = make(map[string]Attr)
 			}
-			found[f.key] = f.attr
+			found[f.core.key] = f.core.content.attr
 		}
-		f.mu.Unlock()
+		f.unlock()
 	}
 	return found
+}
+
+// below returns the files in the table whose keys are below the directory.
+func (t *Table) below(dirKey string) (fs []*File) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for key, f := range t.files {
+		if key != dirKey && strings.HasPrefix(key, dirKey) {
+			fs = append(fs, f)
+		}
+	}
+	return fs
 }

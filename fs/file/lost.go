@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/latchfs/latchfs/fs/lease"
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
 
-// errOtherHolder: the lease was lost and another session holds the key now. Sending would
+// errOtherHolder: the lease was lost and another session holds the name now. Sending would
 // make the rightful holder fail.
 var errOtherHolder = errors.New("the lease was lost and another host has it")
 
@@ -28,118 +29,113 @@ const (
 )
 
 // permit returns what allows a commit to send (LOCKS P5): the lease if it is valid; after
-// a loss a new one, if the base is still there; and with the lock table out of reach,
-// once, the right to a single attempt, which the ETag decides. f.op is held.
-func (f *File) permit(ctx context.Context, c *commit) (store.Permit, error) {
+// a loss a new one, if the base is still there; and with the lock table out of reach, once,
+// the right to a single attempt. f.op is held.
+func (f *File) permit(ctx context.Context, m *commit) (store.Permit, error) {
 	for began := time.Now(); ; {
 		f.mu.Lock()
-		hold, stale := f.hold, f.stale
-		f.mu.Unlock()
-		switch err := hold.Check(); {
-		case err == nil && stale:
-			// Taken again since the loss, with another version under the name, whose ETag may
-			// be that of the base.
-			return nil, errBaseGone
-		case err == nil:
+		hold := f.core.live().hold
+		f.unlock()
+		if hold.Check() == nil {
 			return hold, nil
 		}
-		if isClosed(hold.lost()) {
-			err := f.relock(ctx, hold)
-			switch {
-			case err == nil:
+		lost := isClosed(hold.Lost())
+		if lost {
+			err := f.relock(ctx)
+			if err == nil {
 				continue
-			case !errors.Is(err, lockmgr.ErrUnavailable):
-				return nil, err
-			case !c.single:
-				c.single = true
-				return c.singleAttempt(), nil
 			}
-			if err := pause(ctx, tablePause, nil); err != nil {
+			if !errors.Is(err, lockmgr.ErrUnavailable) {
 				return nil, err
 			}
-			continue
 		}
-		// No heartbeat was answered for long. Whoever waits for the commit is told before his
-		// time is up.
-		if !c.single && time.Since(began) >= f.t.o.FlushTimeout/2 {
-			c.single = true
-			return c.singleAttempt(), nil
+		// The table is out of reach. Whoever waits for the commit is told before his time is
+		// up; a session that may still be revived has until then.
+		if !m.single && (lost || time.Since(began) >= f.t.o.FlushTimeout/2) {
+			m.single = true
+			switch p, err := f.singleAttempt(ctx, m); {
+			case err != nil:
+				return nil, err
+			case p != nil:
+				return p, nil
+			}
 		}
-		if err := pause(ctx, provePause, hold.lost()); err != nil {
+		wait, wake := provePause, hold.Lost()
+		if lost {
+			wait, wake = tablePause, nil
+		}
+		if err := pause(ctx, wait, wake); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// relock takes the lease again after its session was lost. It fails with errOtherHolder,
-// with store.ErrConflict if the base is not there any more, and with
-// lockmgr.ErrUnavailable. f.op is held.
-func (f *File) relock(ctx context.Context, old *hold) error {
-	hold, err := f.t.leases.acquire(ctx, f.key, relockWait)
+// relock takes the lease again after its session was lost. It fails with errOtherHolder, with
+// errBaseGone, and with lockmgr.ErrUnavailable. f.op is held.
+func (f *File) relock(ctx context.Context) error {
+	hold, err := f.t.leases.Acquire(ctx, f.name(), relockWait)
 	if _, held := errors.AsType[*lockmgr.HeldError](err); held {
 		return fmt.Errorf("%w: %w", errOtherHolder, err)
 	}
 	if err != nil {
 		return err
 	}
-	info, err := f.t.current(ctx, f.key)
+	return f.regain(ctx, hold)
+}
+
+// regain gives a live file whose lease was lost the share in a new one, if the base is still
+// what is under the name; else it releases it and fails with errBaseGone. f.op is held.
+func (f *File) regain(ctx context.Context, hold *lease.Hold) error {
+	info, err := f.t.current(ctx, f.name())
 	if err != nil {
-		hold.release(0)
+		hold.Release(0)
 		return err
 	}
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.hold = hold
-	old.release(0)
-	f.t.watchers.Go(func() { f.watch(hold) })
-	f.stale = !sameVersion(f.base.Base(), info.Base())
-	if f.stale {
+	if !sameVersion(f.core.content.base.Base(), info.Base()) {
+		f.unlock()
+		hold.Release(0)
 		return errBaseGone
 	}
+	old := f.core.renew(hold)
+	f.unlock()
+	old.Release(0)
+	f.t.watchers.Go(func() { f.watch(hold) })
 	return nil
 }
 
-// watch waits for the loss of the lease. Then the file is looked at before its next
-// commit, so that a program that writes on learns early that it is in vain.
-func (f *File) watch(hold *hold) {
+// watch waits for the loss of the lease. Then the file is looked at before its next commit,
+// so that a program that writes on learns early that it is in vain: the file goes into
+// conflict if another version is under the name, or if another host has the lease, who may
+// write at any moment.
+func (f *File) watch(hold *lease.Hold) {
 	ctx := f.t.background
 	select {
-	case <-hold.ended():
-		return
+	case <-hold.Ended():
+	case <-hold.Lost():
 	case <-ctx.Done():
 		return
-	case <-hold.lost():
+	}
+	if !isClosed(hold.Lost()) {
+		return // given back
 	}
 	for f.lockOp(ctx) == nil {
 		f.mu.Lock()
-		current := f.hold == hold
-		f.mu.Unlock()
+		l := f.core.live()
+		current := l != nil && l.hold == hold
+		f.unlock()
 		var err error
 		if current {
-			err = f.relock(ctx, hold)
-			if errors.Is(err, errOtherHolder) {
-				f.mu.Lock()
-				f.stale = true // whoever has the lease may change the file at any moment
-				f.mu.Unlock()
+			err = f.relock(ctx)
+			if errors.Is(err, errBaseGone) || errors.Is(err, errOtherHolder) {
+				f.conflict(ctx, err)
 			}
 		}
 		f.unlockOp()
-		if !errors.Is(err, lockmgr.ErrUnavailable) || pause(ctx, tablePause, nil) != nil {
+		if err == nil || errors.Is(err, errBaseGone) || errors.Is(err, errOtherHolder) || pause(ctx, tablePause, nil) != nil {
 			return
 		}
 	}
-}
-
-// singleAttempt is a permit that ends with the first attempt whose outcome is unknown.
-// Attempts that were surely not sent may be repeated.
-func (c *commit) singleAttempt() store.Permit {
-	p := &revocable{Permit: store.Unleased("the lock table is out of reach"), why: "the only attempt without a lease was made"}
-	told := c.write.Unanswered
-	c.write.Unanswered = func(err error) {
-		p.revoked.Store(true)
-		told(err)
-	}
-	return p
 }
 
 // pause waits for d, for c or for the end of ctx, which is its error.

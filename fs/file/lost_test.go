@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/latchfs/latchfs/fs/lease"
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
@@ -44,7 +45,7 @@ func TestLostLeaseBaseChanged(t *testing.T) {
 		h.b.put("a", "theirs")
 		h.locks.lose("a")
 		synctest.Wait()
-		if _, err := x.Write([]byte("more"), 0); !errors.Is(err, ErrStale) {
+		if _, err := x.Write([]byte("more"), 0); !errors.Is(err, ErrConflicted) {
 			t.Errorf("write: %v", err)
 		}
 		if err := h.close(x); !errors.Is(err, ErrConflicted) {
@@ -265,9 +266,9 @@ func TestLockTimeouts(t *testing.T) {
 				return err
 			}},
 			{"create", time.Second, func() error { _, err := two.tryOpen("a", "c"); return err }},
-			{"unlink", time.Second, func() error { return two.Unlink(ctx, "a") }},
-			{"rename", time.Second, func() error { return two.Rename(ctx, "a", "b", false) }},
-			{"rename over", time.Second, func() error { b.put("c", "x"); return two.Rename(ctx, "c", "a", false) }},
+			{"unlink", time.Second, func() error { return two.Unlink(ctx, "a", nil) }},
+			{"rename", time.Second, func() error { return two.Rename(ctx, "a", "b", false, nil) }},
+			{"rename over", time.Second, func() error { b.put("c", "x"); return two.Rename(ctx, "c", "a", false, nil) }},
 			{"symlink", time.Second, func() error { _, err := two.Symlink(ctx, "a", "t", 0, 0); return err }},
 		} {
 			began := time.Now()
@@ -361,7 +362,7 @@ func TestWantedLeaseGate(t *testing.T) {
 			}()
 			synctest.Wait()
 		}
-		time.Sleep(gateWait / 2)
+		time.Sleep(lease.GateWait / 2)
 		if len(order) > 0 {
 			t.Error("a local open did not wait for the wish of the other host")
 		}
@@ -378,7 +379,7 @@ func TestWantedLeaseGate(t *testing.T) {
 		synctest.Wait()
 		began := time.Now()
 		y := one.open("a", "a")
-		if d := time.Since(began); d != gateWait {
+		if d := time.Since(began); d != lease.GateWait {
 			t.Errorf("the second local open took %v", d)
 		}
 		one.close(y)

@@ -45,9 +45,18 @@ type modelFile struct {
 	base  string // version id in the bucket, "" if absent
 	first string // base when it was opened
 	dirty bool
-	state State // Clean while under its name, Unlinked, Conflicted
-	n     int   // open write handles
+	state fate
+	n     int // open write handles
 }
+
+// A fate is what became of a modelFile.
+type fate int
+
+const (
+	Named fate = iota // it is under its name
+	Unlinked
+	Conflicted
+)
 
 type modelHandle struct {
 	*Handle
@@ -348,7 +357,7 @@ func (m *model) close(x *modelHandle) {
 
 func (m *model) unlink(h *host, key string) {
 	m.logf("unlink %s", key)
-	err := h.Unlink(context.Background(), key)
+	err := h.Unlink(context.Background(), key, nil)
 	live := m.files[key]
 	var held *lockmgr.HeldError
 	switch {
@@ -384,7 +393,7 @@ func (m *model) rename(h *host, from, to string) {
 	foreign := src != nil && !m.sameETag(src)
 	foreignDst := dst != nil && !m.sameETag(dst)
 	before, over, version := m.b.get(from), m.b.get(to), m.version(from)
-	err := h.Rename(context.Background(), from, to, false)
+	err := h.Rename(context.Background(), from, to, false, nil)
 	if src != nil && src.host == h && src.dirty && version != m.version(from) && err != nil {
 		src.base, src.dirty = m.version(from), false // committed first, though it came to nothing
 		foreign = false

@@ -13,11 +13,11 @@ import (
 
 func TestKeptName(t *testing.T) {
 	at := time.Date(2026, 11, 24, 14, 30, 5, 0, time.FixedZone("x", 3600))
-	name := keptName("d/a.txt", "conflict", "my host", at, "")
+	name := keptName("d/a.txt", "conflict", "my host", at, newID(), "")
 	if !strings.HasPrefix(name, "d/a.txt.conflict-my host-20261124T133005Z-") || len(name) != len("d/a.txt.conflict-my host-20261124T133005Z-")+8 {
 		t.Errorf("name %q", name)
 	}
-	if first, second := keptName("a", "conflict", "h", at, ""), keptName("a", "conflict", "h", at, ""); first == second {
+	if first, second := newID(), newID(); first == second {
 		t.Error("two names of one moment are the same")
 	}
 	for _, key := range []string{
@@ -29,7 +29,7 @@ func TestKeptName(t *testing.T) {
 		strings.Repeat("d/", 511) + "n",
 	} {
 		for _, host := range []string{"h", strings.Repeat("host", 30), "a/b\x01\xff"} {
-			got := keptName(key, "recovered", host, at, ".partial")
+			got := keptName(key, "recovered", host, at, newID(), ".partial")
 			last := got[strings.LastIndexByte(got, '/')+1:]
 			if len(got) > 1024 || len(last) > 255 || !utf8.ValidString(got) || !strings.HasSuffix(got, ".partial") {
 				t.Errorf("%d bytes, name %d: %q", len(got), len(last), got)
@@ -82,32 +82,6 @@ func TestChangeApply(t *testing.T) {
 	}
 }
 
-// Every state can be left, or keeps its file for good; no event goes to nowhere.
-func TestTransitions(t *testing.T) {
-	for s, events := range transitions {
-		for e, to := range events {
-			if s.detached() && !to.detached() {
-				t.Errorf("%v in %v: the name comes back", e, s)
-			}
-			if e == landed && to != Clean && to != Dirty || e == failed && to != Dirty {
-				t.Errorf("%v in %v goes to %v", e, s, to)
-			}
-			if _, ok := transitions[to]; !ok {
-				t.Errorf("%v in %v goes to %v, which has no transitions", e, s, to)
-			}
-		}
-		if s.pending() && s.detached() {
-			t.Errorf("%v is pending and detached", s)
-		}
-	}
-	defer func() {
-		if recover() == nil {
-			t.Error("landed in Clean did not panic")
-		}
-	}()
-	Clean.next(landed)
-}
-
 // The caller of a rename waits as long as a large copy goes on, and not for one that hangs.
 func TestRenameWaitsForProgress(t *testing.T) {
 	for _, tt := range []struct {
@@ -130,7 +104,7 @@ func TestRenameWaitsForProgress(t *testing.T) {
 						progress(1)
 					}
 				}
-				if err := h.Rename(t.Context(), "a", "b", false); !errors.Is(err, tt.want) {
+				if err := h.Rename(t.Context(), "a", "b", false, nil); !errors.Is(err, tt.want) {
 					t.Errorf("rename: %v, want %v", err, tt.want)
 				}
 				time.Sleep(time.Minute)

@@ -56,94 +56,105 @@ func (t *Table) Open(ctx context.Context, r OpenRequest) (*Handle, Attr, error) 
 }
 
 func (t *Table) open(ctx context.Context, r OpenRequest) (*Handle, Attr, error) {
-	f, err := t.enter(r.Key)
-	if err != nil {
-		return nil, Attr{}, err
-	}
-	defer f.leave()
 	if !r.Write && !r.Trunc {
-		return f.openRead(ctx, r)
+		return t.openRead(ctx, r)
 	}
 	wait := t.o.LockTimeout
 	if r.NonBlock {
 		wait = nonBlockWait
 	}
-	if err := t.leases.yield(ctx, r.Key); err != nil {
+	if err := t.leases.Yield(ctx, r.Key); err != nil {
 		return nil, Attr{}, fmt.Errorf("opening %q: %w", r.Key, err)
 	}
-	if err := f.begin(ctx, r.Key, wait, r.accepts); err != nil {
+	f, err := t.begin(ctx, r.Key, wait, nil, r.accepts)
+	if err != nil {
 		return nil, Attr{}, fmt.Errorf("opening %q: %w", r.Key, err)
 	}
+	defer f.leave()
 	defer f.done()
 	f.mu.Lock()
-	defer f.mu.Unlock()
+	defer f.unlock()
+	c := &f.core
 	switch {
-	case f.named(r.Key) != nil:
+	case c.named(r.Key) != nil:
 		return nil, Attr{}, fmt.Errorf("opening %q: %w", r.Key, ErrStale)
-	case !f.exists():
+	case !c.exists():
 		return nil, Attr{}, fmt.Errorf("opening %q: %w", r.Key, store.ErrNotFound)
-	case r.Trunc && f.attr.Size > 0:
-		if err := f.truncate(0); err != nil {
+	case r.Trunc && c.content.attr.Size > 0:
+		if err := f.truncate(0, true); err != nil {
 			return nil, Attr{}, fmt.Errorf("opening %q: %w", r.Key, err)
 		}
-		f.owed = true
 	case r.Trunc:
 		now := time.Now() // as on any file system; the content is the same
-		if err := f.change(Change{Mtime: &now}); err != nil {
+		if err := f.change(Change{Mtime: &now}, true); err != nil {
 			return nil, Attr{}, fmt.Errorf("opening %q: %w", r.Key, err)
 		}
 	}
 	h := f.newHandle(r)
-	return h, f.attr, nil
+	if r.Trunc {
+		h.wrote = c.content.n
+	}
+	return h, c.content.attr, nil
 }
 
 // Create makes a file that is not there and opens it. The name appears in the bucket at
-// close. It fails with fs.ErrExist, and waits at most a second for the lease.
+// close. It fails with fs.ErrExist, or with ErrNotDir if its directory has become a file, and
+// waits at most a second for the lease.
 func (t *Table) Create(ctx context.Context, r CreateRequest) (*Handle, Attr, error) {
+	f, err := t.begin(ctx, r.Key, NameWait, t.free(r.Key), r.accepts)
+	if err != nil {
+		return nil, Attr{}, fmt.Errorf("creating %q: %w", r.Key, err)
+	}
+	defer f.leave()
+	defer f.done()
+	f.mu.Lock()
+	defer f.unlock()
+	c := &f.core
+	if err := c.named(r.Key); err != nil {
+		return nil, Attr{}, fmt.Errorf("creating %q: %w", r.Key, err)
+	}
+	if c.exists() {
+		return nil, Attr{}, fmt.Errorf("creating %q: %w", r.Key, fs.ErrExist)
+	}
+	now := time.Now()
+	c.content.attr = Attr{Mode: ModeRegular | r.Mode&modePerm, UID: r.UID, GID: r.GID, Mtime: now, Atime: now, Ctime: now}
+	c.changed(changes{set: store.HasMode | store.HasUID | store.HasGID | store.HasMtime, bytes: true, owed: true})
+	r.Write = true
+	h := f.newHandle(r.OpenRequest)
+	h.wrote = c.content.n
+	return h, c.content.attr, nil
+}
+
+// openRead opens for reading only. A file that is live here under a lease that is proved
+// valid needs no look at the bucket. Without the proof the bucket is asked, and the file is
+// followed only if what it grew from is still there.
+func (t *Table) openRead(ctx context.Context, r OpenRequest) (*Handle, Attr, error) {
 	f, err := t.enter(r.Key)
 	if err != nil {
 		return nil, Attr{}, err
 	}
 	defer f.leave()
-	if err := f.begin(ctx, r.Key, NameWait, r.accepts); err != nil {
-		return nil, Attr{}, fmt.Errorf("creating %q: %w", r.Key, err)
-	}
-	defer f.done()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.named(r.Key); err != nil {
-		return nil, Attr{}, fmt.Errorf("creating %q: %w", r.Key, err)
-	}
-	if f.exists() {
-		return nil, Attr{}, fmt.Errorf("creating %q: %w", r.Key, fs.ErrExist)
-	}
-	now := time.Now()
-	f.attr = Attr{Mode: ModeRegular | r.Mode&modePerm, UID: r.UID, GID: r.GID, Mtime: now, Atime: now, Ctime: now}
-	f.set = store.HasMode | store.HasUID | store.HasGID | store.HasMtime
-	f.bytes = true
-	f.written, f.owed = true, true
-	f.step(changed)
-	r.Write = true
-	return f.newHandle(r.OpenRequest), f.attr, nil
-}
-
-// openRead opens for reading only. A file that is live here needs no look at the bucket.
-func (f *File) openRead(ctx context.Context, r OpenRequest) (*Handle, Attr, error) {
-	if h, attr, err := f.follow(r); h != nil || err != nil {
+	if h, attr, err := f.follow(r, nil); h != nil || err != nil {
 		return h, attr, err
 	}
-	info, err := f.t.look(ctx, r)
+	info, err := t.look(ctx, r)
+	if errors.Is(err, store.ErrNotFound) {
+		if h, attr, ferr := f.follow(r, &store.Base{}); h != nil {
+			return h, attr, ferr
+		}
+	}
 	if err != nil {
 		return nil, Attr{}, fmt.Errorf("opening %q: %w", r.Key, err)
 	}
-	if h, attr, err := f.follow(r); h != nil || err != nil {
+	base := info.Base()
+	if h, attr, err := f.follow(r, &base); h != nil || err != nil {
 		return h, attr, err
 	}
 	f.mu.Lock()
-	defer f.mu.Unlock()
+	defer f.unlock()
 	h := f.newHandle(r)
-	h.info, h.attr = info, AttrOf(info, f.t.o.Defaults)
-	h.pin = newPin(f.t.o.Reader.Pin(info))
+	h.info, h.attr = info, AttrOf(info, t.o.Defaults)
+	h.pin = newPin(t.o.Reader.Pin(info))
 	return h, h.attr, nil
 }
 
@@ -167,21 +178,22 @@ func (t *Table) look(ctx context.Context, r OpenRequest) (store.Info, error) {
 	return info, err
 }
 
-// follow opens a file for reading that is live here.
-func (f *File) follow(r OpenRequest) (*Handle, Attr, error) {
+// follow opens a file for reading that is live here, if its lease is proved valid, or if what
+// was found in the bucket (nil: nobody has looked) is the version that it grew from.
+func (f *File) follow(r OpenRequest, found *store.Base) (*Handle, Attr, error) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
+	defer f.unlock()
+	c := &f.core
 	switch {
-	case f.named(r.Key) != nil:
+	case c.named(r.Key) != nil:
 		return nil, Attr{}, fmt.Errorf("opening %q: %w", r.Key, ErrStale)
-	case f.live() && f.exists():
-		return f.newHandle(r), f.attr, nil
+	case c.live() == nil || !c.exists():
+		return nil, Attr{}, nil
+	case c.followed(), found != nil && sameVersion(c.content.base.Base(), *found):
+		return f.newHandle(r), c.content.attr, nil
 	}
 	return nil, Attr{}, nil
 }
-
-// exists tells whether a live file is there for those who look. f.mu is held.
-func (f *File) exists() bool { return f.base.ETag != "" || f.state != Clean }
 
 // accepts fails if what is in the bucket is not what the open is for.
 func (r OpenRequest) accepts(found store.Base) error {
@@ -200,6 +212,3 @@ func (r CreateRequest) accepts(found store.Base) error {
 	}
 	return nil
 }
-
-// anything is accepted by what does not open.
-func anything(store.Base) error { return nil }

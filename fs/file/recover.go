@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"path/filepath"
 	"time"
 
 	"github.com/latchfs/latchfs/fs/reader"
@@ -16,6 +18,7 @@ import (
 type Recovery struct {
 	t     *Table
 	scan  *spool.Scan
+	name  string    // of the session, for the names of kept files
 	began time.Time // when the session was known to be dead
 }
 
@@ -29,7 +32,7 @@ func (t *Table) Recovery(dir string) (*Recovery, error) {
 	for name, err := range scan.Bad {
 		t.o.Log.Error("a spool file cannot be read and is kept aside", "dir", dir, "name", name, "err", err)
 	}
-	return &Recovery{t: t, scan: scan, began: time.Now()}, nil
+	return &Recovery{t: t, scan: scan, name: filepath.Base(filepath.Dir(dir)), began: time.Now()}, nil
 }
 
 // Unanswered tells whether a request of the dead session for the key may still land: its
@@ -39,10 +42,11 @@ func (r *Recovery) Unanswered(key string) bool { return r.scan.Unanswered(key) }
 // Close gives up a recovery that is not run, or not run to its end.
 func (r *Recovery) Close() { r.scan.Close() }
 
-// Run saves everything: what was sealed under its own name, if nobody else wrote, else as
-// a conflict file; what was never asked to be saved as a .recovered- file. It returns what
-// it could not save, which stays in the spool. The locks of the dead session must have
-// been taken over before (lockmgr.Manager.Takeover).
+// Run saves everything: what was sealed under its own name, in its order, if nobody else
+// wrote, else as a conflict file; what was never asked to be saved as a .recovered- file. It
+// aborts the uploads that were begun. It returns what it could not save, which stays in the
+// spool. The locks of the dead session must have been taken over before
+// (lockmgr.Manager.Takeover).
 func (r *Recovery) Run(ctx context.Context) (left []Left, err error) {
 	for _, f := range r.scan.Files {
 		if ferr := r.file(ctx, f); ferr != nil {
@@ -55,6 +59,13 @@ func (r *Recovery) Run(ctx context.Context) (left []Left, err error) {
 		}
 	}
 	for _, op := range r.scan.Ops {
+		if op.Kind == spool.OpUpload {
+			if aerr := r.abort(ctx, op); aerr != nil {
+				left = append(left, Left{Key: op.Key, Reason: aerr.Error()})
+				err = errors.Join(err, fmt.Errorf("aborting an upload of %q: %w", op.Key, aerr))
+			}
+			continue
+		}
 		if oerr := r.outlive(ctx, op.Key); oerr != nil {
 			left = append(left, Left{Key: op.Key, Reason: oerr.Error(), Unanswered: true})
 			err = errors.Join(err, fmt.Errorf("settling the last %s of %q: %w", op.Kind, op.Key, oerr))
@@ -66,20 +77,25 @@ func (r *Recovery) Run(ctx context.Context) (left []Left, err error) {
 	return left, err
 }
 
+// abort frees the parts of an upload that nobody will complete. Whoever may not abort leaves
+// it to a lifecycle rule.
+func (r *Recovery) abort(ctx context.Context, op spool.Op) error {
+	err := r.t.o.Objects.AbortUpload(ctx, op.Key, op.Upload)
+	if refused(err) {
+		r.t.o.Log.Warn("a multipart upload of a dead mount cannot be aborted; its parts are stored until a lifecycle rule does", "key", op.Key, "upload", op.Upload, "err", err)
+		return nil
+	}
+	return err
+}
+
 // outlive waits until no request of the dead session for the key can land any more: then
 // its lease can be had. Nothing else is to be done for it.
 func (r *Recovery) outlive(ctx context.Context, key string) error {
-	name, err := r.t.reserve(ctx, key)
+	c, err := r.t.reserve(ctx, key)
 	if err != nil {
 		return err
 	}
-	defer name.leave()
-	defer name.unlockOp()
-	hold, err := r.t.leases.acquire(ctx, key, r.t.o.LockTimeout)
-	if err != nil {
-		return err
-	}
-	hold.release(0)
+	c.end(0)
 	return nil
 }
 
@@ -99,25 +115,13 @@ func (r *Recovery) file(ctx context.Context, f *spool.Found) error {
 		}
 		return f.Drop()
 	}
-	for conflict := false; len(f.Seals) > 0; {
-		s := f.Seals[0]
-		if conflict { // what it follows is not under the name
-			if err := r.conflict(ctx, f, s); err != nil {
-				return err
-			}
-			f.Seals = f.Seals[1:]
-			continue
-		}
-		info, err := r.sealed(ctx, f, s)
-		if err != nil {
+	if err := r.seals(ctx, f); err != nil {
+		return err
+	}
+	if f.Attrs {
+		if err := r.attributes(ctx, f); err != nil {
 			return err
 		}
-		if info == nil {
-			conflict = true
-			f.Seals = f.Seals[1:]
-			continue
-		}
-		f.Landed(s.ID, info.Base())
 	}
 	if f.Tail != nil {
 		if err := r.keep(ctx, f, *f.Tail); err != nil {
@@ -139,16 +143,27 @@ func (r *Recovery) unlinked(ctx context.Context, f *spool.Found) (bool, error) {
 	return false, err
 }
 
-// sealed commits a seal under its original base, unless it is in the bucket already. It
-// returns the version that it became, nil if it had to go into a conflict file.
-func (r *Recovery) sealed(ctx context.Context, f *spool.Found, s *spool.FoundSeal) (*store.Info, error) {
-	name, err := r.t.reserve(ctx, f.Key)
-	if err != nil {
-		return nil, err
+// seals commits what was sealed, in its order. If somebody else wrote, the newest content
+// that was sealed goes into a conflict file: it has all before it.
+func (r *Recovery) seals(ctx context.Context, f *spool.Found) error {
+	for len(f.Seals) > 0 {
+		s := f.Seals[0]
+		info, err := r.sealed(ctx, f, s)
+		if err != nil {
+			return err
+		}
+		if info == nil {
+			return r.conflict(ctx, f)
+		}
+		f.Landed(s.ID, info.Base())
 	}
-	defer name.leave()
-	defer name.unlockOp()
-	hold, err := r.t.leases.acquire(ctx, f.Key, r.t.o.LockTimeout)
+	return nil
+}
+
+// sealed commits a seal under its original base, unless it is in the bucket already. It
+// returns the version that it became, nil if somebody else's version is there.
+func (r *Recovery) sealed(ctx context.Context, f *spool.Found, s *spool.FoundSeal) (*store.Info, error) {
+	c, err := r.t.reserve(ctx, f.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -156,9 +171,8 @@ func (r *Recovery) sealed(ctx context.Context, f *spool.Found, s *spool.FoundSea
 	defer func() {
 		if unanswered { // and this process ends: whoever takes the lease waits
 			r.t.unknown([]string{f.Key})
-			return
 		}
-		hold.release(0)
+		c.release(unanswered)
 	}()
 	if s.Attempted {
 		// The lease told so already, unless the dead session had lost it: it may have made
@@ -173,84 +187,134 @@ func (r *Recovery) sealed(ctx context.Context, f *spool.Found, s *spool.FoundSea
 	}
 	switch settled.Outcome {
 	case store.Landed:
+		if s.Unleased {
+			if err := r.lookBelow(ctx, f.Key, settled.Current, s.Base); err != nil {
+				return nil, err
+			}
+		}
 		return &settled.Current, nil
 	case store.Unchanged:
-		info, err := r.commit(ctx, hold, f, s)
+		info, err := r.commit(ctx, c, f, s)
 		unanswered = errors.Is(err, store.ErrUnknownOutcome) && ctx.Err() != nil
 		if !errors.Is(err, store.ErrConflict) && !errors.Is(err, reader.ErrChanged) {
 			return info, err
 		}
 	}
-	return nil, r.conflict(ctx, f, s)
+	return nil, nil
 }
 
-// conflict keeps a seal beside the file that somebody else changed.
-func (r *Recovery) conflict(ctx context.Context, f *spool.Found, s *spool.FoundSeal) error {
-	if s.Copy || s.Size() == 0 && s.Base.Absent() {
+// lookBelow repeats the look that the dead session owed after its attempt without a lease
+// (LOCKS P5). Nobody waits to be told any more, so the log tells.
+func (r *Recovery) lookBelow(ctx context.Context, key string, info store.Info, base store.Base) error {
+	err := r.t.onTopOf(ctx, key, info, base)
+	if over, ok := errors.AsType[*overwroteError](err); ok {
+		r.t.o.Log.Error("what was saved without a lease replaced a version of somebody else, which is in the history", "key", key, "theirs", over.version, "ours", info.VersionID)
+		return nil
+	}
+	return err
+}
+
+// conflict keeps the newest content that was sealed beside the file that somebody else
+// changed. What has no bytes of its own is not kept.
+func (r *Recovery) conflict(ctx context.Context, f *spool.Found) error {
+	last, bytes := f.Seals[len(f.Seals)-1], false
+	for _, s := range f.Seals {
+		bytes = bytes || !s.Copy
+	}
+	if !bytes || last.Size() == 0 && f.Base.Absent() {
 		r.t.o.Log.Warn("a change was not recovered: somebody else changed the file", "key", f.Key)
 		return nil
 	}
-	k := keeper{t: r.t, kind: "conflict", key: f.Key, ours: s.ID, base: s.Base, props: s.Props}
+	k := keeper{
+		t: r.t, kind: "conflict", key: f.Key, ours: last.ID, base: f.Base, props: last.Props,
+		seed: r.seed(f), at: f.Created,
+	}
 	base := r.base(f)
 	defer base.Close()
-	info, err := k.put(ctx, s.Snapshot, base)
+	info, err := k.put(ctx, last.Snapshot, base)
 	if err == nil {
 		r.t.o.Log.Warn("a file was changed by somebody else; what was to be saved is kept beside it", "key", f.Key, "kept", info.Key)
 	}
 	return err
 }
 
-// reserve takes the op slot of a key that no process here has open for write: a commit
-// under the base of such a file would make its own fail.
-func (t *Table) reserve(ctx context.Context, key string) (*File, error) {
-	f, err := t.enter(key)
-	if err != nil {
-		return nil, err
-	}
+// seed names what was found, for the name of its kept file.
+func (r *Recovery) seed(f *spool.Found) string { return r.name + "/" + f.Name() }
+
+// reserve claims a key that no process here has open for write: a commit under the base of
+// such a file would make its own fail.
+func (t *Table) reserve(ctx context.Context, key string) (*claim, error) {
 	for began := time.Now(); ; {
-		if err := f.lockOpFor(ctx, key, t.o.LockTimeout); err != nil {
-			f.leave()
+		c, err := t.claim(ctx, key, t.o.LockTimeout, nil)
+		if err != nil && !errors.Is(err, ErrStale) {
 			return nil, err
 		}
-		f.mu.Lock()
-		live := f.live()
-		f.mu.Unlock()
-		if !live {
-			return f, nil
+		if err == nil {
+			c.f.mu.Lock()
+			live := c.f.core.live() != nil
+			c.f.unlock()
+			if !live {
+				return c, nil
+			}
+			c.end(0)
 		}
-		f.unlockOp()
 		if time.Since(began) > t.o.LockTimeout {
-			f.leave()
 			return nil, &lockmgr.HeldError{Key: key, Host: t.o.Host, Since: began, Waited: time.Since(began)}
 		}
 		if err := pause(ctx, retryPause, nil); err != nil {
-			f.leave()
 			return nil, err
 		}
 	}
 }
 
-// commit sends a seal as the dead session would have.
-func (r *Recovery) commit(ctx context.Context, hold *hold, f *spool.Found, s *spool.FoundSeal) (*store.Info, error) {
+// commit sends a seal as the dead session would have. This attempt is ours, and whoever
+// recovers us has to know of it.
+func (r *Recovery) commit(ctx context.Context, c *claim, f *spool.Found, s *spool.FoundSeal) (*store.Info, error) {
 	w := store.Write{Key: f.Key, ID: s.ID, Base: s.Base, Props: s.Props}
 	var info store.Info
-	// This attempt is ours, and whoever recovers us has to know of it.
-	err := r.t.journalled(spool.Op{ID: s.ID, Key: f.Key, Base: s.Base, Kind: "put"}, func() (err error) {
-		if s.Copy {
-			info, err = r.t.o.Objects.Copy(ctx, hold, w, store.Source{Key: f.Key, Base: s.Base, Size: s.Size()})
-			return err
-		}
+	var err error
+	if s.Copy {
+		info, err = r.t.copy(ctx, c.hold, w, store.Source{Key: f.Key, Base: s.Base, Size: s.Size()})
+	} else {
 		base := r.base(f)
 		defer base.Close()
-		info, err = r.t.o.Objects.Put(ctx, hold, w, store.Body{ReaderAt: s.Reader(ctx, base), Size: s.Size()})
-		return err
-	})
+		info, err = r.t.put(ctx, c.hold, w, store.Body{ReaderAt: s.Reader(ctx, base), Size: s.Size()})
+	}
 	if err != nil {
 		return nil, err
 	}
 	r.t.o.Log.Info("recovered", "key", f.Key, "bytes", info.Size)
-	r.t.changed(f.Key, &info)
 	return &info, nil
+}
+
+// attributes makes a change of attributes that was answered and that no commit has carried
+// yet, if what it was made on is still there. A file that is not in the bucket has them in
+// its .recovered- file alone.
+func (r *Recovery) attributes(ctx context.Context, f *spool.Found) error {
+	if f.Base.Absent() {
+		return nil
+	}
+	c, err := r.t.reserve(ctx, f.Key)
+	if err != nil {
+		return err
+	}
+	unanswered := false
+	defer func() {
+		if unanswered {
+			r.t.unknown([]string{f.Key})
+		}
+		c.release(unanswered)
+	}()
+	if sameVersion(c.found.Base(), f.Base) {
+		w := store.Write{Key: f.Key, ID: store.NewWriteID(), Base: f.Base, Props: f.Props}
+		_, err = r.t.copy(ctx, c.hold, w, store.Source{Key: f.Key, Base: f.Base, Size: c.found.Size})
+		unanswered = errors.Is(err, store.ErrUnknownOutcome) && ctx.Err() != nil
+		if !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+	}
+	r.t.o.Log.Warn("a change of attributes was not recovered: somebody else changed the file", "key", f.Key)
+	return nil
 }
 
 // keep puts bytes that nobody asked to save beside the file.
@@ -258,7 +322,10 @@ func (r *Recovery) keep(ctx context.Context, f *spool.Found, s spool.Snapshot) e
 	if s.Local() == 0 {
 		return nil // a truncation alone, or an empty file
 	}
-	k := keeper{t: r.t, kind: "recovered", key: f.Key, base: f.Base, props: f.Props}
+	k := keeper{
+		t: r.t, kind: "recovered", key: f.Key, base: f.Base, props: writtenAt(f),
+		seed: r.seed(f), at: f.Created,
+	}
 	base := r.base(f)
 	defer base.Close()
 	info, err := k.put(ctx, s, base)
@@ -266,6 +333,21 @@ func (r *Recovery) keep(ctx context.Context, f *spool.Found, s spool.Snapshot) e
 		r.t.o.Log.Warn("a file was not closed when its mount died; what was written is kept beside it", "key", f.Key, "kept", info.Key)
 	}
 	return err
+}
+
+// writtenAt are the properties of a file with the time at which its bytes were written last,
+// unless its attributes were changed after its last seal, which set the time too.
+func writtenAt(f *spool.Found) store.Props {
+	props := f.Props
+	if f.Attrs || f.Written.IsZero() {
+		return props
+	}
+	x := store.ReadPosix(props.Meta)
+	x.Mtime, x.Has = f.Written, x.Has|store.HasMtime
+	if meta, err := x.Put(maps.Clone(props.Meta)); err == nil {
+		props.Meta = meta
+	}
+	return props
 }
 
 // base reads the version that the file grew from; nothing is sent unless it is needed.

@@ -117,13 +117,13 @@ func TestRecovery(t *testing.T) {
 			h.b.put("a", "base")
 			h.write(h.open("a", "r+"), "B", 0)
 			h.hang(true)
-			h.Unlink(context.Background(), "a")
+			h.Unlink(context.Background(), "a", nil)
 		}, nil, map[string]string{}},
 		{"unlink that did not land", func(h *host) {
 			h.b.put("a", "base")
 			h.write(h.open("a", "r+"), "B", 0)
 			h.hang(false)
-			h.Unlink(context.Background(), "a")
+			h.Unlink(context.Background(), "a", nil)
 		}, nil, map[string]string{"a": "base", "a.recovered-*": "Base"}},
 		{"a sealed change of metadata", func(h *host) {
 			h.b.put("a", "base")
@@ -134,7 +134,7 @@ func TestRecovery(t *testing.T) {
 		{"renamed while dirty", func(h *host) {
 			x := h.open("a", "c")
 			h.write(x, "one", 0)
-			if err := h.Rename(context.Background(), "a", "b", false); err != nil {
+			if err := h.Rename(context.Background(), "a", "b", false, nil); err != nil {
 				h.t.Fatal(err)
 			}
 			h.write(x, "two", 0)
@@ -208,7 +208,7 @@ func TestRecoveryUnanswered(t *testing.T) {
 		h.hang(false)
 		h.close(x)
 		h.b.put("gone", "x")
-		h.Unlink(context.Background(), "gone")
+		h.Unlink(context.Background(), "gone", nil)
 		h.died()
 		n := newHost(t, h.b, h.locks)
 		defer n.stop()
@@ -371,7 +371,7 @@ func TestRecoveryOfUnlinkedUnsaved(t *testing.T) {
 		x, y := h.open("before", "c"), h.open("after", "c")
 		h.write(x, "scratch", 0)
 		for _, key := range []string{"before", "after"} {
-			if err := h.Unlink(context.Background(), key); err != nil {
+			if err := h.Unlink(context.Background(), key, nil); err != nil {
 				t.Fatal(err)
 			}
 		}

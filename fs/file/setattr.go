@@ -6,29 +6,46 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchfs/latchfs/fs/lease"
 	"github.com/latchfs/latchfs/store"
 )
 
-// change applies a change to the file; it reaches the bucket with the next commit. One
-// that changes nothing leaves the file as it is. f.mu is held.
-func (f *File) change(c Change) error {
-	if c.Size != nil && *c.Size != f.attr.Size {
-		if err := f.truncate(*c.Size); err != nil {
+// change applies a change to the file. It reaches the bucket with the next commit. One that
+// changes nothing leaves the file as it is. owed: a handle answers for it. f.mu is held.
+func (f *File) change(ch Change, owed bool) error {
+	c := &f.core
+	if ch.Size != nil && *ch.Size != c.content.attr.Size {
+		if err := f.truncate(*ch.Size, owed); err != nil {
 			return err
 		}
 	}
-	attr, set := c.apply(f.attr)
+	attr, set := ch.apply(c.content.attr)
 	if set == 0 {
 		return nil
 	}
-	if err := f.writeError(); err != nil {
+	if err := c.refuses(); err != nil {
 		return err
 	}
 	attr.Ctime = time.Now()
-	f.attr = attr
-	f.set |= set
-	f.step(changed)
+	c.content.attr = attr
+	c.changed(changes{set: set})
 	return nil
+}
+
+// journalAttr notes the attributes as they are after a change that nobody has asked to save
+// yet: it survives a crash, and kept files have them (LOCKS P6). f.mu is held.
+func (f *File) journalAttr(c Change) error {
+	if !c.attributes() || !f.core.content.tail.any {
+		return nil
+	}
+	if err := f.spooled(); err != nil {
+		return err
+	}
+	props, err := f.core.content.props()
+	if err != nil {
+		return err
+	}
+	return f.local.Attributes(props)
 }
 
 // SetAttr changes attributes through an open handle. On a handle opened for write the
@@ -37,24 +54,24 @@ func (h *Handle) SetAttr(ctx context.Context, c Change) (Attr, error) {
 	f := h.f
 	f.mu.Lock()
 	if h.released {
-		f.mu.Unlock()
+		f.unlock()
 		return Attr{}, ErrBadHandle
 	}
+	core := &f.core
+	detached := core.state.detached()
 	pinned := h.pin != nil && !h.joined
 	switch {
-	case pinned && f.state.detached():
-		defer f.mu.Unlock()
+	case pinned && detached:
+		defer f.unlock()
 		h.attr, _ = c.apply(h.attr)
 		return h.attr, nil
-	case h.write || f.state.detached():
-		defer f.mu.Unlock()
-		err := f.change(c)
-		f.owed = f.owed || c.Size != nil && err == nil
-		return f.attr, err
+	case h.write || detached:
+		defer f.unlock()
+		return f.changeOpen(h, c)
 	}
-	key, base := f.key, h.info.Base()
-	live := f.live()
-	f.mu.Unlock()
+	key, base := core.key, h.info.Base()
+	live := core.live() != nil
+	f.unlock()
 	if !pinned {
 		return f.t.SetAttr(ctx, key, c)
 	}
@@ -69,23 +86,36 @@ func (h *Handle) SetAttr(ctx context.Context, c Change) (Attr, error) {
 	})
 }
 
+// changeOpen applies a change that came through a handle that may write. f.mu is held.
+func (f *File) changeOpen(h *Handle, c Change) (Attr, error) {
+	content := &f.core.content
+	before := content.n
+	err := f.change(c, c.Size != nil)
+	if content.n == before || err != nil {
+		return content.attr, err
+	}
+	h.wrote = content.n
+	return content.attr, f.journalAttr(c)
+}
+
 // SetAttr changes the attributes of a name. If a process here has it open for write, the
 // change rides with the next commit. Otherwise it takes the lease for a moment and makes a
 // version of its own: a copy of the object onto itself, or an upload if the size changes.
-// A directory without a marker gets one.
+// A directory without a marker gets one; ErrNotDir if it has become a file.
 func (t *Table) SetAttr(ctx context.Context, key string, c Change) (Attr, error) {
-	return t.setAttr(ctx, key, c, anything)
+	return t.setAttr(ctx, key, c, func(store.Base) error { return nil })
 }
 
 func (t *Table) setAttr(ctx context.Context, key string, c Change, accepts func(store.Base) error) (Attr, error) {
-	f, err := t.enter(key)
-	if err != nil {
-		return Attr{}, err
+	var beside look
+	if name := lease.Name(key); name != key {
+		beside = t.stillDir(name)
 	}
-	defer f.leave()
-	if err := f.begin(ctx, key, t.o.LockTimeout, accepts); err != nil {
+	f, err := t.begin(ctx, key, t.o.LockTimeout, beside, accepts)
+	if err != nil {
 		return Attr{}, fmt.Errorf("changing %q: %w", key, err)
 	}
+	defer f.leave()
 	defer f.done()
 	attr, alone, err := f.changeNamed(key, c)
 	if err != nil {
@@ -98,30 +128,36 @@ func (t *Table) setAttr(ctx context.Context, key string, c Change, accepts func(
 		return Attr{}, err
 	}
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.attr, nil
+	defer f.unlock()
+	return f.core.content.attr, nil
 }
 
 // changeNamed applies a change that came by name. alone: nobody else has the file open for
 // write, so that it has to be committed now.
 func (f *File) changeNamed(key string, c Change) (attr Attr, alone bool, err error) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
+	defer f.unlock()
+	core := &f.core
 	switch {
-	case f.named(key) != nil:
+	case core.named(key) != nil:
 		return Attr{}, false, ErrStale
-	case f.exists():
-	case !strings.HasSuffix(f.key, "/"):
+	case core.exists():
+	case !strings.HasSuffix(key, "/"):
 		return Attr{}, false, store.ErrNotFound
 	default:
 		now := time.Now()
-		f.attr.Mtime, f.attr.Atime, f.attr.Ctime = now, now, now
+		a := &core.content.attr
+		a.Mtime, a.Atime, a.Ctime = now, now, now
 	}
-	if strings.HasSuffix(f.key, "/") {
+	if strings.HasSuffix(key, "/") {
 		c.Size = nil
 	}
-	if err := f.change(c); err != nil {
+	if err := f.change(c, false); err != nil {
 		return Attr{}, false, err
 	}
-	return f.attr, f.writers == 1, nil
+	alone = core.writers == 1
+	if !alone {
+		err = f.journalAttr(c)
+	}
+	return core.content.attr, alone, err
 }

@@ -37,7 +37,7 @@ func (t *Table) Shutdown(ctx context.Context) ([]Left, error) {
 	if len(left) == 0 {
 		err = nil
 	}
-	t.leases.close()
+	t.leases.Close()
 	return left, err
 }
 
@@ -49,21 +49,25 @@ func (t *Table) left() []Left {
 	left := append(append([]Left(nil), t.parked...), t.lost...)
 	for key, f := range t.files {
 		f.mu.Lock()
-		switch {
-		case f.state.pending() && f.local != nil:
-			l := Left{Key: key, Bytes: f.local.Local(), Reason: "open and not saved", Unanswered: f.unanswered}
-			if f.unanswered {
-				l.Reason = "the outcome of saving it is unknown"
-			} else if f.writers == 0 {
-				l.Reason = "could not be saved in time"
+		if l := f.core.live(); l != nil {
+			head := f.core.content.head()
+			unanswered := head != nil && head.unanswered
+			if f.core.pending() && f.local != nil {
+				x := Left{Key: key, Bytes: f.local.Local(), Reason: "open and not saved", Unanswered: unanswered}
+				switch {
+				case unanswered:
+					x.Reason = "the outcome of saving it is unknown"
+				case head != nil, f.core.writers == 0:
+					x.Reason = "could not be saved in time"
+				}
+				left = append(left, x)
 			}
-			left = append(left, l)
+			l.ended = true
+			if !unanswered {
+				l.hold.Release(0)
+			}
 		}
-		f.over = true
-		if f.hold != nil && !f.unanswered {
-			f.hold.release(0)
-		}
-		f.mu.Unlock()
+		f.unlock()
 	}
 	sort.Slice(left, func(i, j int) bool { return left[i].Key < left[j].Key })
 	return left

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/latchfs/latchfs/fs/lease"
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/store"
@@ -19,33 +20,20 @@ type Objects interface {
 	Put(ctx context.Context, p store.Permit, w store.Write, b store.Body) (store.Info, error)
 	Copy(ctx context.Context, p store.Permit, w store.Write, src store.Source) (store.Info, error)
 	Delete(ctx context.Context, p store.Permit, d store.Deletion) error
+	AbortUpload(ctx context.Context, key, upload string) error
+	Versioned(ctx context.Context) (bool, error)
+	Below(ctx context.Context, key, version string) (store.Version, error)
 	Settle(ctx context.Context, key string, id store.WriteID, base store.Base) (store.Settled, error)
-}
-
-// A Lease is the right to change one key, as long as Check returns nil.
-type Lease interface {
-	store.Permit
-	// Lost is closed when the lease is gone for good.
-	Lost() <-chan struct{}
-	// Wanted is closed when another host asked for the key.
-	Wanted() <-chan struct{}
-	// Release gives the lease back; it returns at once and may be called twice.
-	Release()
-}
-
-// Locks hands out leases; LocksOf makes one of a lockmgr.Manager.
-type Locks interface {
-	// Acquire waits at most wait for the key's lease; with 0 it tries once. It fails with
-	// *lockmgr.HeldError, lockmgr.ErrUnavailable or the error of ctx.
-	Acquire(ctx context.Context, key string, wait time.Duration) (Lease, error)
 }
 
 // Options are what a Table works with. Objects, Locks, Spool and Reader are required.
 type Options struct {
 	Objects Objects
-	Locks   Locks
+	Locks   lease.Locks
 	Spool   *spool.Spool
 	Reader  *reader.Reader
+	// Root is the key of the directory that is mounted; "" is the root of the bucket.
+	Root string
 	// Host is this host's name in the names of conflict files.
 	Host     string
 	Defaults Defaults
@@ -66,7 +54,7 @@ type Options struct {
 // A Table is the table of open files of one mount.
 type Table struct {
 	o      Options
-	leases *leases
+	leases *lease.Pool
 	procs  procs
 
 	// background ends the work that outlives its callers: commits behind an EIO and after
@@ -91,7 +79,7 @@ func NewTable(o Options) *Table {
 	if o.Proc == "" {
 		o.Proc = "/proc"
 	}
-	t := &Table{o: o, leases: newLeases(o.Locks, o.Host), procs: procs{root: o.Proc}, files: make(map[string]*File)}
+	t := &Table{o: o, leases: lease.NewPool(o.Locks, o.Host), procs: procs{root: o.Proc}, files: make(map[string]*File)}
 	t.background, t.stop = context.WithCancel(context.Background())
 	return t
 }

@@ -4,85 +4,138 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
+	"github.com/latchfs/latchfs/fs/lease"
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/store"
 )
 
 // Unlink removes a file or symlink. A file that is open here stays readable through its
-// handles, and what they write goes nowhere. It fails with store.ErrNotFound, with
-// ErrStale if the name changed meanwhile, and after a second with *lockmgr.HeldError.
-func (t *Table) Unlink(ctx context.Context, key string) error {
-	f, err := t.enter(key)
+// handles, and what they write goes nowhere. It fails with store.ErrNotFound, with ErrIsDir,
+// with ErrStale if the name changed meanwhile, and after a second with *lockmgr.HeldError.
+//
+// gone, if not nil, is called exactly once when the name is gone: before Unlink returns nil,
+// or later if it has returned store.ErrUnknownOutcome. Nothing is locked then.
+func (t *Table) Unlink(ctx context.Context, key string, gone func()) error {
+	c, err := t.claim(ctx, key, NameWait, nil)
 	if err != nil {
-		return err
-	}
-	if err := f.lockName(ctx, key); err != nil {
-		f.leave()
 		return fmt.Errorf("removing %q: %w", key, err)
 	}
-	hold, base, err := f.claim(ctx)
-	if err == nil && base.Absent() && !f.onlyHere() {
-		err = store.ErrNotFound
-		hold.release(0)
-	}
-	if err != nil {
-		f.unlockOp()
-		f.leave()
-		return fmt.Errorf("removing %q: %w", key, err)
-	}
-	if base.Absent() {
-		if _, err = f.unlinking(); err == nil {
-			f.unlink()
+	if c.absent() {
+		defer c.end(0)
+		dir, err := t.inside(ctx, key+"/")
+		switch {
+		case err != nil:
+		case dir:
+			err = ErrIsDir
+		default:
+			err = store.ErrNotFound
 		}
-		f.giveBack(hold, false)
-	} else {
-		err = f.remove(hold, base)
+		return fmt.Errorf("removing %q: %w", key, err)
 	}
-	if err != nil {
+	if err := c.remove(gone); err != nil {
 		return fmt.Errorf("removing %q: %w", key, err)
 	}
 	return nil
 }
 
-// remove deletes what is under the name and gives it back. f.op is held.
-func (f *File) remove(hold *hold, base store.Base) error {
-	return f.t.settle([]string{f.key}, hold, func(ctx context.Context, p store.Permit, waiting waiter) error {
-		return f.delete(ctx, p, base, waiting.unanswered)
-	}, func(keep bool) { f.giveBack(hold, keep) })
-}
-
-// claim takes a share in the lease of the name and finds what is under it: the base of a
-// live file, else what the bucket says. f.op is held.
-func (f *File) claim(ctx context.Context) (*hold, store.Base, error) {
-	hold, info, err := f.claimInfo(ctx)
-	return hold, info.Base(), err
-}
-
-func (f *File) claimInfo(ctx context.Context) (*hold, store.Info, error) {
-	hold, err := f.t.leases.acquire(ctx, f.key, NameWait)
+// Rmdir removes the marker of a directory that has no entries. A directory without a
+// marker and without entries is gone already. It fails with ErrNotEmpty, and with ErrNotDir if
+// the name has become a file. gone is that of Unlink.
+func (t *Table) Rmdir(ctx context.Context, dirKey string, gone func()) error {
+	var empty bool
+	c, err := t.claim(ctx, dirKey, NameWait, func(ctx context.Context) (err error) {
+		empty, err = t.empty(ctx, dirKey)
+		return err
+	})
 	if err != nil {
-		return nil, store.Info{}, err
+		return fmt.Errorf("removing %q: %w", dirKey, err)
 	}
-	f.mu.Lock()
-	live, base := f.hold != nil && f.hold.g == hold.g, f.base
-	f.mu.Unlock()
-	if live {
-		return hold, base, nil
+	if !empty {
+		c.end(0)
+		return fmt.Errorf("removing %q: %w", dirKey, ErrNotEmpty)
 	}
-	info, err := f.t.current(ctx, f.key)
-	if err != nil {
-		hold.release(0)
-		return nil, store.Info{}, err
+	if c.absent() {
+		if err := t.stillDir(lease.Name(dirKey))(ctx); err != nil {
+			c.end(0)
+			return fmt.Errorf("removing %q: %w", dirKey, err)
+		}
 	}
-	return hold, info, nil
+	if err := c.remove(gone); err != nil {
+		return fmt.Errorf("removing %q: %w", dirKey, err)
+	}
+	return nil
 }
 
-// onlyHere tells whether the file was made here and is not in the bucket yet.
-func (f *File) onlyHere() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.hold != nil && f.base.ETag == "" && f.state != Clean
+// empty tells whether nothing but the marker is below the directory, in the bucket or only
+// here.
+func (t *Table) empty(ctx context.Context, dirKey string) (bool, error) {
+	for _, f := range t.below(dirKey) {
+		f.mu.Lock()
+		here := f.core.live() != nil && f.core.exists()
+		f.unlock()
+		if here {
+			return false, nil
+		}
+	}
+	keys, err := t.firstKeys(ctx, dirKey, 2)
+	for _, key := range keys {
+		if key != dirKey {
+			return false, err
+		}
+	}
+	return true, err
+}
+
+// remove deletes what is under a claimed name, if anything is, detaches the file and ends the
+// claim.
+func (c *claim) remove(gone func()) error {
+	f, t := c.f, c.f.t
+	key := f.name()
+	// The file loses its name once, as soon as the object is known to be gone.
+	landed := sync.OnceFunc(func() {
+		f.unlink()
+		t.changed(key, nil)
+		if gone != nil {
+			gone()
+		}
+	})
+	local, err := f.unlinking()
+	if err != nil {
+		c.end(0)
+		return err
+	}
+	if c.found.ETag == "" {
+		landed()
+		c.end(0)
+		return nil
+	}
+	return t.carryOut(nameChange{
+		keys: []string{key}, permit: c.hold, release: c.release,
+		run: func(ctx context.Context, p store.Permit, waiting waiter) error {
+			err := t.delete(ctx, p, store.Deletion{
+				Key: key, Base: c.found.Base(), Unanswered: waiting.unanswered,
+				Gone: func() {
+					// The request whose answer was lost may still land: nobody here may make
+					// the name again before that is over.
+					c.hold.Bar()
+					landed()
+					waiting.landed()
+				},
+			})
+			switch {
+			case err == nil:
+				landed()
+				return nil
+			case local != nil && !errors.Is(err, store.ErrUnknownOutcome):
+				if lerr := local.Linked(); lerr != nil {
+					err = errors.Join(err, lerr)
+				}
+			}
+			return staleConflict(err)
+		},
+	})
 }
 
 // unlinking notes in the spool, if there is anything of the file, that its name is about to
@@ -90,37 +143,21 @@ func (f *File) onlyHere() bool {
 func (f *File) unlinking() (*spool.File, error) {
 	f.mu.Lock()
 	local := f.local
-	f.mu.Unlock()
+	f.unlock()
 	if local == nil {
 		return nil, nil
 	}
 	return local, local.Unlinking()
 }
 
-// delete removes the object and then detaches the file. f.op is held.
-func (f *File) delete(ctx context.Context, p store.Permit, base store.Base, unanswered func(error)) error {
-	local, err := f.unlinking()
-	if err != nil {
-		return err
-	}
-	err = f.t.delete(ctx, p, f.key, base, unanswered)
-	switch {
-	case err == nil:
-		f.unlink()
-		f.t.changed(f.key, nil)
-		return nil
-	case local != nil && !errors.Is(err, store.ErrUnknownOutcome):
-		if lerr := local.Linked(); lerr != nil {
-			err = errors.Join(err, lerr)
-		}
-	}
-	return staleConflict(err)
-}
-
-// unlink detaches a file whose name is gone or belongs to another file. f.op is held.
+// unlink detaches a file whose name is gone. f.op is held.
 func (f *File) unlink() {
 	f.mu.Lock()
-	f.step(unlinked)
-	f.mu.Unlock()
+	f.tellAll(nil) // there is nothing to save any more
+	hold := f.core.unlink()
+	f.unlock()
 	f.t.detach(f)
+	if hold != nil {
+		hold.Release(0)
+	}
 }

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/latchfs/latchfs/fs/lease"
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/lockmgr"
@@ -51,11 +53,11 @@ func newManagedHost(t *testing.T, b *bucket, table lockmgr.Table, name string) (
 		lockmgr.Options{BucketID: "b", Name: name, Host: name, Now: func() time.Duration { return time.Since(began) }})
 	h := &host{t: t, b: b, dir: t.TempDir(), proc: t.TempDir()}
 	h.process(testPID)
-	h.start(LocksOf(m))
+	h.start(lease.Manager(m))
 	return h, m
 }
 
-func (h *host) start(locks Locks) {
+func (h *host) start(locks lease.Locks) {
 	h.t.Helper()
 	sp, err := spool.Open(h.dir, spool.Options{})
 	if err != nil {
@@ -97,6 +99,13 @@ func fd(ino int) string { return fmt.Sprintf("pos:\t0\nflags:\t0100001\nmnt_id:\
 
 // caller is process testPID asking about inode 5 of the mount 0:45.
 var caller = Caller{PID: testPID, Dev: 45, Ino: 5}
+
+// logged makes the host log into a buffer.
+func (h *host) logged() *bytes.Buffer {
+	var b bytes.Buffer
+	h.o.Log = slog.New(slog.NewTextHandler(&b, nil))
+	return &b
+}
 
 // stop ends the table as a killed process would, but waits for its goroutines.
 func (h *host) stop() {
@@ -177,36 +186,18 @@ func (h *host) save(key, text string) {
 	}
 }
 
-// check checks the invariants of ARCHITECTURE.
+// check checks the invariants that doc.go lists.
 func (h *host) check() {
 	h.t.Helper()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for key, f := range h.files {
 		f.mu.Lock()
-		writers := 0
-		for x := range f.handles {
-			if x.released {
-				h.t.Errorf("I6: %q has a released handle", key)
-			}
-			if x.write {
-				writers++
-			}
+		if err := f.check(); err != nil {
+			h.t.Error(err)
 		}
-		if f.writers < writers {
-			h.t.Errorf("I6: %q counts %d writers, %d handles may write", key, f.writers, writers)
-		}
-		if f.state.pending() && f.hold == nil {
-			h.t.Errorf("I1: %q is %v without a lease", key, f.state)
-		}
-		if f.local != nil && f.state == Clean && f.local.Size() != f.base.Size {
-			h.t.Errorf("I7: %q is clean, the spool has %d bytes, the base %d", key, f.local.Size(), f.base.Size)
-		}
-		if f.local != nil && !f.state.detached() && f.local.Size() != f.attr.Size {
-			h.t.Errorf("I3: %q has size %d, the spool %d", key, f.attr.Size, f.local.Size())
-		}
-		if f.key != key {
-			h.t.Errorf("%q is in the table as %q", f.key, key)
+		if f.core.key != key {
+			h.t.Errorf("%q is in the table as %q", f.core.key, key)
 		}
 		f.mu.Unlock()
 	}
@@ -215,10 +206,14 @@ func (h *host) check() {
 // A bucket is a versioned bucket in memory at the level of store.Client: conditions are
 // judged, faults are injected.
 type bucket struct {
-	mu       sync.Mutex
-	objects  map[string][]*object // oldest first; a nil info.ETag is a delete marker
-	n        int
-	requests map[string]int
+	mu          sync.Mutex
+	objects     map[string][]*object // oldest first; a nil info.ETag is a delete marker
+	n           int
+	requests    map[string]int
+	unversioned bool
+	// lateDelete, if set, is closed when the requests of deletions whose answers were lost can
+	// land no more.
+	lateDelete chan struct{}
 	// before, if set, is called before a mutation is judged; its error is the outcome.
 	before func(ctx context.Context, op, key string, unanswered func(error)) error
 	// copying, if set, is called while a copy is under way.
@@ -243,6 +238,12 @@ func (b *bucket) current(key string) *object {
 		return nil
 	}
 	return vs[len(vs)-1]
+}
+
+func (b *bucket) head(key string) *object {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.current(key)
 }
 
 func (b *bucket) add(key, body string, p store.Props, id store.WriteID) store.Info {
@@ -397,6 +398,9 @@ func (b *bucket) Put(ctx context.Context, p store.Permit, w store.Write, body st
 		return store.Info{}, err
 	}
 	if err := b.judge(ctx, "put", w.Key, p, w.Base, w.Unanswered); err != nil {
+		if o := b.head(w.Key); errors.Is(err, store.ErrConflict) && o != nil && o.id == w.ID {
+			return o.info, nil // ours, by an earlier request
+		}
 		return store.Info{}, err
 	}
 	b.mu.Lock()
@@ -431,7 +435,32 @@ func (b *bucket) Delete(ctx context.Context, p store.Permit, d store.Deletion) e
 		return err
 	}
 	b.remove(d.Key)
+	if b.lateDelete != nil {
+		d.Gone()
+		<-b.lateDelete
+	}
 	return b.done(ctx, "delete", d.Key)
+}
+
+func (b *bucket) AbortUpload(context.Context, string, string) error { return nil }
+
+func (b *bucket) Versioned(context.Context) (bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.unversioned, nil
+}
+
+func (b *bucket) Below(_ context.Context, key, version string) (store.Version, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var below store.Version
+	for _, v := range b.objects[key] {
+		if v.info.VersionID == version {
+			return below, nil
+		}
+		below = store.Version{Info: v.info, Deleted: v.info.ETag == ""}
+	}
+	return store.Version{}, store.ErrNotFound
 }
 
 func (b *bucket) Settle(ctx context.Context, key string, id store.WriteID, base store.Base) (store.Settled, error) {
@@ -471,7 +500,7 @@ func newLockTable() *lockTable {
 	return &lockTable{held: map[string]*testLease{}, acquired: map[string]int{}, freed: make(chan struct{})}
 }
 
-func (l *lockTable) Acquire(ctx context.Context, key string, wait time.Duration) (Lease, error) {
+func (l *lockTable) Acquire(ctx context.Context, key string, wait time.Duration) (lease.Lease, error) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
@@ -586,8 +615,8 @@ func (t *Table) Pending() []Left {
 	left := append([]Left(nil), t.parked...)
 	for key, f := range t.files {
 		f.mu.Lock()
-		if f.state.pending() {
-			l := Left{Key: key, Reason: f.state.String()}
+		if f.core.pending() {
+			l := Left{Key: key, Reason: f.core.state.String()}
 			if f.local != nil {
 				l.Bytes = f.local.Local()
 			}

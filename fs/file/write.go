@@ -27,78 +27,64 @@ func (h *Handle) accept(p []byte, off int64, atEnd bool) (int, error) {
 	}
 	f := h.f
 	f.mu.Lock()
-	defer f.mu.Unlock()
+	defer f.unlock()
 	if h.released || !h.write {
 		return 0, ErrBadHandle
 	}
-	if err := f.writeError(); err != nil {
+	c := &f.core
+	if err := c.refuses(); err != nil {
 		return 0, err
 	}
 	if len(p) == 0 {
 		return 0, nil
 	}
 	if atEnd {
-		off = f.attr.Size
+		off = c.content.attr.Size
 	}
 	if off+int64(len(p)) < 0 || off+int64(len(p)) > store.MaxObject {
-		return 0, fmt.Errorf("writing %q: %w", f.key, store.ErrTooLarge)
+		return 0, fmt.Errorf("writing %q: %w", c.key, store.ErrTooLarge)
 	}
-	if err := f.keep(); err != nil {
+	if err := f.spooled(); err != nil {
 		return 0, err
 	}
 	if err := f.local.WriteAt(p, off); err != nil {
 		return 0, err
 	}
-	f.attr.Size = max(f.attr.Size, off+int64(len(p)))
-	f.owed = true
-	f.touch()
+	c.content.attr.Size = max(c.content.attr.Size, off+int64(len(p)))
+	f.touch(true)
+	h.wrote = c.content.n
 	return len(p), nil
 }
 
-// writeError is why the file takes no changes any more. f.mu is held.
-func (f *File) writeError() error {
-	if f.state == Conflicted || f.state == Parked {
-		return f.reason
-	}
-	if f.over {
-		return fmt.Errorf("writing %q: %w", f.key, ErrClosed)
-	}
-	if f.stale {
-		return fmt.Errorf("writing %q: %w", f.key, ErrStale)
-	}
-	return nil
-}
-
-// touch marks the content as changed now. f.mu is held.
-func (f *File) touch() {
+// touch marks the content as changed now. owed: a handle answers for it. f.mu is held.
+func (f *File) touch(owed bool) {
 	now := time.Now()
-	if f.attr.Atime.Equal(f.attr.Mtime) { // it is not kept, and shown as the same
-		f.attr.Atime = now
+	a := &f.core.content.attr
+	if a.Atime.Equal(a.Mtime) { // it is not kept, and shown as the same
+		a.Atime = now
 	}
-	f.attr.Mtime, f.attr.Ctime = now, now
-	f.set |= store.HasMtime
-	f.bytes, f.written = true, true
-	f.step(changed)
+	a.Mtime, a.Ctime = now, now
+	f.core.changed(changes{set: store.HasMtime, bytes: true, owed: owed})
 }
 
-// truncate sets the size. f.mu is held.
-func (f *File) truncate(size int64) error {
+// truncate sets the size. owed: a handle answers for it. f.mu is held.
+func (f *File) truncate(size int64, owed bool) error {
 	if size < 0 {
 		return ErrInvalid
 	}
 	if size > store.MaxObject {
-		return fmt.Errorf("truncating %q: %w", f.key, store.ErrTooLarge)
+		return fmt.Errorf("truncating %q: %w", f.core.key, store.ErrTooLarge)
 	}
-	if err := f.writeError(); err != nil {
+	if err := f.core.refuses(); err != nil {
 		return err
 	}
-	if err := f.keep(); err != nil {
+	if err := f.spooled(); err != nil {
 		return err
 	}
 	if err := f.local.Truncate(size); err != nil {
 		return err
 	}
-	f.attr.Size = size
-	f.touch()
+	f.core.content.attr.Size = size
+	f.touch(owed)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,6 +38,8 @@ type DiskFile interface {
 	io.WriterAt
 	io.Closer
 	Size() (int64, error)
+	// ModTime is when something was written last, by the clock of this host.
+	ModTime() (time.Time, error)
 	Truncate(size int64) error
 	// Reserve takes the room on the disk that the file needs up to end, so that writing there
 	// does not fail for lack of it; a Truncate gives it back. A disk that cannot do that
@@ -99,6 +102,14 @@ func (osFS) Boot() string {
 		return ""
 	}
 	return strings.TrimSpace(string(b))
+}
+
+func (f osFile) ModTime() (time.Time, error) {
+	st, err := f.Stat()
+	if err != nil {
+		return time.Time{}, err
+	}
+	return st.ModTime(), nil
 }
 
 func (f osFile) Size() (int64, error) {

@@ -39,7 +39,7 @@ func (f *Found) replay(journal []byte, dataSize int64) (keep bool, err error) {
 	if h.Boot != "" && h.Boot == f.scan.fs.Boot() {
 		lost = func(bad int) bool { return followed(journal, bad) }
 	}
-	f.Key, f.Base, f.BaseSize, f.Props = h.Key, h.Base, h.BaseSize, h.Props
+	f.Key, f.Base, f.BaseSize, f.Props, f.Created = h.Key, h.Base, h.BaseSize, h.Props, h.Created
 	c = content{size: h.Size, base: min(h.BaseSize, h.Size)}
 	rest := journal[n:]
 	for len(rest) > 0 {

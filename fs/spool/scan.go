@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/latchfs/latchfs/store"
 )
@@ -29,6 +30,9 @@ type Found struct {
 	Tail *Snapshot
 	// Attrs: attributes were changed after the last seal, so that Props are in none.
 	Attrs bool
+	// Created is when the journal was begun, and Written when bytes were accepted last, by the
+	// clock of this host; Written is zero if none were.
+	Created, Written time.Time
 	// Unlinked: the name was about to be deleted.
 	Unlinked bool
 
@@ -134,7 +138,10 @@ func (s *Scan) file(name string) error {
 	f := &Found{scan: s, name: name, data: data}
 	var size int64
 	if data != nil {
-		if size, err = data.Size(); err != nil {
+		if size, err = data.Size(); err == nil && size > 0 {
+			f.Written, err = data.ModTime()
+		}
+		if err != nil {
 			closeAll(data)
 			return err
 		}
@@ -157,6 +164,10 @@ func (s *Scan) file(name string) error {
 	s.Files = append(s.Files, f)
 	return nil
 }
+
+// Name tells what was found from everything else that was ever in the spool: it is that of its
+// directory.
+func (f *Found) Name() string { return f.name }
 
 // Drop removes what was found: it is in the bucket now.
 func (f *Found) Drop() error {

@@ -15,6 +15,7 @@ import (
 	lfs "github.com/latchfs/latchfs/fs"
 	"github.com/latchfs/latchfs/fs/file"
 	"github.com/latchfs/latchfs/fs/history"
+	"github.com/latchfs/latchfs/fs/lease"
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/fs/tree"
@@ -107,7 +108,7 @@ func spoolDefault(dir string) (int64, error) {
 // openFiles builds locks, read-ahead, names and open files over bucket and state.
 func (m *Mount) openFiles(context.Context) error {
 	o := m.o
-	var locks file.Locks = noLocks{}
+	var locks lease.Locks = noLocks{}
 	if !o.ReadOnly {
 		manager := lockmgr.New(m.table.Table, m.table.Config, lockmgr.Options{
 			BucketID: m.volume.Bond.ID, Host: m.host, User: userName(), PID: os.Getpid(), Version: o.Version,
@@ -122,13 +123,13 @@ func (m *Mount) openFiles(context.Context) error {
 			defer cancel()
 			manager.Close(ctx)
 		})
-		m.locks, locks = manager, file.LocksOf(manager)
+		m.locks, locks = manager, lease.Manager(manager)
 	}
 	defaults := file.Defaults{UID: o.UID, GID: o.GID, FileMode: o.FileMode &^ o.Umask, DirMode: o.DirMode &^ o.Umask}
 	ahead := reader.New(m.volume.Bucket, readBudget)
 	names := tree.New(m.volume.Bucket, tree.Options{Prefix: o.Source.Prefix, TTL: o.MetadataTTL})
 	files := file.NewTable(file.Options{
-		Objects: m.volume.Bucket, Locks: locks, Spool: m.spool, Reader: ahead, Host: m.host, Defaults: defaults,
+		Objects: m.volume.Bucket, Root: o.Source.Prefix, Locks: locks, Spool: m.spool, Reader: ahead, Host: m.host, Defaults: defaults,
 		LockTimeout: o.LockTimeout, FlushTimeout: o.FlushTimeout, Quiet: m.table.Config.Delay, Log: m.log, Changed: names.Note,
 	})
 	m.files = files
@@ -172,6 +173,6 @@ func userName() string {
 // noLocks stands for the locks of a read-only mount, in which nothing asks for one.
 type noLocks struct{}
 
-func (noLocks) Acquire(context.Context, string, time.Duration) (file.Lease, error) {
+func (noLocks) Acquire(context.Context, string, time.Duration) (lease.Lease, error) {
 	return nil, unix.EROFS
 }

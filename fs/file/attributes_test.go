@@ -1,0 +1,169 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/latchfs/latchfs/store"
+)
+
+// LOCKS P6: attributes are journalled when they change. What a chmod, chown or utimens
+// answered survives kill -9, and kept files have the mode, owner and times that the file had
+// here.
+func TestAttributesSurviveACrash(t *testing.T) {
+	ctx := context.Background()
+	mode, uid, at := uint32(0o600), uint32(42), time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
+	all := Change{Mode: &mode, UID: &uid, Mtime: &at}
+	for _, c := range []struct {
+		name   string
+		before func(h *host) *Handle
+		change func(h *host, x *Handle) error
+		keys   []string // that have to have the attributes after the recovery
+	}{
+		{"by name, of a file that is open and dirty", func(h *host) *Handle {
+			h.b.put("a", "base")
+			x := h.open("a", "r+")
+			h.write(x, "ours", 0)
+			return x
+		}, func(h *host, x *Handle) error { _, err := h.SetAttr(ctx, "a", all); return err }, []string{"a", "a.recovered-"}},
+		{"by name, of a file that is open and clean", func(h *host) *Handle {
+			h.b.put("a", "base")
+			return h.open("a", "r+")
+		}, func(h *host, x *Handle) error { _, err := h.SetAttr(ctx, "a", all); return err }, []string{"a"}},
+		{"through the handle", func(h *host) *Handle {
+			h.b.put("a", "base")
+			x := h.open("a", "r+")
+			h.write(x, "ours", 0)
+			return x
+		}, func(h *host, x *Handle) error { _, err := x.SetAttr(ctx, all); return err }, []string{"a", "a.recovered-"}},
+		{"of a new file", func(h *host) *Handle {
+			x := h.open("a", "c")
+			h.write(x, "ours", 0)
+			return x
+		}, func(h *host, x *Handle) error { _, err := x.SetAttr(ctx, all); return err }, []string{"a.recovered-"}},
+		{"after an fsync", func(h *host) *Handle {
+			x := h.open("a", "c")
+			h.write(x, "ours", 0)
+			if err := x.Sync(ctx); err != nil {
+				h.t.Fatal(err)
+			}
+			return x
+		}, func(h *host, x *Handle) error { _, err := x.SetAttr(ctx, all); return err }, []string{"a"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHost(t, newBucket(), newLockTable())
+				if err := c.change(h, c.before(h)); err != nil {
+					t.Fatal(err)
+				}
+				h.died()
+				n := newHost(t, h.b, h.locks)
+				defer n.stop()
+				if left := n.recover(h); len(left) != 0 {
+					t.Errorf("left %+v", left)
+				}
+				for _, key := range c.keys {
+					found := h.b.like(key)
+					if len(found) == 0 {
+						t.Errorf("there is no %s: %v", key, h.b.like(""))
+						continue
+					}
+					a := AttrOf(h.b.current(found[0]).info, h.o.Defaults)
+					if a.Mode != ModeRegular|mode || a.UID != uid || !a.Mtime.Equal(at) {
+						t.Errorf("%s: mode %o, owner %d, mtime %v", found[0], a.Mode, a.UID, a.Mtime)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A file that was made with mode 0600 here is kept with it, whatever becomes of it.
+func TestKeptFilesArePrivate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		x, y := h.open("open", "c"), h.open("theirs", "c")
+		h.write(x, "secret", 0)
+		h.write(y, "secret", 0)
+		h.b.put("theirs", "theirs")
+		if err := h.close(y); !errors.Is(err, ErrConflicted) {
+			t.Errorf("close: %v", err)
+		}
+		h.died()
+		n := newHost(t, h.b, h.locks)
+		defer n.stop()
+		n.recover(h)
+		kept := append(h.b.like(".recovered-"), h.b.like(".conflict-")...)
+		if len(kept) != 2 {
+			t.Fatalf("kept %v", kept)
+		}
+		for _, key := range kept {
+			a := AttrOf(h.b.current(key).info, h.o.Defaults)
+			if a.Mode != ModeRegular|0o640 || a.UID != 7 || a.GID != 8 {
+				t.Errorf("%s: mode %o, owner %d:%d", key, a.Mode, a.UID, a.GID)
+			}
+		}
+	})
+}
+
+// A recovery that is cut off between keeping a file and dropping it from the spool does not
+// make a second one.
+func TestRecoveryCutOffKeepsOneFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		h.write(h.open("a", "c"), "text", 0)
+		h.died()
+		n := newHost(t, h.b, h.locks)
+		n.hang(true) // the file lands, and the recovery never learns it
+		r, err := n.Recovery(h.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if left, err := r.Run(ctx); err == nil || len(left) != 1 {
+			t.Errorf("left %+v, %v", left, err)
+		}
+		r.Close()
+		n.died()
+		time.Sleep(time.Hour)
+		m := newHost(t, h.b, h.locks)
+		defer m.stop()
+		m.recover(h)
+		if kept := h.b.like("a.recovered-"); len(kept) != 1 || h.b.versions(kept[0]) != 1 {
+			t.Errorf("kept %v", kept)
+		}
+	})
+}
+
+// A server that says of every new name that it is taken is not asked for ever, nor without a
+// pause.
+func TestEveryNameIsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		h.b.put("a", "base")
+		x := h.open("a", "r+")
+		h.write(x, "ours", 0)
+		h.b.put("a", "theirs")
+		h.b.before = func(_ context.Context, _, key string, _ func(error)) error {
+			if strings.Contains(key, ".conflict-") {
+				return store.ErrConflict
+			}
+			return nil
+		}
+		began := time.Now()
+		if err := h.close(x); err == nil || time.Since(began) < time.Second {
+			t.Errorf("close: %v after %v", err, time.Since(began))
+		}
+		if n := h.b.count("put"); n > 20 {
+			t.Errorf("%d requests", n)
+		}
+		if left, err := h.Shutdown(context.Background()); err != nil || len(left) != 1 || left[0].Bytes != 4 {
+			t.Errorf("the bytes are not kept: %+v, %v", left, err)
+		}
+	})
+}

@@ -1,0 +1,213 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/latchfs/latchfs/fs/lease"
+	"github.com/latchfs/latchfs/lockmgr"
+	"github.com/latchfs/latchfs/store"
+)
+
+// A claim is a name that is locked in this process, leased, and looked at. Whoever makes,
+// opens for write, replaces, changes or removes what is under a name has one first.
+//
+// What a claim finds never becomes the base of a live file (LOCKS P3): a live file whose
+// lease was lost, and under whose name another version is found now, goes into conflict, and
+// the claim fails with ErrStale.
+type claim struct {
+	f    *File
+	hold *lease.Hold
+	// found is what is under the name: the base of a live file, else what the bucket says.
+	// Its ETag is zero where nothing is.
+	found store.Info
+}
+
+// claim takes a name, waiting at most wait for whoever has it here or on another host. beside,
+// if not nil, looks at more than the object of the key, under the lease and beside the HEAD;
+// its error is returned. claim fails with ErrStale if the name changed hands meanwhile, with
+// *lockmgr.HeldError, with lockmgr.ErrUnavailable if the lease cannot be proved valid, and with
+// the errors of a HEAD.
+func (t *Table) claim(ctx context.Context, key string, wait time.Duration, beside look) (*claim, error) {
+	f, err := t.enter(key)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	if err := f.lockName(ctx, key, wait); err != nil {
+		f.leave()
+		return nil, err
+	}
+	c := &claim{f: f}
+	err = c.take(ctx, key, began.Add(wait), beside)
+	switch {
+	case err == nil:
+		return c, nil
+	case errors.Is(err, errBaseGone):
+		// Saving what was accepted may take long; the name is free for others at once.
+		t.work.Go(func() {
+			f.conflict(t.background, err)
+			f.unlockOp()
+			f.leave()
+		})
+		return nil, ErrStale
+	}
+	f.unlockOp()
+	f.leave()
+	return nil, err
+}
+
+// take leases the name and looks at it. f.op is held.
+func (c *claim) take(ctx context.Context, key string, until time.Time, beside look) error {
+	hold, err := c.f.t.proved(ctx, key, until)
+	if err != nil {
+		return err
+	}
+	var looks looking
+	if beside != nil {
+		looks.ask(func() error { return beside(ctx) })
+	}
+	found, err := c.f.under(ctx, key, hold)
+	switch said := looks.wait(); {
+	case err != nil:
+		hold.Release(0)
+		return err
+	case said != nil:
+		hold.Release(staleKeep) // the caller may try something else at once
+		return said
+	}
+	c.hold, c.found = hold, found
+	return nil
+}
+
+// under finds what is under the name of the file: the base of a live file, else what the
+// bucket says. It fails with errBaseGone if the file is live on another version. f.op is held.
+func (f *File) under(ctx context.Context, key string, hold *lease.Hold) (store.Info, error) {
+	f.mu.Lock()
+	l, base := f.core.live(), f.core.content.base
+	f.unlock()
+	switch {
+	case l == nil:
+		return f.t.current(ctx, key)
+	case !l.hold.Same(hold):
+		// The lease was lost since the file was begun, and this is a new one.
+		return base, f.regain(ctx, hold.Share())
+	}
+	return base, nil
+}
+
+// proved takes a share in the lease of a name that is proved valid. A lease whose heartbeats
+// are not answered may be proved again, or be lost and be had anew.
+func (t *Table) proved(ctx context.Context, key string, until time.Time) (*lease.Hold, error) {
+	for {
+		left := max(time.Until(until), 0)
+		hold, err := t.leases.Acquire(ctx, key, left)
+		if err != nil {
+			return nil, err
+		}
+		why := hold.Check()
+		if why == nil {
+			return hold, nil
+		}
+		lost := hold.Lost()
+		hold.Release(0)
+		switch {
+		case isClosed(lost): // the next share is in another lease
+		case left == 0:
+			return nil, fmt.Errorf("%w: the lease of %q is not proved valid: %w", lockmgr.ErrUnavailable, key, why)
+		default:
+			if err := pause(ctx, min(provePause, left), lost); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// end gives the name back. The lease is kept for a moment if keep is not zero, for somebody
+// who will ask for it at once.
+func (c *claim) end(keep time.Duration) {
+	c.hold.Release(keep)
+	c.f.unlockOp()
+	c.f.leave()
+}
+
+// release gives the name back after a change of names. With keep the lease is not given back:
+// what was sent under it may still land, and this process will never know.
+func (c *claim) release(keep bool) {
+	if !keep {
+		c.hold.Release(0)
+	}
+	c.f.unlockOp()
+	c.f.leave()
+}
+
+// absent tells whether nothing is under the name, neither in the bucket nor here alone.
+func (c *claim) absent() bool {
+	c.f.mu.Lock()
+	defer c.f.unlock()
+	return c.found.ETag == "" && !c.f.core.onlyHere()
+}
+
+// current is what the bucket has under the key now; its ETag is zero where nothing is.
+func (t *Table) current(ctx context.Context, key string) (store.Info, error) {
+	info, err := t.o.Objects.Head(ctx, key, "")
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Info{Key: key}, nil
+	}
+	return info, err
+}
+
+// lockName takes the op slot of the file that the key names. It fails with ErrStale if the
+// name is not this file's any more.
+func (f *File) lockName(ctx context.Context, key string, wait time.Duration) error {
+	if err := f.lockOpFor(ctx, key, wait); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	err := f.core.named(key)
+	f.unlock()
+	if err != nil {
+		f.unlockOp()
+	}
+	return err
+}
+
+// lockOpFor takes the op slot, waiting at most wait for whoever has it. Then it fails with
+// *lockmgr.HeldError.
+func (f *File) lockOpFor(ctx context.Context, key string, wait time.Duration) error {
+	select {
+	case f.op <- struct{}{}:
+		return nil
+	default:
+	}
+	began := time.Now()
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case f.op <- struct{}{}:
+		return nil
+	case <-timer.C:
+		return &lockmgr.HeldError{Key: key, Host: f.t.o.Host, Since: began, Waited: wait}
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// sameVersion compares what two looks at the bucket found.
+func sameVersion(a, b store.Base) bool {
+	if a.Absent() || b.Absent() {
+		return a.Absent() == b.Absent()
+	}
+	return a.Same(b)
+}
+
+// sameSeen compares a version that may have been seen in a listing, which gives no version
+// id and, unlike HEAD, fractions of seconds.
+func sameSeen(a, b store.Base) bool {
+	if a.VersionID != "" && b.VersionID != "" {
+		return a.Same(b)
+	}
+	return a.ETag == b.ETag && a.LastModified.Unix() == b.LastModified.Unix()
+}

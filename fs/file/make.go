@@ -1,0 +1,83 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/latchfs/latchfs/store"
+)
+
+// Mkdir makes the marker of a directory, whose key ends in "/". It fails with fs.ErrExist
+// if anything has the name, and with ErrNotDir if its parent has become a file.
+func (t *Table) Mkdir(ctx context.Context, dirKey string, mode, uid, gid uint32) (Attr, error) {
+	return t.make(ctx, dirKey, "", ModeDir|mode&modePerm, uid, gid)
+}
+
+// Symlink makes a symbolic link: an object whose content is the target. It fails as Mkdir
+// does.
+func (t *Table) Symlink(ctx context.Context, key, target string, uid, gid uint32) (Attr, error) {
+	return t.make(ctx, key, target, ModeSymlink|0o777, uid, gid)
+}
+
+// make puts a small object where nothing is.
+func (t *Table) make(ctx context.Context, key, body string, mode, uid, gid uint32) (Attr, error) {
+	c, err := t.claim(ctx, key, NameWait, t.free(key))
+	if err == nil && !c.absent() {
+		c.end(0)
+		err = fs.ErrExist
+	}
+	if err != nil {
+		return Attr{}, fmt.Errorf("making %q: %w", key, err)
+	}
+	now := time.Now()
+	p := store.Posix{Mode: mode, UID: uid, GID: gid, Mtime: now, Has: store.HasMode | store.HasUID | store.HasGID | store.HasMtime}
+	meta, err := p.Put(nil)
+	if err != nil {
+		c.end(0)
+		return Attr{}, err // cannot happen: there is room for our own keys
+	}
+	w := store.Write{Key: key, ID: store.NewWriteID(), Props: store.Props{Meta: meta}}
+	var info store.Info
+	err = t.carryOut(nameChange{
+		keys: []string{key}, permit: c.hold, release: c.release,
+		run: func(ctx context.Context, p store.Permit, waiting waiter) error {
+			w.Unanswered = waiting.unanswered
+			var err error
+			info, err = t.put(ctx, p, w, store.Body{ReaderAt: strings.NewReader(body), Size: int64(len(body))})
+			return err
+		},
+	})
+	switch {
+	case errors.Is(err, store.ErrConflict):
+		return Attr{}, fmt.Errorf("making %q: %w", key, fs.ErrExist)
+	case err != nil:
+		return Attr{}, fmt.Errorf("making %q: %w", key, err)
+	}
+	return AttrOf(info, t.o.Defaults), nil
+}
+
+// MaxTarget is the longest target of a symlink that Linux takes, in bytes (PATH_MAX without
+// the final NUL).
+const MaxTarget = 4095
+
+// Readlink returns the target of a symlink.
+func (t *Table) Readlink(ctx context.Context, key string) (string, error) {
+	info, err := t.o.Objects.Head(ctx, key, "")
+	if err != nil {
+		return "", fmt.Errorf("reading the link %q: %w", key, err)
+	}
+	if AttrOf(info, t.o.Defaults).Mode&ModeType != ModeSymlink || info.Size > MaxTarget {
+		return "", fmt.Errorf("reading the link %q: %w", key, ErrInvalid)
+	}
+	pin := newPin(t.o.Reader.Pin(info))
+	defer pin.Close()
+	b := make([]byte, info.Size)
+	if _, err := pin.ReadFull(ctx, b, 0); err != nil {
+		return "", fmt.Errorf("reading the link %q: %w", key, err)
+	}
+	return string(b), nil
+}

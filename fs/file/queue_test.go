@@ -1,0 +1,185 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/latchfs/latchfs/store"
+)
+
+// outage makes every commit wait, without an answer, until the returned function is called.
+func (h *host) outage() (end func()) {
+	healed := make(chan struct{})
+	h.b.mu.Lock()
+	defer h.b.mu.Unlock()
+	h.b.before = func(ctx context.Context, _, _ string, unanswered func(error)) error {
+		unanswered(errors.New("reset"))
+		select {
+		case <-healed:
+			return nil
+		case <-ctx.Done():
+			return store.ErrUnknownOutcome
+		}
+	}
+	return func() { close(healed) }
+}
+
+// LOCKS P4.4: what a close or fsync asked to save is sealed when it asks, also while an earlier
+// commit holds the file. "The work goes on" is true of each of them.
+func TestSealsQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		h.b.put("f", "base")
+		x := h.open("f", "r+")
+		end := h.outage()
+		for _, text := range []string{"A", "B", "C"} {
+			h.write(x, text, 0)
+			if err := x.Sync(t.Context()); !errors.Is(err, ErrUnsaved) {
+				t.Fatalf("fsync of %s: %v", text, err)
+			}
+			h.check()
+		}
+		h.write(x, "D", 0) // nobody asks to save this
+		end()
+		synctest.Wait()
+		if h.b.get("f") != "Case" || h.b.versions("f") != 4 {
+			t.Errorf("the bucket has %q in %d versions", h.b.get("f"), h.b.versions("f"))
+		}
+		for i, want := range []string{"base", "Aase", "Base", "Case"} {
+			if got := h.b.objects["f"][i].body; got != want {
+				t.Errorf("version %d is %q, want %q", i, got, want)
+			}
+		}
+		if err := h.close(x); err != nil || h.b.get("f") != "Dase" {
+			t.Errorf("close: %v, %q", err, h.b.get("f"))
+		}
+	})
+}
+
+// The seals that wait are recovered as seals, in their order.
+func TestSealsQueueIsRecovered(t *testing.T) {
+	for _, foreign := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHost(t, newBucket(), newLockTable())
+			h.b.put("f", "base")
+			x := h.open("f", "r+")
+			h.outage()
+			for _, text := range []string{"A", "B"} {
+				h.write(x, text, 0)
+				if err := x.Sync(t.Context()); !errors.Is(err, ErrUnsaved) {
+					t.Fatalf("fsync of %s: %v", text, err)
+				}
+			}
+			mode := uint32(0o600)
+			if _, err := h.SetAttr(t.Context(), "f", Change{Mode: &mode}); err != nil {
+				t.Fatal(err)
+			}
+			h.died()
+			if foreign {
+				h.b.put("f", "theirs")
+			}
+			n := newHost(t, h.b, h.locks)
+			defer n.stop()
+			if left := n.recover(h); len(left) != 0 {
+				t.Errorf("left %+v", left)
+			}
+			kept := h.b.like("f.")
+			switch {
+			case foreign && (h.b.get("f") != "theirs" || len(kept) != 1 || h.b.get(kept[0]) != "Base"):
+				t.Errorf("f is %q, kept %v", h.b.get("f"), kept)
+			case !foreign && (h.b.get("f") != "Base" || h.b.versions("f") != 4 || len(kept) != 0):
+				t.Errorf("f is %q in %d versions, kept %v", h.b.get("f"), h.b.versions("f"), kept)
+			}
+			if i := h.b.current("f").info; !foreign && AttrOf(i, h.o.Defaults).Mode != ModeRegular|0o600 {
+				t.Errorf("the mode is lost: %o", AttrOf(i, h.o.Defaults).Mode)
+			}
+		})
+	}
+}
+
+// LOCKS P4.4: close answers with the error again as long as what the handle wrote is not in the
+// bucket.
+func TestCloseFailsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		x := h.open("f", "c")
+		h.write(x, "text", 0)
+		h.b.before = func(context.Context, string, string, func(error)) error { return store.ErrAccessDenied }
+		if err := x.Sync(t.Context()); !errors.Is(err, store.ErrAccessDenied) {
+			t.Errorf("fsync: %v", err)
+		}
+		for range 2 { // of a descriptor and its duplicate
+			if err := x.Flush(t.Context(), caller); !errors.Is(err, store.ErrAccessDenied) {
+				t.Errorf("close: %v", err)
+			}
+		}
+		x.Release()
+		h.stop()
+	})
+}
+
+// A commit that lands takes back what was said of it, and not what was said of a later one.
+func TestLandingTakesBackItsOwnErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		x, y := h.open("f", "c"), (*Handle)(nil)
+		h.write(x, "A", 0)
+		y = h.open("f", "r+")
+		step := make(chan struct{})
+		h.b.before = func(_ context.Context, _, _ string, unanswered func(error)) error {
+			unanswered(errors.New("reset"))
+			<-step
+			return nil
+		}
+		if err := x.Sync(t.Context()); !errors.Is(err, ErrUnsaved) {
+			t.Fatal(err)
+		}
+		h.write(x, "B", 0)
+		if err := x.Sync(t.Context()); !errors.Is(err, ErrUnsaved) {
+			t.Fatal(err)
+		}
+		step <- struct{}{}
+		synctest.Wait()
+		h.process(9, fd(5)) // defers, and is told what is remembered
+		deferred := Caller{PID: 9, Dev: 45, Ino: 5}
+		if err := y.Flush(t.Context(), deferred); !errors.Is(err, ErrUnsaved) {
+			t.Errorf("the first has landed, the second has not: %v", err)
+		}
+		close(step)
+		time.Sleep(time.Second)
+		if err := errors.Join(h.close(x), h.close(y)); err != nil || h.b.get("f") != "B" {
+			t.Errorf("%v, %q", err, h.b.get("f"))
+		}
+	})
+}
+
+// A caller who is killed does not wait; the work goes on, and others are told of its end.
+func TestKilledCallerDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		x := h.open("f", "c")
+		h.write(x, "text", 0)
+		end := h.outage()
+		ctx, kill := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, kill)
+		began := time.Now()
+		if err := x.Sync(ctx); !errors.Is(err, context.Canceled) || time.Since(began) != time.Second {
+			t.Errorf("fsync of a killed caller: %v after %v", err, time.Since(began))
+		}
+		if err := x.Flush(ctx, caller); !errors.Is(err, context.Canceled) {
+			t.Errorf("its close: %v", err)
+		}
+		x.Release()
+		end()
+		synctest.Wait()
+		if h.b.get("f") != "text" || h.locks.holds("f") {
+			t.Errorf("%q, lease held: %v", h.b.get("f"), h.locks.holds("f"))
+		}
+	})
+}

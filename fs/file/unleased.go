@@ -1,0 +1,80 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/latchfs/latchfs/store"
+)
+
+// overwroteError: an attempt without a lease landed on top of a version that nobody here had
+// seen. That one is in the history of the name.
+type overwroteError struct {
+	key, version string
+}
+
+func (e *overwroteError) Error() string {
+	return fmt.Sprintf("%q was saved without a lease over version %s, which somebody else had made meanwhile", e.key, e.version)
+}
+
+// singleAttempt gives the right to one attempt without a lease (LOCKS P5): nil if there is
+// none. The condition on the ETag alone does not see that the same bytes were put back, or
+// that only metadata changed; between mounts the lease keeps that away, which is missing
+// here. So the bucket has to keep versions, the base has to be the current version just
+// before the attempt, and the version right below ours after it (lookBelow). The permit ends
+// with the first attempt whose outcome is unknown; those that were surely not sent may be
+// repeated.
+func (f *File) singleAttempt(ctx context.Context, m *commit) (store.Permit, error) {
+	versioned, err := f.t.o.Objects.Versioned(ctx)
+	if err != nil || !versioned {
+		return nil, nil // what cannot be found out counts as no
+	}
+	base := m.write.Base
+	now, err := f.t.current(ctx, m.write.Key)
+	switch {
+	case err != nil:
+		return nil, nil
+	case !sameVersion(base, now.Base()):
+		return nil, fmt.Errorf("before the only attempt without a lease: %w", store.ErrConflict)
+	case !base.Absent() && !base.Pinned():
+		return nil, nil // of a time without versioning: its id does not tell it from others
+	}
+	m.unleased = true
+	p := &revocable{Permit: store.Unleased("the lock table is out of reach"), why: "the only attempt without a lease was made"}
+	told := m.write.Unanswered
+	m.write.Unanswered = func(err error) {
+		p.revoked.Store(true)
+		told(err)
+	}
+	return p, nil
+}
+
+// lookBelow fails with *overwroteError unless the version right below the one that an attempt
+// without a lease made is the base. It looks until it is answered: without that nobody may be
+// told that all is well.
+func (f *File) lookBelow(ctx context.Context, m *commit, info store.Info) error {
+	for {
+		err := f.t.onTopOf(ctx, m.write.Key, info, m.write.Base)
+		if err == nil || !errors.Is(err, store.ErrUnavailable) || pause(ctx, retryPause, nil) != nil {
+			return err
+		}
+	}
+}
+
+// onTopOf fails with *overwroteError unless the version right below the given one is the base.
+func (t *Table) onTopOf(ctx context.Context, key string, info store.Info, base store.Base) error {
+	below, err := t.o.Objects.Below(ctx, key, info.VersionID)
+	switch {
+	case errors.Is(err, store.ErrUnavailable):
+		return err
+	case err != nil:
+		t.o.Log.Error("what an attempt without a lease replaced cannot be seen", "key", key, "err", err)
+		return &overwroteError{key, "unknown"}
+	case base.Absent() && (below.Deleted || below.Info.VersionID == ""):
+		return nil
+	case !base.Absent() && !below.Deleted && below.Info.VersionID == base.VersionID:
+		return nil
+	}
+	return &overwroteError{key, below.Info.VersionID}
+}

@@ -1,0 +1,179 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/latchfs/latchfs/store"
+)
+
+// cutOff takes the lock table away from the host, and its lease of the key with it.
+func (h *host) cutOff(key string) {
+	h.locks.mu.Lock()
+	h.locks.down = true
+	h.locks.mu.Unlock()
+	h.locks.lose(key)
+}
+
+func (h *host) healLocks() {
+	h.locks.mu.Lock()
+	defer h.locks.mu.Unlock()
+	h.locks.down = false
+}
+
+// LOCKS P5, SEMANTICS G1: what another mount did while the lock table was out of reach is not
+// overwritten with a 0, even if the ETag is the same again: metadata alone changed, the same
+// bytes were put back, or the file was removed and made again.
+func TestUnleasedAttemptSeesWhatTheETagDoesNot(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(b *bucket)
+	}{
+		{"metadata alone", func(b *bucket) { b.put("a", "base") }},
+		{"A -> B -> A", func(b *bucket) { b.put("a", "theirs"); b.put("a", "base") }},
+		{"removed and made again", func(b *bucket) { b.remove("a"); b.put("a", "base") }},
+	} {
+		for _, when := range []string{"before the look", "between look and attempt"} {
+			t.Run(c.name+" "+when, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					h := newHost(t, newBucket(), newLockTable())
+					defer h.stop()
+					h.b.put("a", "base")
+					x := h.open("a", "r+")
+					h.write(x, "ours", 0)
+					h.cutOff("a")
+					if when == "before the look" {
+						c.change(h.b)
+					} else {
+						h.b.before = func(context.Context, string, string, func(error)) error {
+							h.b.before = nil
+							c.change(h.b)
+							return nil
+						}
+					}
+					err := h.close(x)
+					var conflict *ConflictError
+					if !errors.As(err, &conflict) {
+						t.Fatalf("close: %v", err)
+					}
+					kept := h.b.like("a.conflict-")
+					if when == "before the look" {
+						if h.b.get("a") != "base" || len(kept) != 1 || h.b.get(kept[0]) != "ours" {
+							t.Errorf("a is %q, kept %v", h.b.get("a"), kept)
+						}
+						return
+					}
+					if h.b.get("a") != "ours" || conflict.Over == "" || len(kept) != 0 || !strings.Contains(err.Error(), conflict.Over) {
+						t.Errorf("a is %q, told %v, kept %v", h.b.get("a"), err, kept)
+					}
+					if err := x.Sync(context.Background()); err == nil {
+						t.Error("the handle goes on as if nothing had happened")
+					}
+				})
+			})
+		}
+	}
+}
+
+// What was written after the seal that overwrote somebody is kept too.
+func TestUnleasedAttemptKeepsWhatCameLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		h.b.put("a", "base")
+		x := h.open("a", "r+")
+		h.write(x, "ours", 0)
+		h.cutOff("a")
+		h.b.before = func(_ context.Context, _, key string, _ func(error)) error {
+			if key == "a" {
+				h.write(x, " and more", 4)
+				h.b.put("a", "base")
+			}
+			return nil
+		}
+		var conflict *ConflictError
+		if err := x.Sync(t.Context()); !errors.As(err, &conflict) || conflict.Over == "" {
+			t.Fatalf("fsync: %v", err)
+		}
+		synctest.Wait()
+		if kept := h.b.like("a.conflict-"); len(kept) != 1 || h.b.get(kept[0]) != "ours and more" {
+			t.Errorf("kept %v", kept)
+		}
+	})
+}
+
+// LOCKS P5: without versioning there is no attempt; the data is kept, and committed when the
+// table answers.
+func TestNoUnleasedAttemptWithoutVersions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		h.b.unversioned = true
+		h.b.put("a", "base")
+		x := h.open("a", "r+")
+		h.write(x, "ours", 0)
+		h.cutOff("a")
+		if err := h.close(x); !errors.Is(err, ErrUnsaved) || h.b.count("put") != 0 {
+			t.Errorf("close: %v, %d requests", err, h.b.count("put"))
+		}
+		h.healLocks()
+		time.Sleep(time.Minute)
+		if h.b.get("a") != "ours" {
+			t.Errorf("a is %q", h.b.get("a"))
+		}
+	})
+}
+
+// LOCKS P5: a crash after the attempt, before the look below: the recovery looks, and does not
+// take what was overwritten for our own base.
+func TestRecoveryRepeatsTheLookBelow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		h.b.put("a", "base")
+		x := h.open("a", "r+")
+		h.write(x, "ours", 0)
+		h.cutOff("a")
+		h.b.before = func(context.Context, string, string, func(error)) error {
+			h.b.put("a", "base")
+			return nil
+		}
+		h.b.after = func(ctx context.Context, _, _ string) error {
+			<-ctx.Done()
+			return store.ErrUnknownOutcome
+		}
+		go h.close(x)
+		synctest.Wait()
+		h.died()
+		h.healLocks()
+		n := newHost(t, h.b, h.locks)
+		defer n.stop()
+		log := n.logged()
+		if left := n.recover(h); len(left) != 0 {
+			t.Errorf("left %+v", left)
+		}
+		if h.b.get("a") != "ours" || !strings.Contains(log.String(), "replaced a version of somebody else") {
+			t.Errorf("a is %q, log %s", h.b.get("a"), log)
+		}
+	})
+}
+
+// An attempt without a lease on a file that is not there needs no look below: If-None-Match
+// has seen that nothing is.
+func TestUnleasedAttemptOfANewFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		h.b.put("a", "gone")
+		h.b.remove("a")
+		x := h.open("a", "c")
+		h.write(x, "ours", 0)
+		h.cutOff("a")
+		if err := h.close(x); err != nil || h.b.get("a") != "ours" {
+			t.Errorf("close: %v, %q", err, h.b.get("a"))
+		}
+	})
+}

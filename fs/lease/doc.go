@@ -1,0 +1,18 @@
+// Package lease shares the leases of this mount among its local users. It knows nothing of
+// files, objects or the kernel.
+//
+// # Terms
+//
+// A lease is the right to write one name, which the lock table grants to this mount. A Hold is
+// one local user's share in it: several open files, or an open file and an operation on its
+// name, can hold one lease at the same time. The lease goes back when its last Hold is
+// released.
+//
+// A name has one lease: the object "n" and the directory "n/" are the same name, and so the
+// same lock (LOCKS P2).
+//
+// # Locks
+//
+//	key.gate  one slot for each name: held while its lease is acquired, taken with a limit
+//	Pool.mu   short; a leaf
+package lease
