@@ -55,7 +55,10 @@ func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, sys
 
 // Flush implements fs.FileFlusher: close(2) of one descriptor. Its error is that of close.
 func (h *handle) Flush(ctx context.Context) syscall.Errno {
-	if err := h.file.Flush(uninterrupted(), h.n.f.caller(ctx, h.n.number())); err != nil {
+	c := h.n.f.caller(ctx, h.n.number())
+	ctx, stop := untilKilledOrDead(ctx)
+	defer stop()
+	if err := h.file.Flush(ctx, c); err != nil {
 		return h.failed("close", err)
 	}
 	h.settled()
@@ -63,8 +66,10 @@ func (h *handle) Flush(ctx context.Context) syscall.Errno {
 }
 
 // Fsync implements fs.FileFsyncer.
-func (h *handle) Fsync(context.Context, uint32) syscall.Errno {
-	if err := h.file.Sync(uninterrupted()); err != nil {
+func (h *handle) Fsync(ctx context.Context, _ uint32) syscall.Errno {
+	ctx, stop := untilKilled(ctx)
+	defer stop()
+	if err := h.file.Sync(ctx); err != nil {
 		return h.failed("fsync", err)
 	}
 	h.settled()

@@ -57,14 +57,6 @@ const (
 // Mount mounts the file system at dir and serves it until it is unmounted.
 func Mount(dir string, c Config) (*Server, error) {
 	f := newFront(c)
-	zero := time.Duration(0)
-	root := &dirNode{f: f, key: c.Tree.Root()}
-	raw := fs.NewNodeFS(root, &fs.Options{
-		// Every reply sets its own; where one could be forgotten nothing is believed.
-		EntryTimeout: &zero, AttrTimeout: &zero,
-		NullPermissions: true,
-		RootStableAttr:  &fs.StableAttr{Ino: rootIno},
-	})
 	o := &fuse.MountOptions{
 		AllowOther: c.AllowOther,
 		// The kernel checks permissions; there would be an ACCESS request for each step else.
@@ -85,7 +77,7 @@ func Mount(dir string, c Config) (*Server, error) {
 	if os.Geteuid() == 0 {
 		o.DirectMountStrict = true // mount(2) says why it fails; fusermount3 does not
 	}
-	server, err := fuse.NewServer(writeBack{raw}, dir, o)
+	server, err := fuse.NewServer(f.serve(nil), dir, o)
 	if err != nil {
 		return nil, err
 	}
@@ -100,6 +92,19 @@ func Mount(dir string, c Config) (*Server, error) {
 	}
 	f.setReadAhead()
 	return &Server{server}, nil
+}
+
+// serve gives the requests of the kernel to the nodes. kernel takes what the nodes tell the
+// kernel; nil: the server that mounts it does.
+func (f *front) serve(kernel fs.ServerCallbacks) fuse.RawFileSystem {
+	zero := time.Duration(0)
+	return writeBack{fs.NewNodeFS(&dirNode{f: f, key: f.tree.Root()}, &fs.Options{
+		// Every reply sets its own; where one could be forgotten nothing is believed.
+		EntryTimeout: &zero, AttrTimeout: &zero,
+		NullPermissions: true,
+		RootStableAttr:  &fs.StableAttr{Ino: rootIno},
+		ServerCallbacks: kernel,
+	})}
 }
 
 // learnDevice finds the device number of the mount, by which descriptors of its files are

@@ -1,10 +1,7 @@
 package fs
 
 import (
-	"bytes"
 	"context"
-	"os"
-	"strconv"
 	"sync"
 	"time"
 
@@ -13,7 +10,7 @@ import (
 	"github.com/latchfs/latchfs/fs/file"
 )
 
-// Which operations end early when a signal interrupts their caller:
+// Which operations end early when a signal comes for their caller:
 //
 //   - waiting for a lease in open(2) ends at any signal that is caught, with EINTR: it may
 //     take minutes, and open(2) is documented to fail so (untilInterrupted). An open that
@@ -21,30 +18,45 @@ import (
 //   - lookup, read, readdir and the like end only when the caller is being killed
 //     (untilKilled): programs do not expect EINTR from them, and Go's runtime sends its
 //     threads SIGURG all the time.
-//   - what changes the bucket (flush, fsync, unlink, rename, setattr, ...) runs to its end or
-//     its limit (uninterrupted): half a commit is of no use to anybody.
+//   - close and fsync end, too, when the caller is being killed, but nothing else does: the
+//     commit that they wait for goes on (untilKilled, and for close untilKilledOrDead).
+//   - what changes names (unlink, rename, mkdir, ...) runs to its end or its limit, which is
+//     short (uninterrupted): half a change is of no use to anybody.
 
 // uninterrupted is the context of what no signal ends.
 func uninterrupted() context.Context { return context.Background() }
 
-// killPoll is how often a caller that was interrupted is looked at: the kernel tells us of
-// the first signal only.
-const killPoll = 100 * time.Millisecond
-
-// interruptAfter is how long an open has to take before any signal ends it.
-const interruptAfter = time.Second
+const (
+	// killPoll is how often a caller that was interrupted is looked at: the kernel tells us of
+	// the first signal only.
+	killPoll = 100 * time.Millisecond
+	// deadPoll is how often a caller is looked at of whose end the kernel may tell nothing.
+	deadPoll = 500 * time.Millisecond
+	// interruptAfter is how long an open has to take before any signal ends it.
+	interruptAfter = time.Second
+)
 
 // untilKilled is a context that ends when the request's caller is being killed. stop must
 // be called when the work is done.
 func untilKilled(ctx context.Context) (c context.Context, stop func()) {
-	k := &killContext{Context: ctx, stopped: make(chan struct{})}
+	k := newKillContext(ctx)
 	return k, k.stop
 }
 
 // untilInterrupted is untilKilled that ends at any other signal too, once the request has
 // taken long enough to be called a wait; also at one that came before.
 func untilInterrupted(ctx context.Context) (c context.Context, stop func()) {
-	k := &killContext{Context: ctx, stopped: make(chan struct{}), interruptible: time.Now().Add(interruptAfter)}
+	k := newKillContext(ctx)
+	k.interruptible = time.Now().Add(interruptAfter)
+	return k, k.stop
+}
+
+// untilKilledOrDead is untilKilled that ends also if the caller was killed before it asked: a
+// process that exits closes what it has open, and no signal interrupts that. It does not end
+// for a process that exits by itself, whose parent relies on what it wrote.
+func untilKilledOrDead(ctx context.Context) (c context.Context, stop func()) {
+	k := newKillContext(ctx)
+	k.untold = true
 	return k, k.stop
 }
 
@@ -52,9 +64,14 @@ func untilInterrupted(ctx context.Context) (c context.Context, stop func()) {
 type killContext struct {
 	context.Context           // of the request
 	interruptible   time.Time // from when on any signal counts; zero: never
+	untold          bool      // the kernel may not tell of the caller's end
 	once            sync.Once
 	done            chan struct{}
 	stopped         chan struct{}
+}
+
+func newKillContext(ctx context.Context) *killContext {
+	return &killContext{Context: ctx, stopped: make(chan struct{})}
 }
 
 func (k *killContext) Done() <-chan struct{} {
@@ -77,16 +94,22 @@ func (k *killContext) Err() error {
 func (k *killContext) stop() { close(k.stopped) }
 
 func (k *killContext) watch() {
-	select {
-	case <-k.stopped:
-		return
-	case <-k.Context.Done():
+	interrupt, poll := k.Context.Done(), deadPoll
+	if !k.untold {
+		select {
+		case <-k.stopped:
+			return
+		case <-interrupt:
+			interrupt, poll = nil, killPoll
+		}
 	}
 	for !k.interrupted() && !beingKilled(callerOf(k.Context).Pid) {
 		select {
 		case <-k.stopped:
 			return
-		case <-time.After(killPoll):
+		case <-interrupt:
+			interrupt, poll = nil, killPoll
+		case <-time.After(poll):
 		}
 	}
 	close(k.done)
@@ -94,26 +117,6 @@ func (k *killContext) watch() {
 
 func (k *killContext) interrupted() bool {
 	return !k.interruptible.IsZero() && !time.Now().Before(k.interruptible)
-}
-
-// beingKilled tells whether a thread is gone or has SIGKILL pending, which the kernel sends
-// to all threads of a process that any fatal signal ends.
-func beingKilled(tid uint32) bool {
-	b, err := os.ReadFile("/proc/" + strconv.FormatUint(uint64(tid), 10) + "/status")
-	if err != nil {
-		return tid != 0 && os.IsNotExist(err)
-	}
-	const sigkill = 1 << (9 - 1)
-	for line := range bytes.Lines(b) {
-		name, value, _ := bytes.Cut(line, []byte{':'})
-		if string(name) != "SigPnd" && string(name) != "ShdPnd" {
-			continue
-		}
-		if set, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 16, 64); err == nil && set&sigkill != 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // callerOf returns who is behind a request.

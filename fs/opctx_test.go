@@ -1,9 +1,11 @@
 package fs
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -51,18 +53,56 @@ func TestUntilKilled(t *testing.T) {
 	}
 }
 
-// The watching of a request that ended stops.
+// A caller that was killed before it asked is noticed though the kernel tells nothing.
+func TestUntilKilledOrDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		req, _ := request(os.Getpid())
+		ctx, stop := untilKilledOrDead(req)
+		select {
+		case <-ctx.Done():
+			t.Error("it ends though its caller lives")
+		case <-time.After(5 * deadPoll):
+		}
+		stop()
+
+		began := time.Now()
+		req, _ = request(ended(t, unix.SIGKILL))
+		ctx, stop = untilKilledOrDead(req)
+		defer stop()
+		select {
+		case <-ctx.Done():
+			if ctx.Err() == nil {
+				t.Error("it is done without an error")
+			}
+		case <-time.After(time.Second):
+			t.Errorf("it goes on though its caller was killed, %v ago", time.Since(began))
+		}
+	})
+}
+
+// The watching of a request that ended stops, before and after a signal came. (A bubble waits for
+// its goroutines.)
 func TestUntilKilledStops(t *testing.T) {
-	req, interrupt := request(1)
-	ctx, stop := untilKilled(req)
-	done := ctx.Done()
-	stop()
-	interrupt()
-	select {
-	case <-done:
-		t.Error("it was ended")
-	case <-time.After(2 * killPoll):
-	}
+	synctest.Test(t, func(t *testing.T) {
+		for _, until := range []func(context.Context) (context.Context, func()){untilKilled, untilInterrupted, untilKilledOrDead} {
+			req, interrupt := request(os.Getpid())
+			ctx, stop := until(req)
+			done := ctx.Done()
+			stop()
+			interrupt()
+			select {
+			case <-done:
+				t.Error("it was ended")
+			case <-time.After(2 * interruptAfter):
+			}
+			req, interrupt = request(os.Getpid())
+			ctx, stop = until(req)
+			ctx.Done()
+			interrupt()
+			time.Sleep(killPoll / 2)
+			stop()
+		}
+	})
 }
 
 // A signal that came early ends a wait once it is one, and not before.

@@ -188,7 +188,9 @@ func (d *dirNode) Mknod(ctx context.Context, name string, mode, _ uint32, out *f
 		return nil, d.f.fail("mknod", d.key+name, err)
 	}
 	in := d.answer(ctx, e, out)
-	err = h.Sync(uninterrupted())
+	until, stop := untilKilled(ctx)
+	defer stop()
+	err = h.Sync(until)
 	h.Release()
 	if err != nil {
 		return nil, d.f.fail("mknod", e.key, err)

@@ -11,8 +11,8 @@ import (
 	"github.com/latchfs/latchfs/fs/file"
 )
 
-// Setattr implements fs.NodeSetattrer: chmod, chown, utimens, truncate and ftruncate. Only the
-// wait for the lease ends when the caller is being killed.
+// Setattr implements fs.NodeSetattrer: chmod, chown, utimens, truncate and ftruncate. When the
+// caller is being killed, it waits neither for the lease nor for a commit, which goes on.
 func (n *fileNode) Setattr(ctx context.Context, fh fs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
 	ctx, stop := untilKilled(ctx)
 	defer stop()

@@ -157,29 +157,3 @@ func TestLandingTakesBackItsOwnErrors(t *testing.T) {
 		}
 	})
 }
-
-// A caller who is killed does not wait; the work goes on, and others are told of its end.
-func TestKilledCallerDoesNotWait(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, newBucket(), newLockTable())
-		defer h.stop()
-		x := h.open("f", "c")
-		h.write(x, "text", 0)
-		end := h.outage()
-		ctx, kill := context.WithCancel(t.Context())
-		time.AfterFunc(time.Second, kill)
-		began := time.Now()
-		if err := x.Sync(ctx); !errors.Is(err, context.Canceled) || time.Since(began) != time.Second {
-			t.Errorf("fsync of a killed caller: %v after %v", err, time.Since(began))
-		}
-		if err := x.Flush(ctx, caller); !errors.Is(err, context.Canceled) {
-			t.Errorf("its close: %v", err)
-		}
-		x.Release()
-		end()
-		synctest.Wait()
-		if h.b.get("f") != "text" || h.locks.holds("f") {
-			t.Errorf("%q, lease held: %v", h.b.get("f"), h.locks.holds("f"))
-		}
-	})
-}

@@ -30,8 +30,10 @@ func (f *File) save(ctx context.Context, h *Handle) error {
 	case <-p.over():
 		return f.unsaved(m, wait, h)
 	case <-ctx.Done():
-		f.forgo(wait, h)
-		return fmt.Errorf("saving %q: %w", f.name(), context.Cause(ctx))
+		if !f.forgo(wait, h) {
+			return wait.err
+		}
+		return fmt.Errorf("waiting for the commit of %q: %w", f.name(), context.Cause(ctx))
 	}
 }
 
@@ -47,16 +49,23 @@ func (f *File) ask(m *commit, h *Handle) *try {
 	return m.try
 }
 
-// forgo says that h does not wait any more: it is told of the outcome at its next call.
-func (f *File) forgo(t *try, h *Handle) {
+// forgo says that h does not wait any more: it is told of the outcome at its next call. It is
+// false if the outcome is here, which has to be told now.
+func (f *File) forgo(t *try, h *Handle) bool {
 	f.mu.Lock()
 	defer f.unlock()
+	if isClosed(t.done) {
+		return false
+	}
 	delete(t.askers, h)
+	return true
 }
 
 // unsaved is the answer to a close or fsync whose commit goes on in the background.
 func (f *File) unsaved(m *commit, wait *try, h *Handle) error {
-	f.forgo(wait, h)
+	if !f.forgo(wait, h) {
+		return wait.err
+	}
 	err := fmt.Errorf("saving %q: %w", f.name(), ErrUnsaved)
 	if serr := m.local.Sync(); serr != nil {
 		err = errors.Join(err, serr)

@@ -1,0 +1,81 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/latchfs/latchfs/store"
+)
+
+// A close or fsync whose caller is being killed is answered at once, also while another commit
+// holds the file; the work goes on.
+func TestKilledCallerDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		healed := make(chan struct{})
+		h.b.before = func(context.Context, string, string, func(error)) error {
+			<-healed
+			return nil
+		}
+		x := h.open("a", "c")
+		h.write(x, "text", 0)
+		ctx, kill := context.WithCancel(context.Background())
+		first, second := make(chan error), make(chan error)
+		began := time.Now()
+		go func() { first <- x.Sync(ctx) }()
+		synctest.Wait()
+		go func() { second <- x.Flush(ctx, caller) }()
+		synctest.Wait()
+		kill()
+		for _, c := range []chan error{first, second} {
+			if err := <-c; !errors.Is(err, context.Canceled) {
+				t.Errorf("answered %v", err)
+			}
+		}
+		if d := time.Since(began); d != 0 {
+			t.Errorf("answered after %v", d)
+		}
+		close(healed)
+		synctest.Wait()
+		if h.b.get("a") != "text" {
+			t.Errorf("the work did not go on: %q", h.b.get("a"))
+		}
+		if err := h.close(x); err != nil || h.b.versions("a") != 1 {
+			t.Errorf("close by another process that shares the descriptor: %v, %d versions", err, h.b.versions("a"))
+		}
+	})
+}
+
+// Who shares the descriptor with a process that was killed while it waited is told that the
+// commit failed, as everybody else is (I8).
+func TestKilledCallerIsNotTheOneWhoIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		x := h.open("a", "c")
+		h.write(x, "text", 0)
+		y := h.open("a", "r+")
+		fail := make(chan struct{})
+		h.b.before = func(context.Context, string, string, func(error)) error {
+			<-fail
+			return store.ErrAccessDenied
+		}
+		ctx, kill := context.WithCancel(context.Background())
+		synced := make(chan error)
+		go func() { synced <- x.Sync(ctx) }()
+		synctest.Wait()
+		kill()
+		<-synced
+		close(fail)
+		synctest.Wait()
+		for _, d := range []*Handle{x, y} {
+			if err := h.close(d); !errors.Is(err, store.ErrAccessDenied) {
+				t.Errorf("close: %v", err)
+			}
+		}
+	})
+}
