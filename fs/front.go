@@ -27,6 +27,7 @@ type front struct {
 	device    atomic.Uint64 // st_dev of the mount
 	locksSaid sync.Once
 	stale     staleOpens
+	lists     versionLists
 
 	mu      sync.Mutex // taken before fileNode.mu
 	current map[string]node
@@ -39,6 +40,7 @@ func newFront(c Config) *front {
 		tree: c.Tree, files: c.Files, reader: c.Reader, history: c.History, defaults: c.Defaults,
 		readOnly: c.ReadOnly, ttl: c.MetadataTTL, log: c.Log, began: time.Now(),
 		stale:   staleOpens{m: make(map[staleOpen]time.Time)},
+		lists:   versionLists{lists: make(map[string]*versionList)},
 		current: make(map[string]node), numbers: make(map[uint64]node),
 	}
 }

@@ -2,7 +2,6 @@ package fs
 
 import (
 	"context"
-	"sync"
 	"syscall"
 	"time"
 
@@ -33,10 +32,6 @@ type nameNode struct {
 	readOnlyNode
 	key    string // of the file
 	dirKey string // of the directory, "" if there never was one
-
-	mu       sync.Mutex // guards the versions as they were listed last
-	versions []history.Version
-	listed   time.Time
 }
 
 // A versionNode is one version: a file that never changes.
@@ -161,13 +156,9 @@ func (n *nameNode) version(ctx context.Context, name string) (*versionNode, erro
 	return nil, store.ErrNotFound
 }
 
-// list gives the versions, those of a moment ago if they are still believed: ls -l looks
-// each of them up.
+// list gives the versions, those of a moment ago if they are still believed.
 func (n *nameNode) list(ctx context.Context) ([]history.Version, error) {
-	n.mu.Lock()
-	versions, listed := n.versions, n.listed
-	n.mu.Unlock()
-	if time.Since(listed) < n.f.ttl {
+	if versions, ok := n.f.lists.get(n.key); ok {
 		return versions, nil
 	}
 	began := time.Now()
@@ -175,18 +166,14 @@ func (n *nameNode) list(ctx context.Context) ([]history.Version, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.versions, n.listed = versions, began
+	n.f.lists.put(n.key, versions, n.f.ttl-time.Since(began))
 	return versions, nil
 }
 
 // OpendirHandle implements fs.NodeOpendirHandler.
 func (n *nameNode) OpendirHandle(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
 	list := func(ctx context.Context) ([]listed, error) {
-		n.mu.Lock()
-		n.listed = time.Time{} // a new listing is asked for
-		n.mu.Unlock()
+		n.f.lists.forget(n.key) // a new listing is asked for
 		versions, err := n.list(ctx)
 		if err != nil {
 			return nil, err
