@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/latchfs/latchfs/integration/harness"
 )
@@ -39,4 +40,45 @@ func emptyBucket(e *harness.Env, c *harness.Client) {
 	for _, k := range keys {
 		e.Must(c.Delete(e.Timeout(time.Minute), k))
 	}
+}
+
+// contents gives the content of each version of a key, oldest first.
+func contents(e *harness.Env, b *harness.Bucket, key string) []string {
+	e.Helper()
+	var all []string
+	for _, v := range b.VersionsOf(key) {
+		body, err := b.S3.Get(e.Timeout(time.Minute), key, v.ID)
+		e.Must(err)
+		all = append(all, string(body))
+	}
+	return all
+}
+
+// contentNow gives the content of a key, "" where there is no object.
+func contentNow(e *harness.Env, b *harness.Bucket, key string) string {
+	e.Helper()
+	body, err := b.S3.Get(e.Timeout(time.Minute), key, "")
+	if err != nil && !harness.NotFound(err) {
+		e.Fatal(err)
+	}
+	return string(body)
+}
+
+// keptIn gives the content of each file that was kept beside a file: kind is "conflict" or
+// "recovered".
+func keptIn(e *harness.Env, b *harness.Bucket, name, kind string) []string {
+	e.Helper()
+	var all []string
+	for _, key := range b.KeysBelow(name + "." + kind + "-") {
+		all = append(all, b.Content(key))
+	}
+	return all
+}
+
+// suspendVersions makes a bucket keep no versions from now on.
+func suspendVersions(e *harness.Env, b *harness.Bucket) {
+	e.Helper()
+	_, err := b.S3.PutBucketVersioning(e.Timeout(time.Minute), &s3.PutBucketVersioningInput{Bucket: &b.Name,
+		VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusSuspended}})
+	e.Must(err)
 }

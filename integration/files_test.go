@@ -125,6 +125,14 @@ func (c fileCall) do() (r fileResult, err error) {
 		var st unix.Stat_t
 		err = unix.Fstat(c.FD, &st)
 		r.N = int(st.Size)
+	case "ino", "fino": // of a name, of a descriptor
+		var st unix.Stat_t
+		if c.Op == "ino" {
+			err = unix.Lstat(c.Path, &st)
+		} else {
+			err = unix.Fstat(c.FD, &st)
+		}
+		r.N = int(st.Ino)
 	case "stat":
 		var st unix.Stat_t
 		err = unix.Lstat(c.Path, &st)

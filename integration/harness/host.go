@@ -144,6 +144,19 @@ func (h *Host) Mounted() bool {
 	return false
 }
 
+// Running tells whether the host has a mount process that has not ended.
+func (h *Host) Running() bool {
+	if h.process == nil {
+		return false
+	}
+	select {
+	case <-h.process.Done():
+		return false
+	default:
+		return true
+	}
+}
+
 // PID is the process of the mount.
 func (h *Host) PID() int { return h.process.Cmd.Process.Pid }
 

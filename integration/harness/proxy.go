@@ -23,6 +23,7 @@ type Proxy struct {
 	seen  []Request
 	fault func(*http.Request) Fault
 	alter func(*http.Response)
+	gate  chan struct{} // closed by Resume
 }
 
 // A Request is one that passed the proxy.
@@ -44,6 +45,7 @@ const (
 	Hang            // no answer until the client gives up; the server never sees it
 	Refuse          // the connection is closed at once; the server never sees it
 	LoseReply       // the server acts, the client gets no answer
+	Halt            // the server sees it after Resume, unless the client gives up before
 	Busy            // 503 SlowDown
 	Denied          // 403, as for keys that may not do this
 	Held            // 403, as for a version under Object Lock
@@ -79,7 +81,7 @@ func (e *Env) newProxy(server string) *Proxy {
 	e.Must(err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	e.Must(err)
-	p := &Proxy{URL: "http://" + l.Addr().String(), stop: make(chan struct{})}
+	p := &Proxy{URL: "http://" + l.Addr().String(), stop: make(chan struct{}), gate: make(chan struct{})}
 	e.proxies = append(e.proxies, p)
 	forward := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -119,6 +121,14 @@ func (p *Proxy) Inject(f func(*http.Request) Fault) {
 	p.fault = f
 }
 
+// Resume lets go on what Halt has stopped so far.
+func (p *Proxy) Resume() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	close(p.gate)
+	p.gate = make(chan struct{})
+}
+
 // Alter sets what is done to answers from now on.
 func (p *Proxy) Alter(f func(*http.Response)) {
 	p.mu.Lock()
@@ -150,7 +160,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, forward http.Handl
 	if p.fault != nil {
 		fault = p.fault(r)
 	}
-	n := len(p.seen)
+	n, gate := len(p.seen), p.gate
 	p.seen = append(p.seen, Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Header: r.Header.Clone(), At: time.Now()})
 	p.mu.Unlock()
 
@@ -162,6 +172,15 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, forward http.Handl
 		case <-p.stop:
 		}
 		panic(http.ErrAbortHandler)
+	case Halt:
+		select {
+		case <-gate:
+			forward.ServeHTTP(status, r)
+		case <-r.Context().Done():
+			panic(http.ErrAbortHandler)
+		case <-p.stop:
+			panic(http.ErrAbortHandler)
+		}
 	case Refuse:
 		panic(http.ErrAbortHandler)
 	case LoseReply:
