@@ -102,10 +102,11 @@ func (f *File) tellAll(err error) {
 	}
 }
 
-// remember notes a failure for the handles that are open now and were not told. f.mu is held.
+// remember notes a failure for the handles that are open now and were not told, or that are to
+// be told again at each close, because they wrote what is not saved. f.mu is held.
 func (f *File) remember(err error, upto uint64, told map[*Handle]bool) {
 	for h := range f.handles {
-		if h.write && !told[h] {
+		if h.write && (!told[h] || h.wrote > f.core.content.saved) {
 			h.failed = failure{err, upto}
 		}
 	}

@@ -60,7 +60,7 @@ func TestRenameThatLandsLater(t *testing.T) {
 				t.Errorf("rename whose answer was lost: %v, want EIO", err)
 			}
 			p.Inject(nil)
-			time.Sleep(2 * b.Times.Delay) // until it is settled
+			time.Sleep(2 * b.Times.Delay) // until nothing of it can land
 			keys := fmt.Sprint(b.KeysBelow(""))
 			if !slices.Contains(step.wants, keys) {
 				t.Fatalf("the bucket has %s, want one of %q", keys, step.wants)
@@ -69,6 +69,8 @@ func TestRenameThatLandsLater(t *testing.T) {
 			if strings.Contains(keys, "old") {
 				name = "old"
 			}
+			// A look that hung is given up after a while: then the mount knows too.
+			e.Eventually(30*time.Second, func() error { return sameFile(w, wfd, other, h.Path(name)) })
 			w.mustWrite(wfd, 4, "two\n")
 			for who, fd := range map[*files]int{w: wfd, r: rfd} {
 				if err := sameFile(who, fd, other, h.Path(name)); err != nil {
