@@ -13,8 +13,9 @@ func (t *Table) Attr(key string) (Attr, bool) {
 }
 
 // AttrOf returns the attributes of a live file if what was found in the bucket under its name,
-// by a HEAD or in a listing, is the very version that it grew from. Local readers follow it
-// then, whether its lease is proved valid or not: nobody has written since.
+// by a HEAD or in a listing, is the very version that it grew from; the zero Base says that
+// nothing was found. Local readers follow it then, whether its lease is proved valid or not:
+// nobody has written since.
 func (t *Table) AttrOf(key string, found store.Base) (Attr, bool) {
 	return t.attr(key, func(c *core) bool { return c.live() != nil && sameSeen(c.content.base.Base(), found) })
 }
@@ -32,6 +33,15 @@ func (t *Table) attr(key string, follow func(*core) bool) (Attr, bool) {
 		return Attr{}, false
 	}
 	return f.core.content.attr, true
+}
+
+// Follows tells whether the handle shows the live file that has the key, with what processes
+// here make of it.
+func (h *Handle) Follows(key string) bool {
+	h.f.mu.Lock()
+	defer h.f.unlock()
+	c := &h.f.core
+	return c.named(key) == nil && c.live() != nil && (h.pin == nil || h.joined)
 }
 
 // Unsaved returns the files directly in a directory that were made here and are not in the
