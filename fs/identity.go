@@ -13,6 +13,7 @@ const rootIno = 1
 type node interface {
 	fs.InodeEmbedder
 	number() uint64
+	keyNow() string
 }
 
 // inodeNumber is the number that a key gets if nobody has it: the same after each mount,
@@ -70,11 +71,21 @@ func (f *front) isCurrent(key string, n node) bool {
 	return f.current[key] == n
 }
 
-// forget ends a node that the kernel forgot.
-func (f *front) forget(key string, n node) {
+// nodeOf is the node that has a name, or nil.
+func (f *front) nodeOf(key string) node {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.retire(key, n)
+	return f.current[key]
+}
+
+// forget ends a node that the kernel forgot.
+func (f *front) forget(n node) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.retire(n.keyNow(), n)
+	if file, ok := n.(*fileNode); ok {
+		file.forgotten = true
+	}
 	if f.numbers[n.number()] == n {
 		delete(f.numbers, n.number())
 	}

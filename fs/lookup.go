@@ -18,6 +18,8 @@ type entry struct {
 	name string
 	key  string
 	attr file.Attr
+	// found is the version that the bucket showed, the zero Base for none.
+	found store.Base
 	// live: this host, not the bucket, has the truth.
 	live bool
 }
@@ -35,24 +37,39 @@ func (f *front) find(ctx context.Context, d *dirNode, name string) (entry, error
 		return entry{name: name, key: key, attr: a, live: true}, nil
 	}
 	found, err := f.tree.Lookup(ctx, d.key, name)
-	if err != nil {
-		return entry{}, err
+	switch {
+	case err == nil:
+		return f.entry(found), nil
+	case errors.Is(err, store.ErrNotFound):
+		if a, ok := f.live(key, store.Base{}); ok {
+			return entry{name: name, key: key, attr: a, live: true}, nil
+		}
 	}
-	e := f.entry(found)
-	// It may have been opened or committed here while we looked.
-	if a, ok := f.files.Attr(e.key); ok && !e.dir() {
-		e.attr, e.live = a, true
+	return entry{}, err
+}
+
+// live gives the attributes of a file that this host has the truth of, if it has, given what
+// the bucket shows. It may have been opened or committed here since the bucket was asked.
+func (f *front) live(key string, found store.Base) (file.Attr, bool) {
+	if a, ok := f.files.Attr(key); ok {
+		return a, true
 	}
-	return e, nil
+	return f.files.AttrOf(key, found)
 }
 
 // entry translates what the bucket shows.
 func (f *front) entry(e tree.Entry) entry {
 	if e.Dir && e.Info.ETag == "" {
-		a := f.bareDir() // no marker
-		return entry{name: e.Name, key: e.Key, attr: a}
+		return entry{name: e.Name, key: e.Key, attr: f.bareDir()} // no marker
 	}
-	return entry{name: e.Name, key: e.Key, attr: file.AttrOf(e.Info, f.defaults)}
+	x := entry{name: e.Name, key: e.Key, attr: file.AttrOf(e.Info, f.defaults), found: e.Info.Base()}
+	if e.Dir {
+		return x
+	}
+	if a, ok := f.live(x.key, x.found); ok {
+		x.attr, x.live = a, true
+	}
+	return x
 }
 
 // Lookup implements fs.NodeLookuper.

@@ -2,6 +2,8 @@ package fs
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -28,7 +30,9 @@ type dirNode struct {
 func (d *dirNode) number() uint64 { return d.StableAttr().Ino }
 
 // OnForget implements fs.NodeOnForgetter.
-func (d *dirNode) OnForget() { d.f.forget(d.key, d) }
+func (d *dirNode) OnForget() { d.f.forget(d) }
+
+func (d *dirNode) keyNow() string { return d.key }
 
 // group is the group of what the caller makes in the directory: the directory's own if that has
 // the set-group-id bit, which directories made in it have too.
@@ -63,17 +67,26 @@ type fileNode struct {
 	// dirtied: something was written through this node since pages was set.
 	dirtied bool
 	handles map[*handle]struct{}
+
+	forgotten bool // by the kernel; guarded by front.mu
 }
 
 func (n *fileNode) number() uint64 { return n.StableAttr().Ino }
 
 // OnForget implements fs.NodeOnForgetter.
-func (n *fileNode) OnForget() { n.f.forget(n.keyNow(), n) }
+func (n *fileNode) OnForget() { n.f.forget(n) }
 
 func (n *fileNode) keyNow() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.key
+}
+
+// shownAs gives the key of a node that is shown under the name in the directory.
+func (n *fileNode) shownAs(d *dirNode, name string) (key string, ok bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.key, !n.nameless && n.name == name && n.parent.key == d.key
 }
 
 func (n *fileNode) isNameless() bool {
@@ -102,48 +115,69 @@ func (n *fileNode) anyHandle() *handle {
 	return found
 }
 
-// shows tells whether the node may go on under its name when that was found to be the
-// version with these attributes. live: the version is what processes here made of it. n.mu
-// is held.
-func (n *fileNode) shows(a file.Attr, live bool) bool {
-	if a.Mode&file.ModeType != n.Mode() {
+// follows tells whether a handle of the node follows the live file of the key.
+func (n *fileNode) follows(key string) bool {
+	n.mu.Lock()
+	handles := slices.Collect(maps.Keys(n.handles))
+	n.mu.Unlock()
+	return slices.ContainsFunc(handles, func(h *handle) bool { return h.file.Follows(key) })
+}
+
+// shows tells whether the node may go on under its name when that was found to be this.
+func (n *fileNode) shows(e entry) bool {
+	if e.attr.Mode&file.ModeType != n.Mode() {
 		return false
 	}
-	if live {
-		return true
+	if e.live && n.follows(e.key) {
+		return true // whatever version it has become
 	}
-	// What was written here ended without our knowing what became of it.
-	return !n.dirtied && n.seen.Same(a.Base)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	// If it is dirtied, we do not know what became of what was written.
+	return !n.dirtied && n.seen.Same(e.attr.Base)
 }
 
 // child gives the node for what was found under a name: the one that the kernel may know if
 // it is still the same object, else a new one.
 func (d *dirNode) child(ctx context.Context, e entry) *fs.Inode {
+	for {
+		known := d.f.nodeOf(e.key)
+		n, ok := known.(*fileNode)
+		same := ok && n.shows(e)
+		if in := d.childIf(ctx, e, known, same); in != nil {
+			return in
+		}
+	}
+}
+
+// childIf is child if known is still the node that has the name. same tells whether it goes on,
+// if it is one of a file.
+func (d *dirNode) childIf(ctx context.Context, e entry, known node, same bool) *fs.Inode {
 	f := d.f
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if e.dir() {
-		if n, ok := f.current[e.key].(*dirNode); ok {
-			n.attr.Store(&e.attr)
-			return n.EmbeddedInode()
-		}
-		n := &dirNode{f: f, key: e.key, parent: d, name: e.name}
-		n.attr.Store(&e.attr)
-		return d.NewInode(ctx, n, f.identify(e.key, n, fuse.S_IFDIR))
+	if f.current[e.key] != known {
+		return nil
 	}
-	if n, ok := f.current[e.key].(*fileNode); ok {
-		n.mu.Lock()
-		same := n.shows(e.attr, e.live)
+	switch n := known.(type) {
+	case *dirNode:
+		n.attr.Store(&e.attr)
+		return n.EmbeddedInode()
+	case *fileNode:
 		if same {
+			n.mu.Lock()
 			n.attr, n.seen = e.attr, e.attr.Base
-		}
-		n.mu.Unlock()
-		if same {
+			n.mu.Unlock()
 			return n.EmbeddedInode()
 		}
 		f.retire(e.key, n)
 	}
-	return d.newFile(ctx, e)
+	if !e.dir() {
+		return d.newFile(ctx, e)
+	}
+	n := &dirNode{f: f, key: e.key, parent: d, name: e.name}
+	n.attr.Store(&e.attr)
+	return d.NewInode(ctx, n, f.identify(e.key, n, fuse.S_IFDIR))
 }
 
 // newFile makes a new node. f.mu is held.
@@ -163,7 +197,7 @@ func (n *fileNode) retired() bool {
 	key := n.keyNow()
 	cur, ok := n.f.current[key]
 	if !ok && !n.isNameless() {
-		n.f.current[key] = n
+		n.f.current[key], n.forgotten = n, false
 		return false
 	}
 	return cur != n
@@ -173,7 +207,21 @@ func (n *fileNode) retired() bool {
 func (n *fileNode) drop() {
 	n.f.mu.Lock()
 	defer n.f.mu.Unlock()
-	n.f.retire(n.keyNow(), n)
+	n.loseName(n.keyNow())
+}
+
+// dropFrom is drop, unless the node has another name by now.
+func (n *fileNode) dropFrom(key string) {
+	n.f.mu.Lock()
+	defer n.f.mu.Unlock()
+	if n.keyNow() == key {
+		n.loseName(key)
+	}
+}
+
+// loseName is drop. f.mu is held.
+func (n *fileNode) loseName(key string) {
+	n.f.retire(key, n)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.nameless = true
@@ -235,26 +283,32 @@ func (n *fileNode) answer(a file.Attr, out *fuse.AttrOut) {
 }
 
 func (n *fileNode) stat(ctx context.Context) (file.Attr, error) {
-	if h := n.anyHandle(); h != nil {
-		return h.file.Attr(), nil
+	for {
+		if h := n.anyHandle(); h != nil {
+			return h.file.Attr(), nil
+		}
+		n.mu.Lock()
+		parent, name, nameless, last := n.parent, n.name, n.nameless, n.attr
+		n.mu.Unlock()
+		if nameless {
+			return last, nil
+		}
+		e, err := n.f.find(ctx, parent, name)
+		if err != nil {
+			return file.Attr{}, err
+		}
+		n.mu.Lock()
+		opened := len(n.handles) > 0 // since: it may show another version than was found
+		if !opened {
+			defer n.mu.Unlock()
+			if e.key != n.key || e.attr.Mode&file.ModeType != n.Mode() || n.dirtied && !e.live {
+				return file.Attr{}, file.ErrStale
+			}
+			n.attr, n.seen = e.attr, e.attr.Base
+			return e.attr, nil
+		}
+		n.mu.Unlock()
 	}
-	n.mu.Lock()
-	parent, name, nameless, last := n.parent, n.name, n.nameless, n.attr
-	n.mu.Unlock()
-	if nameless {
-		return last, nil
-	}
-	e, err := n.f.find(ctx, parent, name)
-	if err != nil {
-		return file.Attr{}, err
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if e.key != n.key || e.attr.Mode&file.ModeType != n.Mode() || n.dirtied && !e.live {
-		return file.Attr{}, file.ErrStale
-	}
-	n.attr, n.seen = e.attr, e.attr.Base
-	return e.attr, nil
 }
 
 // fill translates attributes.

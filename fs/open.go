@@ -33,7 +33,9 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	seen := n.seen
 	n.mu.Unlock()
 	r.Again = again
-	if !r.Trunc { // of what is cut to nothing it does not matter what the kernel knows
+	// Of what is cut to nothing it does not matter what the kernel knows, unless somebody here
+	// still shows the version that it knows.
+	if !r.Trunc || n.isOpen() {
 		r.Known = &seen
 	}
 	until := untilKilled
@@ -72,6 +74,8 @@ func (n *fileNode) openFailed(r file.OpenRequest, pid uint32, err error) syscall
 // opened makes the handle of an open that succeeded and decides what the kernel may keep.
 func (n *fileNode) opened(h *file.Handle, attr file.Attr) (*handle, uint32) {
 	fh := &handle{n: n, file: h}
+	_, clean := h.Saved()
+	followed := n.follows(h.Key())
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.handles[fh] = struct{}{}
@@ -81,10 +85,11 @@ func (n *fileNode) opened(h *file.Handle, attr file.Attr) (*handle, uint32) {
 		// The second try after an ESTALE found yet another version, or the file is cut to
 		// nothing: the kernel's size and pages are of no use to this handle.
 		flags |= fuse.FOPEN_DIRECT_IO
-	case n.pages.Same(attr.Base):
+	case n.pages.Same(attr.Base) && (followed || clean && !n.dirtied):
 		flags |= fuse.FOPEN_KEEP_CACHE
 	default:
-		n.pages = attr.Base // the kernel drops its pages at this reply
+		// The kernel drops its pages at this reply.
+		n.pages, n.dirtied = attr.Base, !clean
 	}
 	if !h.Writable() {
 		flags |= fuse.FOPEN_NOFLUSH // there is nothing that close could fail to save
@@ -132,10 +137,7 @@ func (d *dirNode) openTaken(ctx context.Context, name string, flags uint32) (ent
 	e, err := d.f.find(c, d, name)
 	if err == nil && ownerMay(callerOf(ctx).Uid, e.attr, flags) {
 		r := openRequest(flags)
-		r.Key, r.Caller = e.key, d.f.caller(ctx, 0)
-		if !e.live {
-			r.Known = &e.attr.Base
-		}
+		r.Key, r.Caller, r.Known = e.key, d.f.caller(ctx, 0), &e.attr.Base
 		h, attr, err := d.f.files.Open(c, r)
 		if err == nil {
 			e.attr, e.live = attr, h.Writable()

@@ -108,9 +108,9 @@ func (d *dirNode) list(ctx context.Context) ([]listed, error) {
 		if !known && !e.Dir && e.Info.Size > 0 && e.Info.Size <= file.MaxTarget {
 			l.Mode = 0 // DT_UNKNOWN: it may be a symlink, which a listing does not tell
 		}
-		if a, ok := d.f.files.Attr(e.Key); ok && !e.Dir {
-			x.attr, x.live, known = a, true, true
-			l.Mode = a.Mode & file.ModeType
+		if x.live {
+			known = true
+			l.Mode = x.attr.Mode & file.ModeType
 		}
 		if known {
 			l.node = d.node(x)
@@ -128,14 +128,21 @@ func (d *dirNode) list(ctx context.Context) ([]listed, error) {
 	return entries, nil
 }
 
+// node gives the node of an entry, unless more is known by now than when it was listed: then a
+// look-up has to tell, since the directory may be read for long.
 func (d *dirNode) node(e entry) func(context.Context, *fuse.EntryOut) *fs.Inode {
 	return func(ctx context.Context, out *fuse.EntryOut) *fs.Inode {
-		if e.live { // it may have been saved or removed since
-			a, ok := d.f.files.Attr(e.key)
-			if !ok {
+		if !e.dir() {
+			a, live := d.f.live(e.key, e.found)
+			if e.live && !live {
+				return nil // it was saved or removed
+			}
+			if live {
+				e.attr, e.live = a, true
+			}
+			if n, ok := d.f.nodeOf(e.key).(*fileNode); ok && !n.shows(e) {
 				return nil
 			}
-			e.attr = a
 		}
 		return d.answer(ctx, e, out)
 	}

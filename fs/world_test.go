@@ -3,9 +3,11 @@ package fs
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -218,12 +220,37 @@ func (w *world) openDir(node uint64) descriptor {
 // bytes.
 func (w *world) readDir(d descriptor, off uint64, size int, plus bool) {
 	w.t.Helper()
-	in := fuse.ReadIn{InHeader: header(d.node), Fh: d.fh, Offset: off, Size: uint32(size)}
-	out := fuse.NewDirEntryList(make([]byte, size), off)
+	w.readInto(make([]byte, size), d, off, plus)
+}
+
+func (w *world) readInto(buf []byte, d descriptor, off uint64, plus bool) {
+	w.t.Helper()
+	in := fuse.ReadIn{InHeader: header(d.node), Fh: d.fh, Offset: off, Size: uint32(len(buf))}
+	out := fuse.NewDirEntryList(buf, off)
 	if plus {
 		w.ok("readdirplus", w.raw.ReadDirPlus(nil, &in, out))
 	} else {
 		w.ok("readdir", w.raw.ReadDir(nil, &in, out))
+	}
+}
+
+// list gives the names in a directory.
+func (w *world) list(dir uint64) string {
+	w.t.Helper()
+	d := w.openDir(dir)
+	defer w.releaseDir(d)
+	buf := make([]byte, 1<<16)
+	w.readInto(buf, d, 0, false)
+	var names []string
+	for { // struct fuse_dirent of linux:include/uapi/linux/fuse.h
+		n := int(binary.NativeEndian.Uint32(buf[16:]))
+		if n == 0 {
+			return strings.Join(names, " ")
+		}
+		if name := string(buf[24 : 24+n]); name != "." && name != ".." {
+			names = append(names, name)
+		}
+		buf = buf[(24+n+7)/8*8:]
 	}
 }
 
