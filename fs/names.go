@@ -67,8 +67,10 @@ func (n *fileNode) Readlink(ctx context.Context) ([]byte, syscall.Errno) {
 // shown under another one than its key's.
 func (d *dirNode) fileKey(name string) (string, error) {
 	if in := d.GetChild(name); in != nil {
-		if n, ok := in.Operations().(*fileNode); ok && !n.isNameless() {
-			return n.keyNow(), nil
+		if n, ok := in.Operations().(*fileNode); ok {
+			if key, ok := n.shownAs(d, name); ok {
+				return key, nil
+			}
 		}
 	}
 	return d.f.tree.Key(d.key, name)
@@ -77,29 +79,16 @@ func (d *dirNode) fileKey(name string) (string, error) {
 // Unlink implements fs.NodeUnlinker.
 func (d *dirNode) Unlink(_ context.Context, name string) syscall.Errno {
 	key, err := d.fileKey(name)
-	if err == nil {
-		err = d.f.files.Unlink(uninterrupted(), key, func() { d.f.gone(key) })
-	}
 	if err != nil {
+		return d.f.fail("unlink", d.key+name, err)
+	}
+	r := d.removing(name, key)
+	if err := d.f.files.Unlink(uninterrupted(), key, r.gone); err != nil {
+		r.fail()
 		d.f.tree.Forget(key)
 		return d.f.fail("unlink", d.key+name, err)
 	}
 	return 0
-}
-
-// gone takes the name from the node that had it.
-func (f *front) gone(key string) {
-	f.mu.Lock()
-	n := f.current[key]
-	f.mu.Unlock()
-	switch n := n.(type) {
-	case *fileNode:
-		n.drop()
-	case *dirNode:
-		f.mu.Lock()
-		f.retire(key, n)
-		f.mu.Unlock()
-	}
 }
 
 // Rmdir implements fs.NodeRmdirer.
@@ -108,13 +97,15 @@ func (d *dirNode) Rmdir(_ context.Context, name string) syscall.Errno {
 		return unix.EPERM
 	}
 	key, err := d.f.tree.DirKey(d.key, name)
-	if err == nil {
-		err = d.f.empty(key)
+	if err != nil {
+		return d.f.fail("rmdir", d.key+name, err)
 	}
-	if err == nil {
-		err = d.f.files.Rmdir(uninterrupted(), key, func() { d.f.gone(key) })
+	r := d.removing(name, key)
+	if err = d.f.empty(key); err == nil {
+		err = d.f.files.Rmdir(uninterrupted(), key, r.gone)
 	}
 	if err != nil {
+		r.fail()
 		d.f.tree.Forget(key)
 		return d.f.fail("rmdir", d.key+name, err)
 	}
@@ -169,40 +160,12 @@ func (d *dirNode) rename(name string, to *dirNode, newName string, flags uint32)
 	if oldKey == newKey {
 		return nil
 	}
-	moved := func() { d.f.moved(oldKey, to, newKey, newName) }
-	if err := d.f.files.Rename(uninterrupted(), oldKey, newKey, flags&unix.RENAME_NOREPLACE != 0, moved); err != nil {
+	m := d.moving(name, oldKey, to, newName, newKey)
+	if err := d.f.files.Rename(uninterrupted(), oldKey, newKey, flags&unix.RENAME_NOREPLACE != 0, m.moved); err != nil {
+		m.fail()
 		d.f.tree.Forget(oldKey)
 		d.f.tree.Forget(newKey)
 		return err
 	}
 	return nil
-}
-
-// moved lets the node of the old name go on under the new one, whose own node loses it. Its
-// pages stay: a rename changes no bytes.
-func (f *front) moved(oldKey string, to *dirNode, newKey, newName string) {
-	f.gone(newKey)
-	f.mu.Lock()
-	n, ok := f.current[oldKey].(*fileNode)
-	if ok {
-		delete(f.current, oldKey)
-		f.current[newKey] = n
-		n.mu.Lock()
-		n.key, n.parent, n.name = newKey, to, newName
-		n.mu.Unlock()
-	}
-	f.mu.Unlock()
-	if !ok {
-		return
-	}
-	e, err := f.find(uninterrupted(), to, newName) // which we know since we made it
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err != nil || e.key != n.key {
-		return // the next lookup finds out
-	}
-	if n.pages.Same(n.seen) && !n.dirtied {
-		n.pages = e.attr.Base
-	}
-	n.attr, n.seen = e.attr, e.attr.Base
 }

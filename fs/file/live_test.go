@@ -81,13 +81,13 @@ func TestFollows(t *testing.T) {
 		if old.Follows("a") || !before.Follows("a") || !x.Follows("a") || !during.Follows("a") || x.Follows("b") {
 			t.Error("who follows:", old.Follows("a"), before.Follows("a"), x.Follows("a"), during.Follows("a"), x.Follows("b"))
 		}
-		if err := h.Rename(t.Context(), "a", "b", false); err != nil {
+		if err := h.Rename(t.Context(), "a", "b", false, nil); err != nil {
 			t.Fatal(err)
 		}
 		if x.Follows("a") || !x.Follows("b") {
 			t.Error("after a rename:", x.Follows("a"), x.Follows("b"))
 		}
-		if err := h.Unlink(t.Context(), "b"); err != nil {
+		if err := h.Unlink(t.Context(), "b", nil); err != nil {
 			t.Fatal(err)
 		}
 		if x.Follows("b") {

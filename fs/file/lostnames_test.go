@@ -189,7 +189,9 @@ func TestLateLandingIsTold(t *testing.T) {
 		do   func(h *host, told func()) error
 	}{
 		{"unlink", func(h *host, told func()) error { return h.Unlink(context.Background(), "a", told) }},
-		{"rename", func(h *host, told func()) error { return h.Rename(context.Background(), "a", "b", false, told) }},
+		{"rename", func(h *host, told func()) error {
+			return h.Rename(context.Background(), "a", "b", false, func(store.Base, store.Base) { told() })
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -17,9 +17,10 @@ import (
 // neither. Dirty data is committed first. It waits at most a second each for that commit
 // and for the leases, and then fails with *lockmgr.HeldError.
 //
-// moved, if not nil, is called exactly once when the file has its new name: before Rename
-// returns nil, or later if it has returned store.ErrUnknownOutcome. Nothing is locked then.
-func (t *Table) Rename(ctx context.Context, from, to string, noReplace bool, moved func()) error {
+// moved, if not nil, is told, exactly once, when the file has its new name, which version was
+// under the old one and which is under the new one: before Rename returns nil, or later if it
+// has returned store.ErrUnknownOutcome. No mutex is held then.
+func (t *Table) Rename(ctx context.Context, from, to string, noReplace bool, moved func(was, now store.Base)) error {
 	if from == to {
 		return nil
 	}
@@ -29,7 +30,7 @@ func (t *Table) Rename(ctx context.Context, from, to string, noReplace bool, mov
 	return nil
 }
 
-func (t *Table) rename(ctx context.Context, from, to string, noReplace bool, moved func()) error {
+func (t *Table) rename(ctx context.Context, from, to string, noReplace bool, moved func(was, now store.Base)) error {
 	if err := t.saveFirst(from); err != nil {
 		return err
 	}
@@ -51,7 +52,7 @@ type renaming struct {
 	t        *Table
 	from, to string
 	src, dst *claim
-	told     func()
+	told     func(was, now store.Base)
 	once     sync.Once
 }
 
@@ -145,7 +146,7 @@ func (r *renaming) landed(info store.Info) {
 		}
 		r.t.changed(r.from, nil)
 		if r.told != nil {
-			r.told()
+			r.told(r.src.found.Base(), info.Base())
 		}
 	})
 }

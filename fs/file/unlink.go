@@ -16,7 +16,7 @@ import (
 // with ErrStale if the name changed meanwhile, and after a second with *lockmgr.HeldError.
 //
 // gone, if not nil, is called exactly once when the name is gone: before Unlink returns nil,
-// or later if it has returned store.ErrUnknownOutcome. Nothing is locked then.
+// or later if it has returned store.ErrUnknownOutcome. No mutex is held then.
 func (t *Table) Unlink(ctx context.Context, key string, gone func()) error {
 	c, err := t.claim(ctx, key, NameWait, nil)
 	if err != nil {
