@@ -7,8 +7,12 @@
 // A dirNode is a directory, a fileNode a regular file or a symlink, and the view* types are
 // what .versions shows (versions_node.go). A fileNode belongs to one object as long as it
 // is the same object: Lookup returns the known node while the version it shows is the one
-// that was found, and makes a new one otherwise (identity.go). So the kernel's pages of a
-// node are always those of one version and of what was written to it here.
+// that was found, or while one of its descriptors follows the file that is live under the
+// name, and makes a new one otherwise (node.go, identity.go). So the kernel's pages of a node
+// are always those of one version and of what was written to it here.
+//
+// Unlink, rmdir and rename take the names from the nodes that had them when they were asked,
+// once the change has landed, which may be after the caller got an error (landing.go).
 //
 // # What the kernel knows
 //
@@ -17,10 +21,17 @@
 // once: Linux looks the name up again and repeats the open, unseen by the program
 // (stale.go). Without that an append would go to the offset of an old size.
 //
+// # Who is killed
+//
+// What waits long ends when its caller is being killed (opctx.go). The kernel does not say so
+// of a process that exits, so that its exit code and pending signals are looked at (killed.go).
+//
 // # Locks
 //
 //	front.mu       the maps of current nodes and taken inode numbers
 //	  fileNode.mu  what is known of one node
+//	versionLists.mu, staleOpens.mu, landing.mu  leaves
 //
-// Neither is held over the bucket, the lock table or a notification to the kernel.
+// None is held over the bucket, the lock table, a call of the table of open files or a
+// notification to the kernel.
 package fs

@@ -39,12 +39,13 @@ func (l *landing) note(what *bool) {
 type removal struct {
 	landing
 	f   *front
+	d   *dirNode
 	key string
 	n   node // that had the name when the removal was asked for, or nil
 }
 
 func (d *dirNode) removing(name, key string) *removal {
-	r := &removal{f: d.f, key: key, n: d.f.nodeOf(key)}
+	r := &removal{f: d.f, d: d, key: key, n: d.f.nodeOf(key)}
 	r.tell = func() {
 		if r.n == nil {
 			d.NotifyEntry(name)
@@ -65,6 +66,7 @@ func (r *removal) gone() {
 		r.f.retire(r.key, n)
 		r.f.mu.Unlock()
 	}
+	r.d.removals.Add(1)
 	r.land()
 }
 
@@ -73,13 +75,13 @@ type move struct {
 	landing
 	f              *front
 	oldKey, newKey string
-	to             *dirNode
+	from, to       *dirNode
 	newName        string
 	n, over        *fileNode // that had the names when the move was asked for, or nil
 }
 
 func (d *dirNode) moving(name, oldKey string, to *dirNode, newName, newKey string) *move {
-	m := &move{f: d.f, oldKey: oldKey, newKey: newKey, to: to, newName: newName}
+	m := &move{f: d.f, oldKey: oldKey, newKey: newKey, from: d, to: to, newName: newName}
 	m.n, _ = d.f.nodeOf(oldKey).(*fileNode)
 	m.over, _ = d.f.nodeOf(newKey).(*fileNode)
 	m.tell = func() {
@@ -97,6 +99,7 @@ func (m *move) moved(was, now store.Base) {
 		// until the rename was answered.
 		go m.to.NotifyEntry(m.newName)
 	}
+	m.from.removals.Add(1)
 	m.land()
 }
 

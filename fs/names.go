@@ -2,7 +2,6 @@ package fs
 
 import (
 	"context"
-	"errors"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fs"
@@ -54,9 +53,6 @@ func (n *fileNode) Readlink(ctx context.Context) ([]byte, syscall.Errno) {
 	ctx, stop := untilKilled(ctx)
 	defer stop()
 	target, err := n.f.files.Readlink(ctx, n.keyNow())
-	if errors.Is(err, file.ErrInvalid) {
-		err = file.ErrStale // it is no link any more
-	}
 	if err != nil {
 		return nil, n.f.fail("readlink", n.keyNow(), staleIfGone(err))
 	}

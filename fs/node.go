@@ -25,6 +25,8 @@ type dirNode struct {
 	parent *dirNode // nil for the root
 	name   string
 	attr   atomic.Pointer[file.Attr] // as the kernel was told last, or nil
+	// removals counts the names that were removed from it here.
+	removals atomic.Int64
 }
 
 func (d *dirNode) number() uint64 { return d.StableAttr().Ino }

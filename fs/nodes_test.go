@@ -195,6 +195,34 @@ func TestOldListing(t *testing.T) {
 	})
 }
 
+// A listing does not bring back what was removed here while it was read.
+func TestRemovedWhileListed(t *testing.T) {
+	for key, remove := range map[string]func(*world) fuse.Status{
+		"a":  func(w *world) fuse.Status { return w.unlink(root, "a") },
+		"b":  func(w *world) fuse.Status { return w.rename(root, "b", root, "e") },
+		"d/": func(w *world) fuse.Status { return w.rmdir(root, "d") },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			for _, name := range []string{"a", "b", "c"} {
+				w.save(name, "text")
+			}
+			w.mkdir(root, "d")
+			list := w.openDir(root)
+			w.readDir(list, 0, 300, false) // the whole directory is listed now
+			w.ok("removing "+key, remove(w))
+			w.readDir(list, 2, 1<<16, true)
+			w.releaseDir(list)
+			if w.front.nodeOf(key) != nil {
+				t.Errorf("the kernel was told that %q is there", key)
+			}
+			if w.front.nodeOf("c") == nil {
+				t.Error("c has no node any more")
+			}
+		})
+	}
+}
+
 // The kernel keeps its pages over an open only if they are of the version that is opened, and of
 // nothing that was written and has gone elsewhere.
 func TestPagesOfWhatWasNotSaved(t *testing.T) {
@@ -277,23 +305,5 @@ func TestOurOwnVersionUnderAnotherNode(t *testing.T) {
 			w.release(x)
 		}
 		w.close(d)
-	})
-}
-
-// A link that another host has replaced by a file is looked up again.
-func TestNoLinkAnyMore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		var out fuse.EntryOut
-		h := header(root)
-		w.ok("symlink", w.raw.Symlink(nil, &h, "target", "a", &out))
-		h = header(out.NodeId)
-		if target, s := w.raw.Readlink(nil, &h); s != fuse.OK || string(target) != "target" {
-			t.Errorf("the link leads to %q, %v", target, s)
-		}
-		w.bucket.PutForeign("a", "text")
-		if _, s := w.raw.Readlink(nil, &h); s != fuse.Status(unix.ESTALE) {
-			t.Errorf("readlink of a file: %v", s)
-		}
 	})
 }

@@ -91,6 +91,7 @@ func (d *dirNode) OpendirHandle(context.Context, uint32) (fs.FileHandle, uint32,
 
 // list shows what is in the bucket and the files that were made here and are not there yet.
 func (d *dirNode) list(ctx context.Context) ([]listed, error) {
+	removals := d.removals.Load()
 	found, err := d.f.tree.List(ctx, d.key)
 	if err != nil {
 		return nil, err
@@ -113,7 +114,7 @@ func (d *dirNode) list(ctx context.Context) ([]listed, error) {
 			l.Mode = x.attr.Mode & file.ModeType
 		}
 		if known {
-			l.node = d.node(x)
+			l.node = d.node(x, removals)
 		}
 		entries = append(entries, l)
 	}
@@ -121,17 +122,22 @@ func (d *dirNode) list(ctx context.Context) ([]listed, error) {
 		name := strings.TrimPrefix(key, d.key)
 		if !names[name] {
 			x := entry{name: name, key: key, attr: a, live: true}
-			entries = append(entries, listed{DirEntry: fuse.DirEntry{Name: name, Ino: inodeNumber(key, 0), Mode: a.Mode & file.ModeType}, node: d.node(x)})
+			entries = append(entries, listed{DirEntry: fuse.DirEntry{Name: name, Ino: inodeNumber(key, 0), Mode: a.Mode & file.ModeType}, node: d.node(x, removals)})
 		}
 	}
 	slices.SortFunc(entries, func(a, b listed) int { return strings.Compare(a.Name, b.Name) })
 	return entries, nil
 }
 
-// node gives the node of an entry, unless more is known by now than when it was listed: then a
-// look-up has to tell, since the directory may be read for long.
-func (d *dirNode) node(e entry) func(context.Context, *fuse.EntryOut) *fs.Inode {
+// node gives the node of an entry, unless more may be known by now than when it was listed: then a
+// look-up has to tell, since the directory may be read for long. removals is the directory's count
+// of that time.
+func (d *dirNode) node(e entry, removals int64) func(context.Context, *fuse.EntryOut) *fs.Inode {
 	return func(ctx context.Context, out *fuse.EntryOut) *fs.Inode {
+		known := d.f.nodeOf(e.key)
+		if known == nil && d.removals.Load() != removals {
+			return nil // this may be what was removed
+		}
 		if !e.dir() {
 			a, live := d.f.live(e.key, e.found)
 			if e.live && !live {
@@ -140,7 +146,7 @@ func (d *dirNode) node(e entry) func(context.Context, *fuse.EntryOut) *fs.Inode 
 			if live {
 				e.attr, e.live = a, true
 			}
-			if n, ok := d.f.nodeOf(e.key).(*fileNode); ok && !n.shows(e) {
+			if n, ok := known.(*fileNode); ok && !n.shows(e) {
 				return nil
 			}
 		}
