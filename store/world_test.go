@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -215,7 +216,11 @@ func (m *monitor) CopyPart(ctx context.Context, in store.CopyPartRequest) (store
 }
 
 func (m *monitor) Delete(ctx context.Context, in store.DeleteRequest) error {
-	_, err := m.watch("delete of "+in.Key, "", store.Condition{IfMatch: in.IfMatch}, func() (store.Info, error) {
+	mutation := "delete of " + in.Key
+	if a, ok := ctx.Value(actKey{}).(*act); ok {
+		mutation = fmt.Sprintf("%s by %p", mutation, a)
+	}
+	_, err := m.watch(mutation, "", store.Condition{IfMatch: in.IfMatch}, func() (store.Info, error) {
 		return store.Info{}, m.API.Delete(ctx, in)
 	})
 	return err
