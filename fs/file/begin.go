@@ -34,7 +34,7 @@ func (f *File) leave() {
 
 // begin makes the file of a key live, with one more writer: lease first, then, never before
 // or beside it, HEAD for the base and what beside looks at. accepts is asked about what was
-// found; its error is returned. done undoes begin.
+// found; its error is returned. done and then leave undo begin.
 func (t *Table) begin(ctx context.Context, key string, wait time.Duration, beside look, accepts func(store.Base) error) (*File, error) {
 	if f, err := t.join(key); f != nil || err != nil {
 		return f, err

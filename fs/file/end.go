@@ -2,16 +2,15 @@ package file
 
 import "github.com/latchfs/latchfs/fs/spool"
 
-// done undoes begin: one writer less. What the last one leaves is saved in the background, and
-// then the lease is released.
+// done counts one writer less. What the last one leaves is saved in the background, and then
+// the lease is released.
 func (f *File) done() {
 	f.mu.Lock()
+	defer f.unlock()
 	f.core.writers--
 	if f.core.writers == 0 {
 		f.startDrain()
 	}
-	f.unlock()
-	f.leave()
 }
 
 // end ends the live time of a file that nobody writes and that has nothing to save: its
