@@ -1,8 +1,12 @@
 package file
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
+
+	"github.com/latchfs/latchfs/store"
 )
 
 // A File that a caller uses stays in the table, whoever else has opened and closed it before:
@@ -33,6 +37,35 @@ func TestOneFileForOneKey(t *testing.T) {
 		g.leave()
 		if len(h.files) != 0 {
 			t.Error("the file stays")
+		}
+	})
+}
+
+// A change by name waits for its commit unless a handle will answer for it: another change by
+// name does not.
+func TestChangesByNameAnswerForThemselves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		h.b.put("f", "base")
+		refuse := make(chan struct{})
+		h.b.before = func(context.Context, string, string, func(error)) error {
+			<-refuse
+			return store.ErrAccessDenied
+		}
+		answers := make(chan error, 2)
+		for _, mode := range []uint32{0o600, 0o640} {
+			go func() {
+				_, err := h.SetAttr(t.Context(), "f", Change{Mode: &mode})
+				answers <- err
+			}()
+			synctest.Wait()
+		}
+		close(refuse)
+		for range cap(answers) {
+			if err := <-answers; !errors.Is(err, store.ErrAccessDenied) {
+				t.Errorf("chmod of what is refused: %v", err)
+			}
 		}
 	})
 }

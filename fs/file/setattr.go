@@ -49,7 +49,7 @@ func (f *File) journalAttr(c Change) error {
 }
 
 // SetAttr changes attributes through an open handle. On a handle opened for write the
-// change rides with the next commit; a detached file keeps it to itself.
+// change goes with the next commit; a detached file keeps it to itself.
 func (h *Handle) SetAttr(ctx context.Context, c Change) (Attr, error) {
 	f := h.f
 	f.mu.Lock()
@@ -99,7 +99,7 @@ func (f *File) changeOpen(h *Handle, c Change) (Attr, error) {
 }
 
 // SetAttr changes the attributes of a name. If a process here has it open for write, the
-// change rides with the next commit. Otherwise it takes the lease for a moment and makes a
+// change goes with the next commit. Otherwise it takes the lease for a moment and makes a
 // version of its own: a copy of the object onto itself, or an upload if the size changes.
 // A directory without a marker gets one; ErrNotDir if it has become a file.
 func (t *Table) SetAttr(ctx context.Context, key string, c Change) (Attr, error) {
@@ -132,8 +132,8 @@ func (t *Table) setAttr(ctx context.Context, key string, c Change, accepts func(
 	return f.core.content.attr, nil
 }
 
-// changeNamed applies a change that came by name. alone: nobody else has the file open for
-// write, so that it has to be committed now.
+// changeNamed applies a change that came by name. alone: nobody has the file open for write,
+// so that nobody else will answer for the commit, and it has to be made now.
 func (f *File) changeNamed(key string, c Change) (attr Attr, alone bool, err error) {
 	f.mu.Lock()
 	defer f.unlock()
@@ -155,9 +155,19 @@ func (f *File) changeNamed(key string, c Change) (attr Attr, alone bool, err err
 	if err := f.change(c, false); err != nil {
 		return Attr{}, false, err
 	}
-	alone = core.writers == 1
+	alone = !f.openForWrite()
 	if !alone {
 		err = f.journalAttr(c)
 	}
 	return core.content.attr, alone, err
+}
+
+// openForWrite tells whether a process has the file open for write. f.mu is held.
+func (f *File) openForWrite() bool {
+	for h := range f.handles {
+		if h.write {
+			return true
+		}
+	}
+	return false
 }
