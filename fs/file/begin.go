@@ -34,7 +34,8 @@ func (f *File) leave() {
 
 // begin makes the file of a key live, with one more writer: lease first, then, never before
 // or beside it, HEAD for the base and what beside looks at. accepts is asked about what was
-// found; its error is returned. done and then leave undo begin.
+// found in the bucket, unless the file is only here; its error is returned. done and then leave
+// undo begin.
 func (t *Table) begin(ctx context.Context, key string, wait time.Duration, beside look, accepts func(store.Base) error) (*File, error) {
 	if f, err := t.join(key); f != nil || err != nil {
 		return f, err
@@ -44,9 +45,11 @@ func (t *Table) begin(ctx context.Context, key string, wait time.Duration, besid
 		return nil, err
 	}
 	f := c.f
-	if err := accepts(c.found.Base()); err != nil {
-		c.end(staleKeep)
-		return nil, err
+	if !c.onlyHere() {
+		if err := accepts(c.found.Base()); err != nil {
+			c.end(staleKeep)
+			return nil, err
+		}
 	}
 	if err := roomInMeta(c.found); err != nil {
 		c.end(0)

@@ -144,10 +144,13 @@ func (c *claim) release(keep bool) {
 }
 
 // absent tells whether nothing is under the name, neither in the bucket nor here alone.
-func (c *claim) absent() bool {
+func (c *claim) absent() bool { return c.found.ETag == "" && !c.onlyHere() }
+
+// onlyHere tells whether the file was made here and is not in the bucket yet.
+func (c *claim) onlyHere() bool {
 	c.f.mu.Lock()
 	defer c.f.unlock()
-	return c.found.ETag == "" && !c.f.core.onlyHere()
+	return c.f.core.onlyHere()
 }
 
 // current is what the bucket has under the key now; its ETag is zero where nothing is.

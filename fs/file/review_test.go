@@ -69,3 +69,34 @@ func TestChangesByNameAnswerForThemselves(t *testing.T) {
 		}
 	})
 }
+
+// A file that was made here and is not in the bucket yet can be opened for write again after
+// its lease was lost and had anew.
+func TestOpenOfANewFileAfterALostLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		x := h.open("f", "c")
+		h.write(x, "text", 0)
+		x.f.lockOp(t.Context()) // the open finds the file before its watcher has looked
+		h.locks.lose("f")
+		opened := make(chan error)
+		var y *Handle
+		go func() {
+			var err error
+			y, err = h.tryOpen("f", "r+")
+			opened <- err
+		}()
+		synctest.Wait()
+		x.f.unlockOp()
+		if err := <-opened; err != nil {
+			t.Fatalf("open: %v", err)
+		}
+		if got := h.read(y); got != "text" {
+			t.Errorf("it shows %q", got)
+		}
+		if err := errors.Join(h.close(y), h.close(x)); err != nil {
+			t.Error(err)
+		}
+	})
+}
