@@ -72,8 +72,8 @@ func (t *Table) begin(ctx context.Context, key string, wait time.Duration, besid
 	return f, nil
 }
 
-// join adds a writer to the file of a key if it is live under a lease that is proved valid.
-// Otherwise it returns nil.
+// join adds a writer to the file of a key if it is live under a lease that is proved valid, and
+// there: whoever makes a file has to look at more than that. Otherwise it returns nil.
 func (t *Table) join(key string) (*File, error) {
 	f, err := t.enter(key)
 	if err != nil {
@@ -81,7 +81,7 @@ func (t *Table) join(key string) (*File, error) {
 	}
 	f.mu.Lock()
 	err = f.core.named(key)
-	joined := err == nil && f.core.followed()
+	joined := err == nil && f.core.followed() && f.core.exists()
 	if joined {
 		f.core.writers++
 	}

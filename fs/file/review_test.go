@@ -3,6 +3,7 @@ package file
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"testing"
 	"testing/synctest"
 
@@ -98,5 +99,24 @@ func TestOpenOfANewFileAfterALostLease(t *testing.T) {
 		if err := errors.Join(h.close(y), h.close(x)); err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// LOCKS P2: create looks at what is inside its name also while somebody else's failed change
+// of it has not ended.
+func TestCreateJoinsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		h.b.put("n/x", "theirs")
+		f, err := h.begin(t.Context(), "n", 0, nil, func(store.Base) error { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.tryOpen("n", "c"); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("create: %v", err)
+		}
+		f.done()
+		f.leave()
 	})
 }
