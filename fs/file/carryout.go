@@ -44,7 +44,8 @@ type waiter struct {
 // carryOut runs a change of names and releases the names once its outcome is known. The
 // caller does not wait for that longer than the limits above: then he gets
 // store.ErrUnknownOutcome, nothing is sent any more, and the rest goes on in the background
-// with the leases held. They are kept for good if the table ends before the outcome is known.
+// with the leases held, which the caller has barred: until then nobody else here may have the
+// names. They are kept for good if the table ends before the outcome is known.
 func (t *Table) carryOut(c nameChange) error {
 	p := &revocable{Permit: c.permit, why: "nobody waits for it any more"}
 	unknown, landed := make(chan struct{}), make(chan struct{})

@@ -42,6 +42,7 @@ func (t *Table) make(ctx context.Context, key, body string, mode, uid, gid uint3
 	}
 	w := store.Write{Key: key, ID: store.NewWriteID(), Props: store.Props{Meta: meta}}
 	var info store.Info
+	c.hold.Bar()
 	err = t.carryOut(nameChange{
 		keys: []string{key}, permit: c.hold, release: c.release,
 		run: func(ctx context.Context, p store.Permit, waiting waiter) error {

@@ -42,6 +42,8 @@ func (t *Table) rename(ctx context.Context, from, to string, noReplace bool, mov
 		r.release(false)
 		return err
 	}
+	r.src.hold.Bar()
+	r.dst.hold.Bar()
 	return t.carryOut(nameChange{
 		keys: []string{from, to}, permit: both{r.src.hold, r.dst.hold}, run: r.run, release: r.release,
 	})
@@ -110,9 +112,6 @@ func (r *renaming) run(ctx context.Context, p store.Permit, waiting waiter) erro
 	err = r.t.delete(ctx, p, store.Deletion{
 		Key: r.from, Base: src.Base(), Unanswered: waiting.unanswered,
 		Gone: func() {
-			// The request whose answer was lost may still land: nobody here may make the old
-			// name again before that is over.
-			r.src.hold.Bar()
 			r.landed(info)
 			waiting.landed()
 		},

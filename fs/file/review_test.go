@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -98,6 +99,60 @@ func TestOpenOfANewFileAfterALostLease(t *testing.T) {
 		}
 		if err := errors.Join(h.close(y), h.close(x)); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// LOCKS P4.2: the lease of a DELETE that may still land is kept also if it was lost meanwhile:
+// nobody here makes the name again under another one.
+func TestLateDeleteKeepsItsNameAfterALostLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		h.b.put("f", "text")
+		over := make(chan struct{})
+		h.b.lateDelete = over
+		if err := h.Unlink(t.Context(), "f", nil); err != nil {
+			t.Fatal(err)
+		}
+		h.locks.lose("f")
+		synctest.Wait()
+		_, err := h.tryOpen("f", "c")
+		if _, held := errors.AsType[*lockmgr.HeldError](err); !held {
+			t.Errorf("the name was made again: %v", err)
+		}
+		close(over)
+		synctest.Wait()
+		h.save("f", "text")
+	})
+}
+
+// LOCKS P2: while a mkdir whose answer was lost may still land, nobody here makes a file of the
+// name: both have one lease, but a File each.
+func TestLateMkdirKeepsItsName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		land := make(chan struct{})
+		h.b.before = func(_ context.Context, _, key string, unanswered func(error)) error {
+			if key == "n/" {
+				unanswered(errors.New("reset"))
+				<-land
+			}
+			return nil
+		}
+		if _, err := h.Mkdir(t.Context(), "n/", 0o755, 0, 0); !errors.Is(err, store.ErrUnknownOutcome) {
+			t.Fatalf("mkdir: %v", err)
+		}
+		x, err := h.tryOpen("n", "c")
+		if _, held := errors.AsType[*lockmgr.HeldError](err); !held {
+			t.Errorf("create: %v", err)
+			h.close(x)
+		}
+		close(land)
+		synctest.Wait()
+		if h.locks.holds("n") {
+			t.Error("the lease is left")
 		}
 	})
 }

@@ -111,15 +111,13 @@ func (c *claim) remove(gone func()) error {
 		c.end(0)
 		return nil
 	}
+	c.hold.Bar()
 	return t.carryOut(nameChange{
 		keys: []string{key}, permit: c.hold, release: c.release,
 		run: func(ctx context.Context, p store.Permit, waiting waiter) error {
 			err := t.delete(ctx, p, store.Deletion{
 				Key: key, Base: c.found.Base(), Unanswered: waiting.unanswered,
 				Gone: func() {
-					// The request whose answer was lost may still land: nobody here may make
-					// the name again before that is over.
-					c.hold.Bar()
 					landed()
 					waiting.landed()
 				},

@@ -41,7 +41,7 @@ type grant struct {
 	idle   *time.Timer   // runs while the lease is kept without users
 	zero   chan struct{} // closed when the last user is done
 	done   chan struct{} // closed when the lease was released or replaced
-	barred bool          // nobody joins
+	bar    chan struct{} // nobody joins until it is closed; nil while everybody may
 }
 
 // A Hold is one user's share in a lease.
@@ -50,7 +50,10 @@ type Hold struct {
 	name string
 	g    *grant
 
-	once sync.Once
+	// The fields below are guarded by Pool.mu.
+
+	bars     bool // the grant is barred until this Hold is released
+	released bool
 }
 
 // NewPool returns a pool without leases. host is the name of this host, for errors.
@@ -83,15 +86,15 @@ func (p *Pool) Acquire(ctx context.Context, key string, wait time.Duration) (*Ho
 	}
 	defer func() { <-e.gate }()
 	for {
-		h, barred := p.share(name, e)
+		h, bar := p.share(name, e)
 		if h != nil {
 			return h, nil
 		}
-		if barred == nil {
+		if bar == nil {
 			break
 		}
 		select {
-		case <-barred.done:
+		case <-bar:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-timer.C:
@@ -158,23 +161,24 @@ func (p *Pool) Yield(ctx context.Context, key string) error {
 	return nil
 }
 
-// share joins the lease that is held, if it is not lost. A grant that nobody may join is
-// returned instead, to be waited for.
-func (p *Pool) share(name string, e *entry) (*Hold, *grant) {
+// share joins the lease that is held, if it is not lost. If nobody may join it, it returns
+// what is to be waited for instead: also a lost lease is not replaced then, because what was
+// sent under it may land all the same.
+func (p *Pool) share(name string, e *entry) (*Hold, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	g := e.cur
 	if g == nil {
 		return nil, nil
 	}
+	if g.bar != nil {
+		return nil, g.bar
+	}
 	select {
 	case <-g.lease.Lost():
 		p.drop(name, e, g)
 		return nil, nil
 	default:
-	}
-	if g.barred {
-		return nil, g
 	}
 	if g.idle != nil {
 		g.idle.Stop()
@@ -235,31 +239,37 @@ func (p *Pool) Close() {
 // Release ends the share. If nobody else uses it the lease itself is kept for keep, also when
 // another host wants it. A second Release does nothing.
 func (h *Hold) Release(keep time.Duration) {
-	h.once.Do(func() {
-		p, g := h.p, h.g
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		g.refs--
-		if g.refs > 0 {
-			return
-		}
-		close(g.zero)
-		e := p.names[h.name]
-		if e == nil || e.cur != g {
-			return // lost, and replaced by another
-		}
-		if keep > 0 {
-			g.idle = time.AfterFunc(keep, func() {
-				p.mu.Lock()
-				defer p.mu.Unlock()
-				if g.refs == 0 {
-					p.drop(h.name, e, g)
-				}
-			})
-			return
-		}
-		p.drop(h.name, e, g)
-	})
+	p, g := h.p, h.g
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if h.released {
+		return
+	}
+	h.released = true
+	if h.bars {
+		close(g.bar)
+		g.bar = nil
+	}
+	g.refs--
+	if g.refs > 0 {
+		return
+	}
+	close(g.zero)
+	e := p.names[h.name]
+	if e == nil || e.cur != g {
+		return // lost, and replaced by another
+	}
+	if keep > 0 {
+		g.idle = time.AfterFunc(keep, func() {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			if g.refs == 0 {
+				p.drop(h.name, e, g)
+			}
+		})
+		return
+	}
+	p.drop(h.name, e, g)
 }
 
 // Share returns one more share in the same grant. The Hold must not be released yet.
@@ -270,12 +280,14 @@ func (h *Hold) Share() *Hold {
 	return &Hold{p: h.p, name: h.name, g: h.g}
 }
 
-// Bar keeps everybody else on this host from joining the lease until its present users are
-// done: a request that was sent under it may still land.
+// Bar keeps everybody else on this host from joining the lease until this Hold is released: a
+// request that is sent under it may land at any moment.
 func (h *Hold) Bar() {
 	h.p.mu.Lock()
 	defer h.p.mu.Unlock()
-	h.g.barred = true
+	if !h.released && h.g.bar == nil {
+		h.bars, h.g.bar = true, make(chan struct{})
+	}
 }
 
 // Check is that of the lease, so that a Hold is a store.Permit.
