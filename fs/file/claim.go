@@ -14,15 +14,17 @@ import (
 // A claim is a name that is locked in this process, leased, and looked at. Whoever makes,
 // opens for write, replaces, changes or removes what is under a name has one first.
 //
-// What a claim finds never becomes the base of a live file (LOCKS P3): a live file whose
-// lease was lost, and under whose name another version is found now, goes into conflict, and
-// the claim fails with ErrStale.
+// What a claim finds never becomes the base of a live file (LOCKS P3): a live file under whose
+// name another version is found goes into conflict. If that is found when the name is
+// claimed, because the lease was lost meanwhile, the claim fails with ErrStale.
 type claim struct {
 	f    *File
 	hold *lease.Hold
 	// found is what is under the name: the base of a live file, else what the bucket says.
 	// Its ETag is zero where nothing is.
 	found store.Info
+	// baseGone: another version was found since under the name of the file, which is live.
+	baseGone bool
 }
 
 // claim takes a name, waiting at most wait for whoever has it here or on another host. beside,
@@ -46,12 +48,7 @@ func (t *Table) claim(ctx context.Context, key string, wait time.Duration, besid
 	case err == nil:
 		return c, nil
 	case errors.Is(err, errBaseGone):
-		// Saving what was accepted may take long; the name is free for others at once.
-		t.work.Go(func() {
-			f.conflict(t.background, err)
-			f.unlockOp()
-			f.leave()
-		})
+		f.leaveInConflict()
 		return nil, ErrStale
 	}
 	f.unlockOp()
@@ -139,8 +136,38 @@ func (c *claim) release(keep bool) {
 	if !keep {
 		c.hold.Release(0)
 	}
+	if c.baseGone {
+		c.f.leaveInConflict()
+		return
+	}
 	c.f.unlockOp()
 	c.f.leave()
+}
+
+// disputed looks at the name again because the bucket did not do what was asked: a live file
+// whose base is gone goes into conflict when the name is given back.
+func (c *claim) disputed(ctx context.Context) {
+	f := c.f
+	f.mu.Lock()
+	live, base := f.core.live() != nil, f.core.content.base.Base()
+	f.unlock()
+	if !live {
+		return
+	}
+	now, err := f.t.current(ctx, f.name()) // after an error the next commit finds out
+	c.baseGone = err == nil && !sameVersion(base, now.Base())
+}
+
+// leaveInConflict puts the file into conflict and then gives it back. Saving what was accepted
+// may take long, so that is done in the background; the name is free for others at once. f.op
+// is held.
+func (f *File) leaveInConflict() {
+	t := f.t
+	t.work.Go(func() {
+		f.conflict(t.background, errBaseGone)
+		f.unlockOp()
+		f.leave()
+	})
 }
 
 // absent tells whether nothing is under the name, neither in the bucket nor here alone.

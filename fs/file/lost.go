@@ -15,8 +15,8 @@ import (
 // make the rightful holder fail.
 var errOtherHolder = errors.New("the lease was lost and another host has it")
 
-// errBaseGone: when the lease was taken again the base was not there any more.
-var errBaseGone = fmt.Errorf("after the lease was lost: %w", store.ErrConflict)
+// errBaseGone: another version than the base was found under the name of a live file.
+var errBaseGone = fmt.Errorf("it is not the version that the file was opened on: %w", store.ErrConflict)
 
 const (
 	// relockWait is how long the lease of a lost session is asked for again.

@@ -383,6 +383,17 @@ func (m *model) unlink(h *host, key string) {
 		}
 	case !errors.Is(err, store.ErrNotFound) && !errors.Is(err, ErrStale):
 		m.t.Fatalf("unlink: %v", err)
+	default:
+		m.foundOut(live)
+	}
+}
+
+// foundOut notes that a change of names came to nothing because of what somebody else made of
+// the name of a file that is open for write.
+func (m *model) foundOut(f *modelFile) {
+	if f != nil && m.version(f.key) != f.base {
+		f.state = Conflicted
+		delete(m.files, f.key)
 	}
 }
 
@@ -422,6 +433,8 @@ func (m *model) rename(h *host, from, to string) {
 		if !errors.Is(err, ErrStale) || m.b.get(to) != over {
 			m.t.Fatalf("rename over what nobody here has seen: %v, %q was %q", err, m.b.get(to), over)
 		}
+		m.foundOut(src)
+		m.foundOut(dst)
 	case err != nil:
 		m.t.Fatalf("rename: %v", err)
 	default:

@@ -2,6 +2,7 @@ package file
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"sync"
@@ -98,8 +99,19 @@ func (r *renaming) check(noReplace bool) error {
 	return nil
 }
 
-// run copies, deletes, and moves the open file to its new name.
+// run copies, deletes, and moves the open file to its new name. If it fails, either name may
+// hold another version than the file that is open under it grew from; the target perhaps the
+// copy.
 func (r *renaming) run(ctx context.Context, p store.Permit, waiting waiter) error {
+	err := r.send(ctx, p, waiting)
+	if err != nil && !errors.Is(err, store.ErrUnknownOutcome) {
+		r.src.disputed(ctx)
+		r.dst.disputed(ctx)
+	}
+	return staleConflict(err)
+}
+
+func (r *renaming) send(ctx context.Context, p store.Permit, waiting waiter) error {
 	src := r.src.found
 	w := store.Write{
 		Key: r.to, ID: store.NewWriteID(), Base: r.dst.found.Base(), Props: keepMtime(src),
@@ -107,7 +119,7 @@ func (r *renaming) run(ctx context.Context, p store.Permit, waiting waiter) erro
 	}
 	info, err := r.t.copy(ctx, p, w, store.Source{Key: r.from, Base: src.Base(), Size: src.Size})
 	if err != nil {
-		return staleConflict(err)
+		return err
 	}
 	err = r.t.delete(ctx, p, store.Deletion{
 		Key: r.from, Base: src.Base(), Unanswered: waiting.unanswered,
@@ -117,7 +129,7 @@ func (r *renaming) run(ctx context.Context, p store.Permit, waiting waiter) erro
 		},
 	})
 	if err != nil {
-		return staleConflict(err)
+		return err
 	}
 	r.landed(info)
 	return nil

@@ -157,6 +157,41 @@ func TestLateMkdirKeepsItsName(t *testing.T) {
 	})
 }
 
+// LOCKS P3: a name operation that finds another version under the key of a live file puts it
+// into conflict, whoever wrote; the next try is about what is there.
+func TestNamesOverAForeignWrite(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		do   func(h *host) error
+	}{
+		{"unlink", func(h *host) error { return h.Unlink(context.Background(), "a", nil) }},
+		{"rename", func(h *host) error { return h.Rename(context.Background(), "a", "b", false, nil) }},
+		{"rename over it", func(h *host) error { return h.Rename(context.Background(), "c", "a", false, nil) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHost(t, newBucket(), newLockTable())
+				defer h.stop()
+				h.b.put("a", "base")
+				h.b.put("c", "c")
+				x := h.open("a", "r+")
+				h.b.put("a", "theirs")
+				if err := c.do(h); !errors.Is(err, ErrStale) {
+					t.Fatalf("%v", err)
+				}
+				synctest.Wait()
+				if _, err := x.Write([]byte("ours"), 0); !errors.Is(err, ErrConflicted) {
+					t.Errorf("write through the handle: %v", err)
+				}
+				if err := c.do(h); err != nil {
+					t.Errorf("again: %v", err)
+				}
+				h.close(x)
+			})
+		})
+	}
+}
+
 // LOCKS P2: create looks at what is inside its name also while somebody else's failed change
 // of it has not ended.
 func TestCreateJoinsNothing(t *testing.T) {

@@ -126,11 +126,12 @@ func (c *claim) remove(gone func()) error {
 			case err == nil:
 				landed()
 				return nil
-			case local != nil && !errors.Is(err, store.ErrUnknownOutcome):
-				if lerr := local.Linked(); lerr != nil {
-					err = errors.Join(err, lerr)
-				}
+			case errors.Is(err, store.ErrUnknownOutcome):
+				return err
+			case local != nil:
+				err = errors.Join(err, local.Linked())
 			}
+			c.disputed(ctx)
 			return staleConflict(err)
 		},
 	})
