@@ -346,8 +346,11 @@ func (m *model) close(x *modelHandle) {
 		if m.files[f.key] == f {
 			delete(m.files, f.key)
 			for _, o := range m.open {
-				if o.file == f { // they read what it has become
+				switch {
+				case o.file == f: // they read what it has become
 					o.file, o.text, o.version = nil, string(f.data), f.base
+				case o.host == f.host && o.file == nil && f.first != "" && o.version == f.first:
+					o.version = f.base // only attributes changed
 				}
 			}
 		}
@@ -442,11 +445,7 @@ func (m *model) rename(h *host, from, to string) {
 		if src != nil && src.first == version {
 			src.first = m.version(to)
 		}
-		for _, x := range m.open { // readers go on with the file under its new name
-			if x.host == h && x.file == nil && x.version == version {
-				x.version = m.version(to)
-			}
-		}
+		m.readersMoved(h, version, to)
 	}
 }
 
@@ -472,8 +471,8 @@ func (m *model) chmod(h *host, key string) {
 		return
 	}
 	mode := uint32(m.r.IntN(0o1000))
-	before := m.b.get(key)
-	m.logf("chmod %s", key)
+	before, version := m.b.get(key), m.version(key)
+	m.logf("chmod %s on %d", key, slices.Index(m.hosts, h))
 	a, err := h.SetAttr(context.Background(), key, Change{Mode: &mode})
 	switch {
 	case before == "-":
@@ -482,6 +481,18 @@ func (m *model) chmod(h *host, key string) {
 		}
 	case err != nil || a.Mode != ModeRegular|mode || m.b.get(key) != before:
 		m.t.Fatalf("chmod: %+v, %v, %q was %q", a, err, m.b.get(key), before)
+	default:
+		m.readersMoved(h, version, key)
+	}
+}
+
+// readersMoved notes that the readers of a version on a host go on with the one that is under
+// the key now: the bytes are the same.
+func (m *model) readersMoved(h *host, version, key string) {
+	for _, x := range m.open {
+		if x.host == h && x.file == nil && x.version == version {
+			x.version = m.version(key)
+		}
 	}
 }
 
