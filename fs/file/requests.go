@@ -3,7 +3,6 @@ package file
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/store"
@@ -55,48 +54,74 @@ func (t *Table) delete(ctx context.Context, p store.Permit, d store.Deletion) er
 }
 
 // send is Put whose multipart upload, if it makes one, is journalled.
-func (t *Table) send(ctx context.Context, p store.Permit, w store.Write, b store.Body) (store.Info, error) {
-	u := uploads{t: t, w: &w}
-	defer u.end()
+func (t *Table) send(ctx context.Context, p store.Permit, w store.Write, b store.Body) (info store.Info, err error) {
+	u := uploads{t: t, key: w.Key}
 	w.Uploading = u.begun
-	return t.o.Objects.Put(ctx, p, w, b)
+	info, err = t.o.Objects.Put(ctx, p, w, b)
+	u.end(err == nil)
+	return info, err
 }
 
 // sendCopy is Copy in the same way.
-func (t *Table) sendCopy(ctx context.Context, p store.Permit, w store.Write, src store.Source) (store.Info, error) {
-	u := uploads{t: t, w: &w}
-	defer u.end()
+func (t *Table) sendCopy(ctx context.Context, p store.Permit, w store.Write, src store.Source) (info store.Info, err error) {
+	u := uploads{t: t, key: w.Key}
 	w.Uploading = u.begun
-	return t.o.Objects.Copy(ctx, p, w, src)
+	info, err = t.o.Objects.Copy(ctx, p, w, src)
+	u.end(err == nil)
+	return info, err
 }
 
 // uploads journals the multipart uploads of one write before their first part is sent: parts
 // are stored and paid for until somebody aborts them, and no listing of objects shows them.
-// Should this process die, the recovery aborts what it finds in the journal. The store aborts
-// what it gives up itself, so when the write has returned there is none left.
+// Should this process die, the recovery aborts what it finds in the journal.
 type uploads struct {
-	t *Table
-	w *store.Write
-
-	mu   sync.Mutex
-	ends []func()
+	t   *Table
+	key string
+	all []upload
 }
 
-func (u *uploads) begun(upload string) error {
-	end, err := u.t.o.Spool.Begin(spool.Op{ID: store.NewWriteID(), Key: u.w.Key, Upload: upload, Kind: "upload"})
+// An upload is one of them; end notes in the journal that it is no more.
+type upload struct {
+	id  string
+	end func()
+}
+
+// begun is told of a new upload. A write has one at a time.
+func (u *uploads) begun(id string) error {
+	end, err := u.t.o.Spool.Begin(spool.Op{ID: store.NewWriteID(), Key: u.key, Upload: id, Kind: spool.OpUpload})
 	if err != nil {
 		return err
 	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.ends = append(u.ends, end)
+	u.all = append(u.all, upload{id, end})
 	return nil
 }
 
-func (u *uploads) end() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for _, end := range u.ends {
-		end()
+// end sees to it that no upload stays once the write has returned. One that landed has become
+// an object. The store aborts what it gives up, but does not insist.
+func (u *uploads) end(landed bool) {
+	last := len(u.all) - 1
+	for i, up := range u.all {
+		if landed && i == last {
+			up.end()
+			continue
+		}
+		u.t.work.Go(func() { u.t.abort(u.key, up) })
 	}
+}
+
+// abort frees the parts of an upload that was given up, before the table ends or else by the
+// recovery. Where that is not allowed a lifecycle rule has to do it.
+func (t *Table) abort(key string, up upload) {
+	err := t.o.Objects.AbortUpload(t.background, key, up.id)
+	switch {
+	case err == nil:
+	case refused(err):
+		t.o.Log.Warn("a multipart upload cannot be aborted; its parts are stored until a lifecycle rule does", "key", key, "upload", up.id, "err", err)
+	default:
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.lost = append(t.lost, Left{Key: key, Reason: "parts of an upload that was given up are to be removed"})
+		return
+	}
+	up.end()
 }

@@ -3,9 +3,13 @@ package file
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
@@ -188,6 +192,100 @@ func TestNamesOverAForeignWrite(t *testing.T) {
 				}
 				h.close(x)
 			})
+		})
+	}
+}
+
+// uploading is a bucket that makes each object by an upload. While the server is out of reach
+// it takes no more and aborts nothing.
+type uploading struct {
+	*bucket
+	mu      sync.Mutex
+	away    bool
+	n       int
+	uploads map[string]bool
+}
+
+func (u *uploading) Put(ctx context.Context, p store.Permit, w store.Write, b store.Body) (store.Info, error) {
+	u.mu.Lock()
+	u.n++
+	id := fmt.Sprint("upload-", u.n)
+	u.uploads[id] = true
+	away := u.away
+	u.mu.Unlock()
+	if err := w.Uploading(id); err != nil {
+		return store.Info{}, err
+	}
+	if away {
+		<-ctx.Done()
+		return store.Info{}, store.ErrUnavailable
+	}
+	i, err := u.bucket.Put(ctx, p, w, b)
+	return i, errors.Join(err, u.AbortUpload(ctx, w.Key, id)) // there is none any more
+}
+
+func (u *uploading) answer() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.away = false
+}
+
+func (u *uploading) AbortUpload(ctx context.Context, _, upload string) error {
+	for {
+		u.mu.Lock()
+		away := u.away
+		if !away {
+			delete(u.uploads, upload)
+		}
+		u.mu.Unlock()
+		if !away {
+			return nil
+		}
+		if err := pause(ctx, time.Second, nil); err != nil {
+			return err
+		}
+	}
+}
+
+// LOCKS P6: an upload that was given up and could not be aborted is aborted by the recovery,
+// or by this process when the server answers again.
+func TestUploadThatCouldNotBeAborted(t *testing.T) {
+	for _, crash := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHost(t, newBucket(), newLockTable())
+			u := &uploading{bucket: h.b, away: true, uploads: map[string]bool{}}
+			h.o.Objects = u
+			if crash {
+				x := h.open("f", "c")
+				h.write(x, "text", 0)
+				go h.close(x)
+				synctest.Wait()
+				h.died()
+				u.answer()
+				n := newHost(t, h.b, h.locks)
+				defer n.stop()
+				n.o.Objects = u
+				if left := n.recover(h); len(left) != 0 {
+					t.Errorf("left %+v", left)
+				}
+				if h.b.get("f") != "text" {
+					t.Errorf("f is %q", h.b.get("f"))
+				}
+			} else {
+				ctx, giveUp := context.WithTimeout(t.Context(), time.Second)
+				defer giveUp()
+				w := store.Write{Key: "f", ID: store.NewWriteID()}
+				if _, err := h.put(ctx, store.Unleased("a test"), w, store.Body{ReaderAt: strings.NewReader("")}); !errors.Is(err, store.ErrUnavailable) {
+					t.Fatal(err)
+				}
+				u.answer()
+				if left, err := h.Shutdown(t.Context()); err != nil || len(left) != 0 {
+					t.Errorf("left %+v, %v", left, err)
+				}
+			}
+			if len(u.uploads) != 0 {
+				t.Errorf("uploads left: %v", u.uploads)
+			}
 		})
 	}
 }

@@ -68,7 +68,7 @@ type Table struct {
 	files  map[string]*File // by key; a detached File is not in it
 	closed bool
 	parked []Left // files that the bucket refused
-	lost   []Left // keys of which a request may still land when the table ends
+	lost   []Left // keys of which a request may still land when the table ends, or parts stay
 }
 
 // NewTable returns an empty table.
