@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -288,6 +289,43 @@ func TestUploadThatCouldNotBeAborted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// cancelling is a bucket whose history cannot be seen before the caller gives up.
+type cancelling struct{ *bucket }
+
+func (cancelling) Below(ctx context.Context, _, _ string) (store.Version, error) {
+	<-ctx.Done()
+	return store.Version{}, context.Cause(ctx)
+}
+
+// LOCKS P5: an unmount that cuts the look below short does not answer for it: the recovery
+// looks.
+func TestLookBelowCutShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		h.b.put("a", "base")
+		h.o.Objects = cancelling{h.b}
+		log := h.logged()
+		x := h.open("a", "r+")
+		h.write(x, "ours", 0)
+		h.cutOff("a")
+		go h.close(x)
+		synctest.Wait()
+		h.died()
+		h.healLocks()
+		if bytes.Contains(log.Bytes(), []byte("cannot be seen")) {
+			t.Errorf("log: %s", log)
+		}
+		r, err := h.Recovery(h.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		if len(r.scan.Files) != 1 || len(r.scan.Files[0].Seals) != 1 || !r.scan.Files[0].Seals[0].Unleased {
+			t.Errorf("the recovery finds %+v", r.scan.Files)
+		}
+	})
 }
 
 // LOCKS P2: create looks at what is inside its name also while somebody else's failed change

@@ -63,10 +63,11 @@ func (f *File) lookBelow(ctx context.Context, m *commit, info store.Info) error 
 }
 
 // onTopOf fails with *overwroteError unless the version right below the given one is the base.
+// If the caller gives up before it was seen, or nobody answers, it says nothing.
 func (t *Table) onTopOf(ctx context.Context, key string, info store.Info, base store.Base) error {
 	below, err := t.o.Objects.Below(ctx, key, info.VersionID)
 	switch {
-	case errors.Is(err, store.ErrUnavailable):
+	case errors.Is(err, store.ErrUnavailable), err != nil && ctx.Err() != nil:
 		return err
 	case err != nil:
 		t.o.Log.Error("what an attempt without a lease replaced cannot be seen", "key", key, "err", err)
