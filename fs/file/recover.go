@@ -148,6 +148,9 @@ func (r *Recovery) unlinked(ctx context.Context, f *spool.Found) (bool, error) {
 func (r *Recovery) seals(ctx context.Context, f *spool.Found) error {
 	for len(f.Seals) > 0 {
 		s := f.Seals[0]
+		if s.After != "" && s.Base.Absent() {
+			return r.conflict(ctx, f) // what it follows is not known, so it must replace nothing
+		}
 		info, err := r.sealed(ctx, f, s)
 		if err != nil {
 			return err

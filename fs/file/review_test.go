@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
@@ -324,6 +325,30 @@ func TestLookBelowCutShort(t *testing.T) {
 		defer r.Close()
 		if len(r.scan.Files) != 1 || len(r.scan.Files[0].Seals) != 1 || !r.scan.Files[0].Seals[0].Unleased {
 			t.Errorf("the recovery finds %+v", r.scan.Files)
+		}
+	})
+}
+
+// A seal of which nobody knows what it follows replaces nothing.
+func TestRecoveryOfASealWithoutItsBase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		local, err := h.spool.Create(spool.Header{Key: "f"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := local.WriteAt([]byte("text"), 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := local.Seal(spool.Seal{ID: "two", After: "one"}); err != nil {
+			t.Fatal(err)
+		}
+		h.died()
+		n := newHost(t, h.b, h.locks)
+		defer n.stop()
+		n.recover(h)
+		if kept := h.b.like("f.conflict-"); h.b.get("f") != "-" || len(kept) != 1 {
+			t.Errorf("f is %q, kept %v", h.b.get("f"), kept)
 		}
 	})
 }
