@@ -37,28 +37,43 @@ func (t *Table) claim(ctx context.Context, key string, wait time.Duration, besid
 	if err != nil {
 		return nil, err
 	}
-	began := time.Now()
-	if err := f.lockName(ctx, key, wait); err != nil {
-		f.leave()
-		return nil, err
+	for until := time.Now().Add(wait); ; {
+		if err := f.lockName(ctx, key, max(time.Until(until), 0)); err != nil {
+			f.leave()
+			return nil, err
+		}
+		c := &claim{f: f}
+		live, turn := f.lease() != nil, until
+		if next := time.Now().Add(relockWait); live && next.Before(until) {
+			turn = next // others need the slot too, to save the file or to give it up
+		}
+		err = c.take(ctx, key, turn, beside)
+		switch {
+		case err == nil:
+			return c, nil
+		case errors.Is(err, errBaseGone), errors.Is(err, errOtherHolder):
+			f.leaveInConflict(err)
+			return nil, ErrStale
+		}
+		f.unlockOp()
+		if live && errors.Is(err, lockmgr.ErrUnavailable) && time.Now().Before(until) {
+			err = pause(ctx, provePause, nil)
+		}
+		if err != nil {
+			f.leave()
+			return nil, err
+		}
 	}
-	c := &claim{f: f}
-	err = c.take(ctx, key, began.Add(wait), beside)
-	switch {
-	case err == nil:
-		return c, nil
-	case errors.Is(err, errBaseGone):
-		f.leaveInConflict()
-		return nil, ErrStale
-	}
-	f.unlockOp()
-	f.leave()
-	return nil, err
 }
 
 // take leases the name and looks at it. f.op is held.
 func (c *claim) take(ctx context.Context, key string, until time.Time, beside look) error {
 	hold, err := c.f.t.proved(ctx, key, until)
+	if _, held := errors.AsType[*lockmgr.HeldError](err); held {
+		if was := c.f.lease(); was != nil && isClosed(was.Lost()) {
+			return fmt.Errorf("%w: %w", errOtherHolder, err)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -76,6 +91,16 @@ func (c *claim) take(ctx context.Context, key string, until time.Time, beside lo
 		return said
 	}
 	c.hold, c.found = hold, found
+	return nil
+}
+
+// lease returns the share of a live file in its lease, which may be lost; nil if it is not live.
+func (f *File) lease() *lease.Hold {
+	f.mu.Lock()
+	defer f.unlock()
+	if l := f.core.live(); l != nil {
+		return l.hold
+	}
 	return nil
 }
 
@@ -137,7 +162,7 @@ func (c *claim) release(keep bool) {
 		c.hold.Release(0)
 	}
 	if c.baseGone {
-		c.f.leaveInConflict()
+		c.f.leaveInConflict(errBaseGone)
 		return
 	}
 	c.f.unlockOp()
@@ -161,10 +186,10 @@ func (c *claim) disputed(ctx context.Context) {
 // leaveInConflict puts the file into conflict and then gives it back. Saving what was accepted
 // may take long, so that is done in the background; the name is free for others at once. f.op
 // is held.
-func (f *File) leaveInConflict() {
+func (f *File) leaveInConflict(cause error) {
 	t := f.t
 	t.work.Go(func() {
-		f.conflict(t.background, errBaseGone)
+		f.conflict(t.background, cause)
 		f.unlockOp()
 		f.leave()
 	})

@@ -33,9 +33,7 @@ const (
 // the right to a single attempt. f.op is held.
 func (f *File) permit(ctx context.Context, m *commit) (store.Permit, error) {
 	for began := time.Now(); ; {
-		f.mu.Lock()
-		hold := f.core.live().hold
-		f.unlock()
+		hold := f.lease()
 		if hold.Check() == nil {
 			return hold, nil
 		}
@@ -120,12 +118,8 @@ func (f *File) watch(hold *lease.Hold) {
 		return // given back
 	}
 	for f.lockOp(ctx) == nil {
-		f.mu.Lock()
-		l := f.core.live()
-		current := l != nil && l.hold == hold
-		f.unlock()
 		var err error
-		if current {
+		if f.lease() == hold {
 			err = f.relock(ctx)
 			if errors.Is(err, errBaseGone) || errors.Is(err, errOtherHolder) {
 				f.conflict(ctx, err)

@@ -353,6 +353,77 @@ func TestRecoveryOfASealWithoutItsBase(t *testing.T) {
 	})
 }
 
+// An open for write that waits for a lease that was lost does not keep the file from what a lost
+// lease asks for: its next write fails, and the bytes are kept.
+func TestOpenDoesNotDelayTheConflict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, l := newBucket(), newLockTable()
+		h := newHost(t, b, l)
+		defer h.stop()
+		b.put("a", "base")
+		x := h.open("a", "r+")
+		h.write(x, "ours", 0)
+		x.f.lockOp(t.Context())
+		l.lose("a")
+		theirs, err := l.Acquire(t.Context(), "a", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		opened := make(chan error, 1)
+		go func() {
+			y, err := h.tryOpen("a", "r+")
+			if err == nil {
+				err = h.close(y)
+			}
+			opened <- err
+		}()
+		synctest.Wait()
+		x.f.unlockOp()
+		began := time.Now()
+		if err := h.close(x); !errors.Is(err, ErrConflicted) || time.Since(began) > 5*time.Second {
+			t.Errorf("close: %v after %v", err, time.Since(began))
+		}
+		theirs.Release()
+		if err := <-opened; err != nil && !errors.Is(err, ErrStale) {
+			t.Errorf("open: %v", err)
+		}
+	})
+}
+
+// With the lock table out of reach, an open for write that waits for it does not keep the
+// commit of the file from its attempt.
+func TestOpenDoesNotDelayTheSingleAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		h.b.put("a", "base")
+		x := h.open("a", "r+")
+		h.write(x, "ours", 0)
+		h.locks.mu.Lock()
+		h.locks.held["a"].expired = true
+		h.locks.mu.Unlock()
+		opened := make(chan error)
+		go func() {
+			y, err := h.tryOpen("a", "r+")
+			if err == nil {
+				err = h.close(y)
+			}
+			opened <- err
+		}()
+		synctest.Wait()
+		began := time.Now()
+		if err := x.Sync(t.Context()); err != nil || h.b.get("a") != "ours" || time.Since(began) > h.o.FlushTimeout*3/4 {
+			t.Errorf("fsync: %v after %v, a is %q", err, time.Since(began), h.b.get("a"))
+		}
+		h.locks.mu.Lock()
+		h.locks.held["a"].expired = false
+		h.locks.mu.Unlock()
+		if err := errors.Join(<-opened, h.close(x)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // LOCKS P2: create looks at what is inside its name also while somebody else's failed change
 // of it has not ended.
 func TestCreateJoinsNothing(t *testing.T) {
