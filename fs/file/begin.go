@@ -55,21 +55,39 @@ func (t *Table) begin(ctx context.Context, key string, wait time.Duration, besid
 		c.end(0)
 		return nil, err
 	}
-	f.mu.Lock()
-	if f.core.live() == nil {
-		hold := c.hold.Share()
-		f.unpin()
-		f.core.begin(hold, c.found, AttrOf(c.found, t.o.Defaults))
-		for h := range f.handles {
-			h.joined = h.info.ETag != "" && h.info.Base().Same(c.found.Base())
+	if f.lease() == nil {
+		if err := t.enliven(c); err != nil {
+			c.end(0)
+			return nil, err
 		}
-		t.watchers.Go(func() { f.watch(hold) })
 	}
+	f.mu.Lock()
 	f.core.writers++
 	f.unlock()
 	c.hold.Release(0)
 	f.unlockOp()
 	return f, nil
+}
+
+// enliven makes an idle file live on what was found. It fails with ErrClosed once the table is
+// about to say what it leaves in the spool (left): it could not name what comes later.
+func (t *Table) enliven(c *claim) error {
+	f, hold := c.f, c.hold.Share()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		hold.Release(0)
+		return ErrClosed
+	}
+	f.mu.Lock()
+	defer f.unlock()
+	f.unpin()
+	f.core.begin(hold, c.found, AttrOf(c.found, t.o.Defaults))
+	for h := range f.handles {
+		h.joined = h.info.ETag != "" && h.info.Base().Same(c.found.Base())
+	}
+	t.watchers.Go(func() { f.watch(hold) })
+	return nil
 }
 
 // join adds a writer to the file of a key if it is live under a lease that is proved valid, and

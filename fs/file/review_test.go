@@ -424,6 +424,46 @@ func TestOpenDoesNotDelayTheSingleAttempt(t *testing.T) {
 	})
 }
 
+// slow is a bucket whose HEAD takes its time.
+type slow struct {
+	*bucket
+	asked, answer chan struct{}
+}
+
+func (s slow) Head(ctx context.Context, key, version string) (store.Info, error) {
+	s.asked <- struct{}{}
+	<-s.answer
+	return s.bucket.Head(ctx, key, version)
+}
+
+// SEMANTICS G5: an open that ends after the table has ended accepts nothing: what is in its
+// spool is only looked for if the table's last word names it.
+func TestOpenDuringShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		h.b.put("f", "base")
+		s := slow{h.b, make(chan struct{}), make(chan struct{})}
+		h.o.Objects = s
+		opened := make(chan error)
+		go func() {
+			x, err := h.tryOpen("f", "r+")
+			if err == nil {
+				_, err = x.Write([]byte("text"), 0)
+			}
+			opened <- err
+		}()
+		<-s.asked
+		left, err := h.Shutdown(t.Context())
+		if err != nil || len(left) != 0 {
+			t.Fatalf("shutdown: %v, %v", left, err)
+		}
+		close(s.answer)
+		if err := <-opened; !errors.Is(err, ErrClosed) {
+			t.Errorf("open and write: %v", err)
+		}
+	})
+}
+
 // LOCKS P2: create looks at what is inside its name also while somebody else's failed change
 // of it has not ended.
 func TestCreateJoinsNothing(t *testing.T) {
