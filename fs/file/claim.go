@@ -179,8 +179,8 @@ func (c *claim) disputed(ctx context.Context) {
 	if !live {
 		return
 	}
-	now, err := f.t.current(ctx, f.name()) // after an error the next commit finds out
-	c.baseGone = err == nil && !sameVersion(base, now.Base())
+	stands, err := f.t.stands(ctx, f.name(), base)
+	c.baseGone = err == nil && !stands // after an error the next commit finds out
 }
 
 // leaveInConflict puts the file into conflict and then gives it back. Saving what was accepted

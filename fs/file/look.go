@@ -111,6 +111,20 @@ func (t *Table) isObject(ctx context.Context, key string) (bool, error) {
 	return err == nil, err
 }
 
+// stands tells whether the base is still what is under a name. Where nothing was, that includes
+// that nobody has made a directory of the name since.
+func (t *Table) stands(ctx context.Context, key string, base store.Base) (bool, error) {
+	now, err := t.current(ctx, key)
+	if err != nil || !sameVersion(base, now.Base()) {
+		return false, err
+	}
+	if !base.Absent() || lease.Name(key) != key {
+		return true, nil
+	}
+	is, err := t.inside(ctx, key+"/")
+	return err == nil && !is, err
+}
+
 // inside tells whether any key begins with that of a directory, its marker included.
 func (t *Table) inside(ctx context.Context, dirKey string) (bool, error) {
 	keys, err := t.firstKeys(ctx, dirKey, 1)

@@ -15,8 +15,8 @@ import (
 // make the rightful holder fail.
 var errOtherHolder = errors.New("the lease was lost and another host has it")
 
-// errBaseGone: another version than the base was found under the name of a live file.
-var errBaseGone = fmt.Errorf("it is not the version that the file was opened on: %w", store.ErrConflict)
+// errBaseGone: something else than the base was found under the name of a live file.
+var errBaseGone = fmt.Errorf("it is not what the file was opened on: %w", store.ErrConflict)
 
 const (
 	// relockWait is how long the lease of a lost session is asked for again.
@@ -84,17 +84,18 @@ func (f *File) relock(ctx context.Context) error {
 // regain gives a live file whose lease was lost the share in a new one, if the base is still
 // what is under the name; else it releases it and fails with errBaseGone. f.op is held.
 func (f *File) regain(ctx context.Context, hold *lease.Hold) error {
-	info, err := f.t.current(ctx, f.name())
+	f.mu.Lock()
+	key, base := f.core.key, f.core.content.base.Base() // neither changes while f.op is held
+	f.unlock()
+	stands, err := f.t.stands(ctx, key, base)
+	if err == nil && !stands {
+		err = errBaseGone
+	}
 	if err != nil {
 		hold.Release(0)
 		return err
 	}
 	f.mu.Lock()
-	if !sameVersion(f.core.content.base.Base(), info.Base()) {
-		f.unlock()
-		hold.Release(0)
-		return errBaseGone
-	}
 	old := f.core.renew(hold)
 	f.unlock()
 	old.Release(0)

@@ -197,6 +197,9 @@ func (r *Recovery) sealed(ctx context.Context, f *spool.Found, s *spool.FoundSea
 		}
 		return &settled.Current, nil
 	case store.Unchanged:
+		if stands, err := r.t.stands(ctx, f.Key, s.Base); err != nil || !stands {
+			return nil, err
+		}
 		info, err := r.commit(ctx, c, f, s)
 		unanswered = errors.Is(err, store.ErrUnknownOutcome) && ctx.Err() != nil
 		if !errors.Is(err, store.ErrConflict) && !errors.Is(err, reader.ErrChanged) {

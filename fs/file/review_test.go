@@ -464,6 +464,45 @@ func TestOpenDuringShutdown(t *testing.T) {
 	})
 }
 
+// LOCKS P2: a file that was made here becomes no version once another host has made a
+// directory of its name, which it could because the lease was lost.
+func TestLostNameBecameADirectory(t *testing.T) {
+	for _, what := range []string{"lease had again", "no lock table", "recovery"} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHost(t, newBucket(), newLockTable())
+				x := h.open("n", "c")
+				h.write(x, "ours", 0)
+				var err error
+				switch what {
+				case "lease had again":
+					h.b.put("n/", "")
+					h.locks.lose("n")
+					err = h.close(x)
+				case "no lock table":
+					h.b.put("n/", "")
+					h.cutOff("n")
+					err = h.close(x)
+				case "recovery":
+					h.hang(false)
+					go h.close(x)
+					synctest.Wait()
+					h.died()
+					h.b.put("n/", "")
+					n := newHost(t, h.b, h.locks)
+					defer n.stop()
+					n.recover(h)
+					err = ErrConflicted
+				}
+				if kept := h.b.like("n.conflict-"); !errors.Is(err, ErrConflicted) || h.b.get("n") != "-" || len(kept) != 1 {
+					t.Errorf("close: %v; n is %q, kept %v", err, h.b.get("n"), kept)
+				}
+				h.stop()
+			})
+		})
+	}
+}
+
 // LOCKS P2: create looks at what is inside its name also while somebody else's failed change
 // of it has not ended.
 func TestCreateJoinsNothing(t *testing.T) {

@@ -31,12 +31,12 @@ func (f *File) singleAttempt(ctx context.Context, m *commit) (store.Permit, erro
 		return nil, nil // what cannot be found out counts as no
 	}
 	base := m.write.Base
-	now, err := f.t.current(ctx, m.write.Key)
+	stands, err := f.t.stands(ctx, m.write.Key, base)
 	switch {
 	case err != nil:
 		return nil, nil
-	case !sameVersion(base, now.Base()):
-		return nil, fmt.Errorf("before the only attempt without a lease: %w", store.ErrConflict)
+	case !stands:
+		return nil, fmt.Errorf("before the only attempt without a lease: %w", errBaseGone)
 	case !base.Absent() && !base.Pinned():
 		return nil, nil // of a time without versioning: its id does not tell it from others
 	}
