@@ -48,20 +48,19 @@ func (f *File) conflict(ctx context.Context, cause error) {
 	if keep {
 		// Nothing is accepted any more, so this is all.
 		info, err := k.insist(ctx, local.Snapshot(), base)
-		f.mu.Lock()
 		if err != nil {
-			told = fmt.Errorf("keeping a conflict file of %q: %w", key, err)
+			told = fmt.Errorf("keeping a conflict file of %q: %w", key, errors.Join(err, local.Sync()))
+			f.t.strand(key, local, err)
+			local = nil
 		} else {
-			reason = &ConflictError{Key: key, Kept: info.Key, Over: reason.Over}
-			told = reason
+			told = &ConflictError{Key: key, Kept: info.Key, Over: reason.Over}
+		}
+		f.mu.Lock()
+		if err == nil {
 			f.rebase(info)
 		}
 		f.core.explain(told)
 		f.unlock()
-		if err != nil {
-			f.t.strand(key, local, err)
-			local = nil
-		}
 	}
 	f.mu.Lock()
 	f.tellAll(told)
@@ -79,9 +78,8 @@ func (f *File) conflict(ctx context.Context, cause error) {
 func (f *File) park(m *commit, cause error) {
 	f.retain()
 	defer f.leave()
-	if err := m.local.Failed(m.write.ID); err != nil {
-		cause = errors.Join(cause, err)
-	}
+	// Once the caller is told, what stays in the spool has to survive a power cut (SEMANTICS G5).
+	cause = errors.Join(cause, m.local.Failed(m.write.ID), m.local.Sync())
 	err := fmt.Errorf("saving %q: %w", m.write.Key, cause)
 	f.mu.Lock()
 	hold, keep := f.core.park(err)

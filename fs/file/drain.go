@@ -51,9 +51,9 @@ func (f *File) drain() {
 // stopDrain ends a drain with something left to save: the table has ended.
 func (f *File) stopDrain(err error) {
 	f.mu.Lock()
-	defer f.unlock()
 	f.draining = false
-	f.tellAll(err)
+	f.unlock()
+	f.failed(err)
 }
 
 // drainOne saves the oldest seal. drained: there was none, and draining is over.
@@ -78,9 +78,7 @@ func (f *File) drainOne(ctx context.Context) (drained bool, err error) {
 		return false, err
 	}
 	if err := f.commit(ctx, m); err != nil {
-		f.mu.Lock()
-		f.tellAll(err)
-		f.unlock()
+		f.failed(err)
 		return false, err
 	}
 	return false, nil

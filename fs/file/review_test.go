@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -499,6 +501,27 @@ func TestLostNameBecameADirectory(t *testing.T) {
 				}
 				h.stop()
 			})
+		})
+	}
+}
+
+// SEMANTICS G5: what close or fsync says is kept in the spool survives a power cut, whatever it
+// fails with.
+func TestFailedSaveIsSynced(t *testing.T) {
+	for _, refusal := range []error{store.ErrAccessDenied, store.ErrUnavailable} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHost(t, newBucket(), newLockTable())
+			defer h.stop()
+			h.b.before = func(context.Context, string, string, func(error)) error { return refusal }
+			x := h.open("f", "c")
+			h.write(x, "text", 0)
+			if err := x.Sync(t.Context()); !errors.Is(err, refusal) {
+				t.Fatalf("fsync: %v", err)
+			}
+			journal, err := os.ReadFile(filepath.Join(h.dir, "f-000001", "journal"))
+			if err != nil || !bytes.Contains(journal, []byte(`"Upto":`)) {
+				t.Errorf("%v: the journal does not say that it was synced (%v)", refusal, err)
+			}
 		})
 	}
 }

@@ -95,6 +95,20 @@ func (f *File) tell(m *commit, err error) {
 	f.remember(err, m.upto, told)
 }
 
+// failed tells everybody who waits that nothing could be saved this time, once what stays in the
+// spool survives a power cut (SEMANTICS G5).
+func (f *File) failed(err error) {
+	f.mu.Lock()
+	local := f.local
+	f.unlock()
+	if local != nil {
+		err = errors.Join(err, local.Sync())
+	}
+	f.mu.Lock()
+	defer f.unlock()
+	f.tellAll(err)
+}
+
 // tellAll tells the outcome of every commit that has not landed. f.mu is held.
 func (f *File) tellAll(err error) {
 	for _, m := range f.core.content.seals {
