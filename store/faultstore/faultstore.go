@@ -81,6 +81,14 @@ func (s *Store) Hook(f func(op, key string, n int) Fault) {
 	s.hook = f
 }
 
+// Heal takes all rules and the hook away: from now on the network is perfect. Requests that
+// are under way keep their faults.
+func (s *Store) Heal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rules, s.hook = nil, nil
+}
+
 // Wait waits until no request is on its way any more.
 func (s *Store) Wait() { s.late.Wait() }
 

@@ -120,6 +120,25 @@ func TestHang(t *testing.T) {
 	})
 }
 
+// Heal ends what rules and hook do to the requests that come, not what they did.
+func TestHeal(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.On("Put").Key("a").Fail(store.Unsent, store.ErrUnavailable)
+		w.Hook(func(op, key string, n int) faultstore.Fault { return faultstore.Fault{Late: time.Minute} })
+		w.fails(w.put("a", "1"), store.Unsent, store.ErrUnavailable)
+		w.fails(w.put("b", "late"), store.Unknown, nil)
+		w.Heal()
+		for _, key := range []string{"a", "b"} {
+			if err := w.put(key, "2"); err != nil {
+				w.Error(err)
+			}
+		}
+		time.Sleep(time.Minute + 1)
+		w.holds("a", "2")
+		w.holds("b", "late")
+	})
+}
+
 func TestLoseReply(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.On("Put").Key("a").LoseReply()

@@ -1,6 +1,8 @@
 package memstore
 
 import (
+	"slices"
+
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -47,6 +49,13 @@ func (b *Bucket) Suspend() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.versioning = suspended
+}
+
+// Keys gives the keys of all objects, in order of their bytes.
+func (b *Bucket) Keys() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.DeleteFunc(b.keys("", ""), func(k string) bool { return b.current(k) == nil })
 }
 
 // Content gives the bytes of the current object; ok is false if there is none.

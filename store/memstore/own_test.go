@@ -3,6 +3,7 @@ package memstore_test
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -52,6 +53,17 @@ func TestTimes(t *testing.T) {
 			t.Errorf("%d uploads are open", n)
 		}
 	})
+}
+
+func TestKeys(t *testing.T) {
+	b := memstore.New(memstore.Options{Versioned: true})
+	for _, key := range []string{"b", "gone", "a/"} {
+		b.PutForeign(key, key)
+	}
+	b.DeleteForeign("gone")
+	if got := b.Keys(); !slices.Equal(got, []string{"a/", "b"}) {
+		t.Errorf("keys %q", got)
+	}
 }
 
 func TestNow(t *testing.T) {
