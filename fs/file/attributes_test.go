@@ -3,7 +3,6 @@ package file
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,7 +71,7 @@ func TestAttributesSurviveACrash(t *testing.T) {
 						t.Errorf("there is no %s: %v", key, h.b.like(""))
 						continue
 					}
-					a := AttrOf(h.b.current(found[0]).info, h.o.Defaults)
+					a := AttrOf(h.b.info(found[0]), h.o.Defaults)
 					if a.Mode != ModeRegular|mode || a.UID != uid || !a.Mtime.Equal(at) {
 						t.Errorf("%s: mode %o, owner %d, mtime %v", found[0], a.Mode, a.UID, a.Mtime)
 					}
@@ -102,7 +101,7 @@ func TestKeptFilesArePrivate(t *testing.T) {
 			t.Fatalf("kept %v", kept)
 		}
 		for _, key := range kept {
-			a := AttrOf(h.b.current(key).info, h.o.Defaults)
+			a := AttrOf(h.b.info(key), h.o.Defaults)
 			if a.Mode != ModeRegular|0o640 || a.UID != 7 || a.GID != 8 {
 				t.Errorf("%s: mode %o, owner %d:%d", key, a.Mode, a.UID, a.GID)
 			}
@@ -118,7 +117,7 @@ func TestRecoveryCutOffKeepsOneFile(t *testing.T) {
 		h.write(h.open("a", "c"), "text", 0)
 		h.died()
 		n := newHost(t, h.b, h.locks)
-		n.hang(true) // the file lands, and the recovery never learns it
+		n.b.hang(true) // the file lands, and the recovery never learns it
 		r, err := n.Recovery(h.dir)
 		if err != nil {
 			t.Fatal(err)
@@ -149,17 +148,12 @@ func TestEveryNameIsTaken(t *testing.T) {
 		x := h.open("a", "r+")
 		h.write(x, "ours", 0)
 		h.b.put("a", "theirs")
-		h.b.before = func(_ context.Context, _, key string, _ func(error)) error {
-			if strings.Contains(key, ".conflict-") {
-				return store.ErrConflict
-			}
-			return nil
-		}
+		taken := h.b.net.On("Put").Key("*.conflict-*").Fail(store.Refused, store.ErrPrecondition)
 		began := time.Now()
 		if err := h.close(x); err == nil || time.Since(began) < time.Second {
 			t.Errorf("close: %v after %v", err, time.Since(began))
 		}
-		if n := h.b.count("put"); n > 20 {
+		if n := taken.Fired(); n < 2 || n > 20 {
 			t.Errorf("%d requests", n)
 		}
 		if left, err := h.Shutdown(context.Background()); err != nil || len(left) != 1 || left[0].Bytes != 4 {

@@ -174,13 +174,10 @@ func TestConflictKeepsNewerWrites(t *testing.T) {
 		h.b.put("a", "base")
 		x := h.open("a", "r+")
 		h.write(x, "ours", 0)
-		h.b.before = func(_ context.Context, _, key string, _ func(error)) error {
-			if key == "a" {
-				h.write(x, " and more", 4)
-				h.b.put("a", "theirs")
-			}
-			return nil
-		}
+		h.b.once("Put", "a", func() {
+			h.write(x, " and more", 4)
+			h.b.put("a", "theirs")
+		})
 		err := x.Sync(context.Background())
 		var c *ConflictError
 		if !errors.As(err, &c) || h.b.get(c.Kept) != "ours and more" {
@@ -202,13 +199,13 @@ func TestRenameKeepsForeignMtime(t *testing.T) {
 		}
 		mode := uint32(0o600)
 		h.b.put("c", "x")
-		wantC := AttrOf(h.b.current("c").info, h.o.Defaults).Mtime
+		wantC := AttrOf(h.b.info("c"), h.o.Defaults).Mtime
 		time.Sleep(time.Hour)
 		if _, err := h.SetAttr(context.Background(), "c", Change{Mode: &mode}); err != nil {
 			t.Fatal(err)
 		}
 		for key, want := range map[string]time.Time{"b": want, "c": wantC} {
-			if got := AttrOf(h.b.current(key).info, h.o.Defaults).Mtime; !got.Equal(want) {
+			if got := AttrOf(h.b.info(key), h.o.Defaults).Mtime; !got.Equal(want) {
 				t.Errorf("%s: mtime %v, was %v", key, got, want)
 			}
 		}
@@ -251,7 +248,7 @@ func TestUnlinkOpenFile(t *testing.T) {
 		if err := h.Unlink(ctx, "tmp", nil); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("unlink of nothing: %v", err)
 		}
-		if n := h.b.count("delete"); n != 1 {
+		if n := h.b.count("Delete"); n != 1 {
 			t.Errorf("%d deletes", n)
 		}
 	})
@@ -269,8 +266,8 @@ func TestSetAttr(t *testing.T) {
 			t.Fatalf("chmod: %+v, %v", a, err)
 		}
 		synctest.Wait()
-		if h.b.count("copy") != 1 || h.b.count("put") != 0 {
-			t.Errorf("chmod took %d copies and %d puts", h.b.count("copy"), h.b.count("put"))
+		if h.b.count("Copy") != 1 || h.b.count("Put") != 0 {
+			t.Errorf("chmod took %d copies and %d puts", h.b.count("Copy"), h.b.count("Put"))
 		}
 		if _, err := h.SetAttr(ctx, "a", Change{Mode: &mode}); err != nil {
 			t.Fatal(err)

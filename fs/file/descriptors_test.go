@@ -85,7 +85,7 @@ func TestEchoIsOneVersion(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		if h.b.get("f") != "x\n" || h.b.versions("f") != 1 || h.b.count("put") != 1 {
+		if h.b.get("f") != "x\n" || h.b.versions("f") != 1 || h.b.count("Put") != 1 {
 			t.Errorf("%q in %d versions", h.b.get("f"), h.b.versions("f"))
 		}
 		x = h.open("empty", "c") // : > empty

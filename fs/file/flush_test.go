@@ -12,7 +12,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/store"
+	"github.com/latchfs/latchfs/store/faultstore"
+	"github.com/latchfs/latchfs/store/memstore"
 )
 
 // A close past the flush timeout answers ErrUnsaved, the work goes on with the lease held,
@@ -21,12 +26,7 @@ func TestFlushTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, newBucket(), newLockTable())
 		defer h.stop()
-		healed := make(chan struct{})
-		h.b.before = func(ctx context.Context, op, key string, unanswered func(error)) error {
-			unanswered(errors.New("reset"))
-			<-healed
-			return nil
-		}
+		end := h.b.outage()
 		x, y := h.open("a", "c"), (*Handle)(nil)
 		h.write(x, "text", 0)
 		y = h.open("a", "r+")
@@ -34,7 +34,8 @@ func TestFlushTimeout(t *testing.T) {
 		if err := h.close(x); !errors.Is(err, ErrUnsaved) {
 			t.Fatalf("close: %v", err)
 		}
-		if d := time.Since(began); d != 80*time.Second {
+		// The time counts from the first request without an answer, which ends after 10 s.
+		if d := time.Since(began); d != 90*time.Second {
 			t.Errorf("close answered after %v", d)
 		}
 		if !h.synced() {
@@ -47,8 +48,8 @@ func TestFlushTimeout(t *testing.T) {
 		if err := y.Flush(context.Background(), Caller{PID: 9, Dev: 45, Ino: 5}); !errors.Is(err, ErrUnsaved) {
 			t.Errorf("deferred close of the other handle: %v", err)
 		}
-		close(healed)
-		synctest.Wait()
+		end()
+		time.Sleep(2 * time.Minute)
 		if h.b.get("a") != "text" {
 			t.Errorf("the work did not go on: %q", h.b.get("a"))
 		}
@@ -82,19 +83,15 @@ func TestProgressResetsFlushTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, newBucket(), newLockTable())
 		defer h.stop()
-		var f *File
-		h.b.before = func(ctx context.Context, op, key string, unanswered func(error)) error {
-			for range 5 {
-				time.Sleep(79 * time.Second)
-				f.progress()
-			}
-			return nil
+		h.o.FlushTimeout = 12 * time.Second
+		for _, op := range []string{"UploadPart", "CompleteUpload"} {
+			h.b.net.On(op).Delay(9 * time.Second)
 		}
 		x := h.open("a", "c")
-		f = x.f
-		h.write(x, "text", 0)
-		if err := h.close(x); err != nil {
-			t.Errorf("close: %v", err)
+		h.write(x, strings.Repeat("large", store.PartSize/4), 0)
+		began := time.Now()
+		if err := h.close(x); err != nil || time.Since(began) != 18*time.Second {
+			t.Errorf("close: %v after %v", err, time.Since(began))
 		}
 	})
 }
@@ -107,17 +104,13 @@ func TestWriteDuringCommit(t *testing.T) {
 		x := h.open("a", "c")
 		h.write(x, "first", 0)
 		sending, go_ := make(chan struct{}), make(chan struct{})
-		h.b.before = func(context.Context, string, string, func(error)) error {
+		h.b.once("Put", "a", func() {
 			close(sending)
 			<-go_
-			return nil
-		}
+		})
 		synced := make(chan error)
 		go func() { synced <- x.Sync(context.Background()) }()
 		<-sending
-		h.b.mu.Lock()
-		h.b.before = nil
-		h.b.mu.Unlock()
 		h.write(x, "FI", 0)
 		close(go_)
 		if err := <-synced; err != nil {
@@ -142,21 +135,21 @@ func TestCommitAfterFailure(t *testing.T) {
 		defer h.stop()
 		h.b.put("a", "base")
 		x := h.open("a", "r+")
-		h.write(x, "BASE", 0)
+		h.write(x, "B", 0)
 		mode := uint32(0o600)
 		if _, err := x.SetAttr(context.Background(), Change{Mode: &mode}); err != nil {
 			t.Fatal(err)
 		}
-		h.b.before = func(context.Context, string, string, func(error)) error { return store.ErrUnavailable }
+		h.b.net.On("Get").Fail(store.Unsent, errDial) // the rest of the base cannot be read
 		if err := x.Sync(context.Background()); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("fsync: %v", err)
 		}
-		h.b.before = nil
+		h.b.net.Heal()
 		if err := h.close(x); err != nil {
 			t.Fatal(err)
 		}
 		i, err := h.b.Head(context.Background(), "a", "")
-		if err != nil || h.b.get("a") != "BASE" || AttrOf(i, h.o.Defaults).Mode != ModeRegular|0o600 {
+		if err != nil || h.b.get("a") != "Base" || AttrOf(i, h.o.Defaults).Mode != ModeRegular|0o600 {
 			t.Errorf("%q, %+v, %v", h.b.get("a"), i, err)
 		}
 	})
@@ -171,14 +164,11 @@ func TestUnsavedIsTakenBack(t *testing.T) {
 		x := h.open("a", "c")
 		h.write(x, "text", 0)
 		y := h.open("a", "r+")
-		h.b.before = func(context.Context, string, string, func(error)) error {
-			time.Sleep(2 * time.Minute)
-			return nil
-		}
+		time.AfterFunc(2*time.Minute, h.b.outage())
 		if err := h.close(x); !errors.Is(err, ErrUnsaved) {
 			t.Errorf("close: %v", err)
 		}
-		time.Sleep(time.Minute)
+		time.Sleep(2 * time.Minute)
 		if err := h.close(y); err != nil {
 			t.Errorf("close after it was saved: %v", err)
 		}
@@ -191,7 +181,7 @@ func TestNoSecondSealOverAnUnknownOutcome(t *testing.T) {
 		h := newHost(t, newBucket(), newLockTable())
 		x := h.open("a", "c")
 		h.write(x, "text", 0)
-		h.hang(true)
+		h.b.hang(true)
 		go x.Sync(context.Background())
 		synctest.Wait()
 		h.stop()
@@ -215,12 +205,11 @@ func TestReleaseFinishesLeftovers(t *testing.T) {
 		defer h.stop()
 		x := h.open("a", "c")
 		h.write(x, "mapped", 0)
-		h.b.before = func(_ context.Context, _, key string, _ func(error)) error {
-			if !h.locks.holds(key) {
+		h.b.once("Put", "a", func() {
+			if !h.locks.holds("a") {
 				t.Error("sent without the lease")
 			}
-			return nil
-		}
+		})
 		x.Release()
 		synctest.Wait()
 		if h.b.get("a") != "mapped" || h.locks.holds("a") {
@@ -239,18 +228,18 @@ func TestRefusedCommitIsParked(t *testing.T) {
 		h := newHost(t, newBucket(), newLockTable())
 		x := h.open("a", "c")
 		h.write(x, "text", 0)
-		h.b.before = func(context.Context, string, string, func(error)) error { return store.ErrAccessDenied }
+		refused := h.b.net.On("Put").Fail(store.Refused, store.ErrAccessDenied)
 		if err := h.close(x); !errors.Is(err, store.ErrAccessDenied) {
 			t.Errorf("close: %v", err)
 		}
 		synctest.Wait()
-		if h.locks.holds("a") || h.b.count("put") != 1 {
-			t.Errorf("lease held: %v, %d requests", h.locks.holds("a"), h.b.count("put"))
+		if h.locks.holds("a") || refused.Fired() != 1 {
+			t.Errorf("lease held: %v, %d requests", h.locks.holds("a"), refused.Fired())
 		}
 		if p := h.Pending(); len(p) != 1 || p[0].Key != "a" || p[0].Bytes != 4 {
 			t.Errorf("pending: %+v", p)
 		}
-		h.b.before = nil
+		h.b.net.Heal()
 		h.stop()
 		n := newHost(t, h.b, h.locks)
 		defer n.stop()
@@ -276,8 +265,7 @@ func TestRefusedChangeByNameIsDropped(t *testing.T) {
 			x.Release()
 		}
 		synctest.Wait()
-		refuse := func(context.Context, string, string, func(error)) error { return store.ErrAccessDenied }
-		h.b.before = refuse
+		h.b.refuse()
 		size, mode := int64(1), uint32(0o600)
 		for _, c := range []Change{{Mode: &mode}, {Size: &size}} {
 			if _, err := h.SetAttr(t.Context(), "a", c); !errors.Is(err, store.ErrAccessDenied) {
@@ -290,13 +278,14 @@ func TestRefusedChangeByNameIsDropped(t *testing.T) {
 		}
 
 		// Another process writes while the change is on its way.
+		h.b.net.Heal()
 		x := (*Handle)(nil)
-		h.b.before = func(context.Context, string, string, func(error)) error {
-			h.b.before = refuse
+		h.b.before("Put", "b", func() faultstore.Fault {
+			h.b.refuse()
 			x = h.open("b", "r+")
 			h.write(x, "more", 4)
-			return store.ErrAccessDenied
-		}
+			return faultstore.Fault{Err: &store.AttemptError{Fate: store.Refused, Err: store.ErrAccessDenied}}
+		})
 		if _, err := h.SetAttr(t.Context(), "b", Change{Size: &size}); !errors.Is(err, store.ErrAccessDenied) {
 			t.Errorf("change: %v", err)
 		}
@@ -312,7 +301,7 @@ func TestNoSpace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, newBucket(), newLockTable())
 		defer h.stop()
-		h.limit(8)
+		h.restart(spool.Options{Limit: 8})
 		x := h.open("a", "c")
 		h.write(x, "12345678", 0)
 		if n, err := x.Write([]byte("9"), 8); n != 0 || !errors.Is(err, ErrNoSpace) {
@@ -331,12 +320,7 @@ func TestUnlinkUnknown(t *testing.T) {
 		h := newHost(t, newBucket(), newLockTable())
 		defer h.stop()
 		h.b.put("a", "x")
-		settle := make(chan struct{})
-		h.b.before = func(_ context.Context, _, _ string, unanswered func(error)) error {
-			unanswered(errors.New("reset"))
-			<-settle
-			return nil
-		}
+		h.b.net.On("Delete").Nth(1).Fail(store.Unknown, errReset)
 		began := time.Now()
 		if err := h.Unlink(context.Background(), "a", nil); !errors.Is(err, store.ErrUnknownOutcome) || time.Since(began) != time.Second {
 			t.Errorf("unlink: %v after %v", err, time.Since(began))
@@ -347,10 +331,9 @@ func TestUnlinkUnknown(t *testing.T) {
 		if _, err := h.tryOpen("a", "c"); err == nil {
 			t.Error("create under an unknown unlink")
 		}
-		close(settle)
-		synctest.Wait()
-		if h.locks.holds("a") || h.b.get("a") != "x" {
-			t.Errorf("after it settled: lease %v, %q", h.locks.holds("a"), h.b.get("a"))
+		time.Sleep(time.Minute)
+		if h.locks.holds("a") || h.b.get("a") != "x" || h.b.Requests()["Delete"] != 1 {
+			t.Errorf("after it settled: lease %v, %q, %d requests", h.locks.holds("a"), h.b.get("a"), h.b.Requests()["Delete"])
 		}
 	})
 }
@@ -360,28 +343,22 @@ func TestUnlinkUnknown(t *testing.T) {
 func TestConflictFileFails(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		cause error
-		fails int
+		fault func(b *bucket)
 		kept  bool
 	}{
-		{"for a while", store.ErrUnavailable, 3, true},
-		{"for good", store.ErrAccessDenied, 1000, false},
+		// The client gives up reading after half a minute.
+		{"for a while", func(b *bucket) { b.net.On("Get").Fail(store.Unsent, errDial); time.AfterFunc(time.Minute, b.net.Heal) }, true},
+		{"for good", func(b *bucket) { b.net.On("Put").Key("*.conflict-*").Fail(store.Refused, store.ErrAccessDenied) }, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := newHost(t, newBucket(), newLockTable())
 				h.b.put("a", "base")
 				x := h.open("a", "r+")
-				h.write(x, "ours", 0)
+				h.write(x, "ours", 2)
 				h.b.put("a", "theirs")
-				h.b.before = func(_ context.Context, _, key string, _ func(error)) error {
-					if strings.Contains(key, ".conflict-") && c.fails > 0 {
-						c.fails--
-						return c.cause
-					}
-					return nil
-				}
-				if err := h.close(x); !errors.Is(err, ErrConflicted) && !errors.Is(err, c.cause) {
+				h.b.once("Put", "a", func() { c.fault(h.b) })
+				if err := h.close(x); !errors.Is(err, ErrConflicted) && !errors.Is(err, store.ErrAccessDenied) {
 					t.Errorf("close: %v", err)
 				}
 				synctest.Wait()
@@ -398,7 +375,7 @@ func TestConflictFileFails(t *testing.T) {
 				switch {
 				case err != nil:
 					t.Error(err)
-				case c.kept && (len(kept) != 1 || h.b.get(kept[0]) != "ours" || len(left) != 0):
+				case c.kept && (len(kept) != 1 || h.b.get(kept[0]) != "baours" || len(left) != 0):
 					t.Errorf("kept %v, left %+v", kept, left)
 				case !c.kept && (len(left) != 1 || left[0].Key != "a" || left[0].Bytes != 4):
 					t.Errorf("left %+v", left)
@@ -406,11 +383,11 @@ func TestConflictFileFails(t *testing.T) {
 				if c.kept {
 					return
 				}
-				h.b.before = nil
+				h.b.net.Heal()
 				n := newHost(t, h.b, h.locks)
 				defer n.stop()
 				n.recover(h)
-				if kept := h.b.like(".conflict-"); len(kept) != 1 || h.b.get(kept[0]) != "ours" {
+				if kept := h.b.like(".conflict-"); len(kept) != 1 || h.b.get(kept[0]) != "baours" {
 					t.Errorf("recovered %v", kept)
 				}
 			})
@@ -422,13 +399,10 @@ func TestConflictFileFails(t *testing.T) {
 // has read it. That is a conflict like any other, and no error to try again for ever.
 func TestBaseGoneWhileUploading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, newBucket(), newLockTable())
+		h := newHost(t, bucketOf(memstore.Options{}), newLockTable())
 		h.b.put("a", "0123456789")
 		x := h.open("a", "r+")
 		h.write(x, "ABC", 2)
-		h.b.mu.Lock()
-		h.b.objects["a"] = nil
-		h.b.mu.Unlock()
 		h.b.put("a", "theirs")
 		if err := h.close(x); !errors.Is(err, ErrConflicted) {
 			t.Errorf("close: %v", err)
@@ -449,14 +423,20 @@ func TestBaseGoneWhileUploading(t *testing.T) {
 // a while.
 func TestLastingFailureIsSaidSometimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBucket()
-		h := newHost(t, b, newLockTable())
+		h := newHost(t, newBucket(), newLockTable())
 		defer h.stop()
+		d := newDisk()
+		h.restart(spool.Options{FS: d})
 		var log bytes.Buffer
 		h.o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))
-		b.mu.Lock()
-		b.before = func(context.Context, string, string, func(error)) error { return errors.New("for a long time") }
-		b.mu.Unlock()
+		tries := 0
+		d.failing(func(label string) error {
+			if label != "read data" {
+				return nil
+			}
+			tries++
+			return unix.EIO
+		})
 		x := h.open("a", "c")
 		h.write(x, "text", 0)
 		x.Release()                               // without a close that was told
@@ -465,14 +445,12 @@ func TestLastingFailureIsSaidSometimes(t *testing.T) {
 		if n := strings.Count(log.String(), "\n"); n != 4 {
 			t.Errorf("%d lines in 35 s:\n%s", n, log.String())
 		}
-		if n := b.count("put"); n < 20 {
-			t.Errorf("tried %d times", n)
+		d.failing(nil)
+		if tries < 20 {
+			t.Errorf("tried %d times", tries)
 		}
-		b.mu.Lock()
-		b.before = nil
-		b.mu.Unlock()
 		time.Sleep(2 * time.Second)
-		if got := b.get("a"); got != "text" {
+		if got := h.b.get("a"); got != "text" {
 			t.Errorf("the bucket has %q", got)
 		}
 	})

@@ -3,7 +3,6 @@ package file
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,18 +137,11 @@ func TestLostLeaseTableDown(t *testing.T) {
 		h.locks.down = true
 		h.locks.mu.Unlock()
 		h.locks.lose("a")
-		var tries atomic.Int32
-		h.b.before = func(_ context.Context, _, _ string, unanswered func(error)) error {
-			if tries.Add(1) == 1 {
-				unanswered(errors.New("reset"))
-				time.Sleep(time.Minute) // then the base is found unchanged
-			}
-			return nil
-		}
+		h.b.net.On("Put").Nth(1).Fail(store.Unknown, errReset) // the base is found unchanged later
 		done := make(chan error)
 		go func() { done <- h.close(x) }()
 		time.Sleep(70 * time.Second)
-		if n := tries.Load(); n != 1 {
+		if n := h.b.Requests()["Put"]; n != 1 {
 			t.Errorf("%d attempts without a lease", n)
 		}
 		h.locks.mu.Lock()
@@ -177,7 +169,7 @@ func TestExpiredLeaseRevives(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- h.close(x) }()
 		time.Sleep(30 * time.Second)
-		if h.b.count("put") != 0 {
+		if h.b.count("Put") != 0 {
 			t.Error("sent under a lease that is not valid")
 		}
 		expire(false)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
+	"github.com/latchfs/latchfs/store/faultstore"
 )
 
 // LOCKS P3, SEMANTICS G1: the base of a live file changes only by its own commit. After a lost
@@ -199,13 +200,14 @@ func TestLateLandingIsTold(t *testing.T) {
 				defer h.stop()
 				h.b.put("a", "text")
 				x := h.open("a", "r+")
-				h.b.before = func(_ context.Context, op, _ string, unanswered func(error)) error { return nil }
-				h.b.after = func(_ context.Context, op, key string) error {
-					if op == "delete" {
-						time.Sleep(20 * time.Second) // the answer is late
+				// The answer of the removal is lost, and the look that finds it is late.
+				h.b.net.On("Delete").Do(faultstore.Fault{LoseReply: true, Hang: true})
+				h.b.before("Head", "a", func() (f faultstore.Fault) {
+					if h.b.Requests()["Delete"] > 0 {
+						f.Delay = 9 * time.Second
 					}
-					return nil
-				}
+					return f
+				})
 				var told atomic.Int32
 				if err := c.do(h, func() { told.Add(1) }); !errors.Is(err, store.ErrUnknownOutcome) || told.Load() != 0 {
 					t.Errorf("%v, told %d times", err, told.Load())

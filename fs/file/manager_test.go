@@ -133,7 +133,7 @@ func TestLockRequestsPerCreate(t *testing.T) {
 		if n != 2*files {
 			t.Errorf("%d lock requests for %d creates: %v", n, files, table.Requests())
 		}
-		if puts := b.count("put"); puts != files {
+		if puts := b.count("Put"); puts != files {
 			t.Errorf("%d puts", puts)
 		}
 	})

@@ -222,14 +222,7 @@ func (m *model) changed(f *modelFile) {
 	}
 }
 
-func (m *model) version(key string) string {
-	m.b.mu.Lock()
-	defer m.b.mu.Unlock()
-	if o := m.b.current(key); o != nil {
-		return o.info.VersionID
-	}
-	return ""
-}
+func (m *model) version(key string) string { return m.b.info(key).VersionID }
 
 func (m *model) write(x *modelHandle) {
 	if x.how == "r" {
@@ -305,15 +298,13 @@ func (m *model) saved(f *modelFile, foreign bool, err error, what string) {
 
 // sameETag: the limit of G1, the same bytes put back are not seen.
 func (m *model) sameETag(f *modelFile) bool {
-	m.b.mu.Lock()
-	defer m.b.mu.Unlock()
-	cur := m.b.current(f.key)
-	if cur == nil || f.base == "" {
-		return cur == nil && f.base == ""
+	now := m.b.info(f.key)
+	if now.ETag == "" || f.base == "" {
+		return now.ETag == "" && f.base == ""
 	}
-	for _, o := range m.b.objects[f.key] {
-		if o.info.VersionID == f.base {
-			return o.info.ETag == cur.info.ETag
+	for _, v := range m.b.mem.History(f.key) {
+		if v.Info.VersionID == f.base {
+			return v.Info.ETag == now.ETag
 		}
 	}
 	return false
@@ -433,7 +424,8 @@ func (m *model) rename(h *host, from, to string) {
 			m.t.Fatalf("rename of nothing: %v", err)
 		}
 	case foreign || foreignDst:
-		if !errors.Is(err, ErrStale) || m.b.get(to) != over {
+		// If it was the source that somebody changed, the copy is made before that is seen.
+		if now := m.b.get(to); !errors.Is(err, ErrStale) && !errors.Is(err, store.ErrNotFound) || now != over && (foreignDst || src == nil || now != string(src.data)) {
 			m.t.Fatalf("rename over what nobody here has seen: %v, %q was %q", err, m.b.get(to), over)
 		}
 		m.foundOut(src)

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -82,6 +83,20 @@ func TestChangeApply(t *testing.T) {
 	}
 }
 
+// slowCopy copies as a client does that has a large object to copy: by and by.
+type slowCopy struct {
+	*bucket
+	step time.Duration
+}
+
+func (s slowCopy) Copy(ctx context.Context, p store.Permit, w store.Write, src store.Source) (store.Info, error) {
+	for range 5 {
+		time.Sleep(s.step)
+		w.Progress(1)
+	}
+	return s.bucket.Copy(ctx, p, w, src)
+}
+
 // The caller of a rename waits as long as a large copy goes on, and not for one that hangs.
 func TestRenameWaitsForProgress(t *testing.T) {
 	for _, tt := range []struct {
@@ -98,12 +113,7 @@ func TestRenameWaitsForProgress(t *testing.T) {
 				h := newHost(t, b, newLockTable())
 				defer h.stop()
 				b.put("a", "text")
-				b.copying = func(progress func(int64)) {
-					for range 5 {
-						time.Sleep(tt.step)
-						progress(1)
-					}
-				}
+				h.o.Objects = slowCopy{b, tt.step}
 				if err := h.Rename(t.Context(), "a", "b", false, nil); !errors.Is(err, tt.want) {
 					t.Errorf("rename: %v, want %v", err, tt.want)
 				}

@@ -3,29 +3,14 @@ package file
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/latchfs/latchfs/store"
+	"github.com/latchfs/latchfs/store/faultstore"
 )
-
-// outage makes every commit wait, without an answer, until the returned function is called.
-func (h *host) outage() (end func()) {
-	healed := make(chan struct{})
-	h.b.mu.Lock()
-	defer h.b.mu.Unlock()
-	h.b.before = func(ctx context.Context, _, _ string, unanswered func(error)) error {
-		unanswered(errors.New("reset"))
-		select {
-		case <-healed:
-			return nil
-		case <-ctx.Done():
-			return store.ErrUnknownOutcome
-		}
-	}
-	return func() { close(healed) }
-}
 
 // LOCKS P4.4: what a close or fsync asked to save is sealed when it asks, also while an earlier
 // commit holds the file. "The work goes on" is true of each of them.
@@ -35,7 +20,7 @@ func TestSealsQueue(t *testing.T) {
 		defer h.stop()
 		h.b.put("f", "base")
 		x := h.open("f", "r+")
-		end := h.outage()
+		end := h.b.outage()
 		for _, text := range []string{"A", "B", "C"} {
 			h.write(x, text, 0)
 			if err := x.Sync(t.Context()); !errors.Is(err, ErrUnsaved) {
@@ -45,12 +30,12 @@ func TestSealsQueue(t *testing.T) {
 		}
 		h.write(x, "D", 0) // nobody asks to save this
 		end()
-		synctest.Wait()
+		time.Sleep(2 * time.Minute)
 		if h.b.get("f") != "Case" || h.b.versions("f") != 4 {
 			t.Errorf("the bucket has %q in %d versions", h.b.get("f"), h.b.versions("f"))
 		}
 		for i, want := range []string{"base", "Aase", "Base", "Case"} {
-			if got := h.b.objects["f"][i].body; got != want {
+			if got := h.b.version("f", i); got != want {
 				t.Errorf("version %d is %q, want %q", i, got, want)
 			}
 		}
@@ -67,7 +52,7 @@ func TestSealsQueueIsRecovered(t *testing.T) {
 			h := newHost(t, newBucket(), newLockTable())
 			h.b.put("f", "base")
 			x := h.open("f", "r+")
-			h.outage()
+			h.b.outage()
 			for _, text := range []string{"A", "B"} {
 				h.write(x, text, 0)
 				if err := x.Sync(t.Context()); !errors.Is(err, ErrUnsaved) {
@@ -94,7 +79,7 @@ func TestSealsQueueIsRecovered(t *testing.T) {
 			case !foreign && (h.b.get("f") != "Base" || h.b.versions("f") != 4 || len(kept) != 0):
 				t.Errorf("f is %q in %d versions, kept %v", h.b.get("f"), h.b.versions("f"), kept)
 			}
-			if i := h.b.current("f").info; !foreign && AttrOf(i, h.o.Defaults).Mode != ModeRegular|0o600 {
+			if i := h.b.info("f"); !foreign && AttrOf(i, h.o.Defaults).Mode != ModeRegular|0o600 {
 				t.Errorf("the mode is lost: %o", AttrOf(i, h.o.Defaults).Mode)
 			}
 		})
@@ -108,7 +93,7 @@ func TestCloseFailsAgain(t *testing.T) {
 		h := newHost(t, newBucket(), newLockTable())
 		x := h.open("f", "c")
 		h.write(x, "text", 0)
-		h.b.before = func(context.Context, string, string, func(error)) error { return store.ErrAccessDenied }
+		h.b.refuse()
 		if err := x.Sync(t.Context()); !errors.Is(err, store.ErrAccessDenied) {
 			t.Errorf("fsync: %v", err)
 		}
@@ -130,12 +115,8 @@ func TestLandingTakesBackItsOwnErrors(t *testing.T) {
 		x, y := h.open("f", "c"), (*Handle)(nil)
 		h.write(x, "A", 0)
 		y = h.open("f", "r+")
-		step := make(chan struct{})
-		h.b.before = func(_ context.Context, _, _ string, unanswered func(error)) error {
-			unanswered(errors.New("reset"))
-			<-step
-			return nil
-		}
+		var passes atomic.Int64
+		h.b.before("Put", "f", func() faultstore.Fault { return faultstore.Fault{Hang: passes.Add(-1) < 0} })
 		if err := x.Sync(t.Context()); !errors.Is(err, ErrUnsaved) {
 			t.Fatal(err)
 		}
@@ -143,15 +124,15 @@ func TestLandingTakesBackItsOwnErrors(t *testing.T) {
 		if err := x.Sync(t.Context()); !errors.Is(err, ErrUnsaved) {
 			t.Fatal(err)
 		}
-		step <- struct{}{}
-		synctest.Wait()
+		passes.Store(1)
+		time.Sleep(time.Minute)
 		h.process(9, fd(5)) // defers, and is told what is remembered
 		deferred := Caller{PID: 9, Dev: 45, Ino: 5}
 		if err := y.Flush(t.Context(), deferred); !errors.Is(err, ErrUnsaved) {
 			t.Errorf("the first has landed, the second has not: %v", err)
 		}
-		close(step)
-		time.Sleep(time.Second)
+		h.b.net.Heal()
+		time.Sleep(time.Minute)
 		if err := errors.Join(h.close(x), h.close(y)); err != nil || h.b.get("f") != "B" {
 			t.Errorf("%v, %q", err, h.b.get("f"))
 		}

@@ -15,31 +15,11 @@ import (
 func (h *host) died() {
 	h.t.Helper()
 	h.stop()
-	h.b.mu.Lock()
-	h.b.before, h.b.after = nil, nil
-	h.b.mu.Unlock()
+	h.b.net.Heal()
 	h.locks.mu.Lock()
 	defer h.locks.mu.Unlock()
 	for _, l := range h.locks.held {
 		h.locks.free(l)
-	}
-}
-
-// hang makes every mutation hang until the table ends, before or after it was applied.
-func (h *host) hang(applied bool) {
-	wait := func(ctx context.Context) error {
-		<-ctx.Done()
-		return store.ErrUnknownOutcome
-	}
-	h.b.before = func(ctx context.Context, _, _ string, unanswered func(error)) error {
-		unanswered(errors.New("reset"))
-		if applied {
-			return nil
-		}
-		return wait(ctx)
-	}
-	if applied {
-		h.b.after = func(ctx context.Context, _, _ string) error { return wait(ctx) }
 	}
 }
 
@@ -66,7 +46,7 @@ func TestRecovery(t *testing.T) {
 		{"sealed data, the request never landed", func(h *host) {
 			x := h.open("a", "c")
 			h.write(x, "sealed", 0)
-			h.hang(false)
+			h.b.hang(false)
 			if err := h.close(x); !errors.Is(err, ErrUnsaved) {
 				h.t.Errorf("close: %v", err)
 			}
@@ -74,27 +54,27 @@ func TestRecovery(t *testing.T) {
 		{"sealed data, the request landed and its answer was lost", func(h *host) {
 			x := h.open("a", "c")
 			h.write(x, "sealed", 0)
-			h.hang(true)
+			h.b.hang(true)
 			h.close(x)
 		}, nil, map[string]string{"a": "sealed"}},
 		{"sealed data, landed, and somebody wrote again", func(h *host) {
 			x := h.open("a", "c")
 			h.write(x, "sealed", 0)
-			h.hang(true)
+			h.b.hang(true)
 			h.close(x)
 		}, func(b *bucket) { b.put("a", "theirs") }, map[string]string{"a": "theirs"}},
 		{"sealed data, somebody else wrote", func(h *host) {
 			h.b.put("a", "0123456789")
 			x := h.open("a", "r+")
 			h.write(x, "ABC", 2)
-			h.hang(false)
+			h.b.hang(false)
 			h.close(x)
 		}, func(b *bucket) { b.put("a", "theirs") }, map[string]string{"a": "theirs", "a.conflict-*": "01ABC56789"}},
 		{"sealed data and a newer tail", func(h *host) {
 			x, y := h.open("a", "c"), (*Handle)(nil)
 			h.write(x, "sealed", 0)
 			y = h.open("a", "r+")
-			h.hang(false)
+			h.b.hang(false)
 			h.close(x)
 			h.write(y, "SEA", 0)
 		}, nil, map[string]string{"a": "sealed", "a.recovered-*": "SEAled"}},
@@ -116,18 +96,18 @@ func TestRecovery(t *testing.T) {
 		{"unlink that landed", func(h *host) {
 			h.b.put("a", "base")
 			h.write(h.open("a", "r+"), "B", 0)
-			h.hang(true)
+			h.b.hang(true)
 			h.Unlink(context.Background(), "a", nil)
 		}, nil, map[string]string{}},
 		{"unlink that did not land", func(h *host) {
 			h.b.put("a", "base")
 			h.write(h.open("a", "r+"), "B", 0)
-			h.hang(false)
+			h.b.hang(false)
 			h.Unlink(context.Background(), "a", nil)
 		}, nil, map[string]string{"a": "base", "a.recovered-*": "Base"}},
 		{"a sealed change of metadata", func(h *host) {
 			h.b.put("a", "base")
-			h.hang(false)
+			h.b.hang(false)
 			mode := uint32(0o600)
 			h.SetAttr(context.Background(), "a", Change{Mode: &mode})
 		}, nil, map[string]string{"a": "base"}},
@@ -144,13 +124,7 @@ func TestRecovery(t *testing.T) {
 			x := h.open("a", "r+")
 			h.write(x, "ours", 0)
 			h.b.put("a", "theirs")
-			h.b.before = func(ctx context.Context, _, key string, _ func(error)) error {
-				if strings.Contains(key, ".conflict-") {
-					<-ctx.Done()
-					return store.ErrUnavailable
-				}
-				return nil
-			}
+			h.b.net.On("Put").Key("*.conflict-*").Hang()
 			h.close(x)
 		}, nil, map[string]string{"a": "theirs", "a.conflict-*": "ours"}},
 	} {
@@ -205,7 +179,7 @@ func TestRecoveryUnanswered(t *testing.T) {
 		h.write(h.open("open", "c"), "x", 0)
 		x := h.open("sent", "c")
 		h.write(x, "x", 0)
-		h.hang(false)
+		h.b.hang(false)
 		h.close(x)
 		h.b.put("gone", "x")
 		h.Unlink(context.Background(), "gone", nil)
@@ -231,10 +205,7 @@ func TestShutdown(t *testing.T) {
 		x, y := h.open("open", "c"), h.open("closing", "c")
 		h.write(x, "open", 0)
 		h.write(y, "closing", 0)
-		h.b.before = func(context.Context, string, string, func(error)) error {
-			time.Sleep(30 * time.Second)
-			return nil
-		}
+		h.b.net.On("Put").Delay(9 * time.Second)
 		go h.close(y)
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -261,7 +232,7 @@ func TestShutdownUnanswered(t *testing.T) {
 		h := newHost(t, newBucket(), newLockTable())
 		x := h.open("a", "c")
 		h.write(x, "text", 0)
-		h.hang(false)
+		h.b.hang(false)
 		go h.close(x)
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -302,10 +273,7 @@ func TestRecoveryThatEndsUnanswered(t *testing.T) {
 		h := newHost(t, newBucket(), newLockTable())
 		x := h.open("a", "c")
 		h.write(x, "sealed", 0)
-		h.b.before = func(ctx context.Context, _, _ string, _ func(error)) error {
-			<-ctx.Done()
-			return store.ErrUnavailable // never sent
-		}
+		h.b.net.On("Put").Fail(store.Unsent, errDial)
 		h.close(x)
 		h.died()
 		n := newHost(t, h.b, h.locks)
@@ -314,7 +282,7 @@ func TestRecoveryThatEndsUnanswered(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer r.Close()
-		n.hang(false)
+		n.b.hang(false)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		left, err := r.Run(ctx)
@@ -345,7 +313,7 @@ func TestRecoveryWaitsForAttempts(t *testing.T) {
 		h := newHost(t, newBucket(), newLockTable())
 		x := h.open("sent", "c")
 		h.write(x, "text", 0)
-		h.hang(false)
+		h.b.hang(false)
 		h.close(x)
 		h.write(h.open("open", "c"), "x", 0)
 		h.died()

@@ -8,7 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/latchfs/latchfs/store"
+	"github.com/latchfs/latchfs/store/faultstore"
+	"github.com/latchfs/latchfs/store/memstore"
 )
 
 // cutOff takes the lock table away from the host, and its lease of the key with it.
@@ -49,11 +50,7 @@ func TestUnleasedAttemptSeesWhatTheETagDoesNot(t *testing.T) {
 					if when == "before the look" {
 						c.change(h.b)
 					} else {
-						h.b.before = func(context.Context, string, string, func(error)) error {
-							h.b.before = nil
-							c.change(h.b)
-							return nil
-						}
+						h.b.once("Put", "a", func() { c.change(h.b) })
 					}
 					err := h.close(x)
 					var conflict *ConflictError
@@ -88,13 +85,10 @@ func TestUnleasedAttemptKeepsWhatCameLater(t *testing.T) {
 		x := h.open("a", "r+")
 		h.write(x, "ours", 0)
 		h.cutOff("a")
-		h.b.before = func(_ context.Context, _, key string, _ func(error)) error {
-			if key == "a" {
-				h.write(x, " and more", 4)
-				h.b.put("a", "base")
-			}
-			return nil
-		}
+		h.b.once("Put", "a", func() {
+			h.write(x, " and more", 4)
+			h.b.put("a", "base")
+		})
 		var conflict *ConflictError
 		if err := x.Sync(t.Context()); !errors.As(err, &conflict) || conflict.Over == "" {
 			t.Fatalf("fsync: %v", err)
@@ -110,15 +104,14 @@ func TestUnleasedAttemptKeepsWhatCameLater(t *testing.T) {
 // table answers.
 func TestNoUnleasedAttemptWithoutVersions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, newBucket(), newLockTable())
+		h := newHost(t, bucketOf(memstore.Options{}), newLockTable())
 		defer h.stop()
-		h.b.unversioned = true
 		h.b.put("a", "base")
 		x := h.open("a", "r+")
 		h.write(x, "ours", 0)
 		h.cutOff("a")
-		if err := h.close(x); !errors.Is(err, ErrUnsaved) || h.b.count("put") != 0 {
-			t.Errorf("close: %v, %d requests", err, h.b.count("put"))
+		if err := h.close(x); !errors.Is(err, ErrUnsaved) || h.b.count("Put") != 0 {
+			t.Errorf("close: %v, %d requests", err, h.b.count("Put"))
 		}
 		h.healLocks()
 		time.Sleep(time.Minute)
@@ -137,14 +130,10 @@ func TestRecoveryRepeatsTheLookBelow(t *testing.T) {
 		x := h.open("a", "r+")
 		h.write(x, "ours", 0)
 		h.cutOff("a")
-		h.b.before = func(context.Context, string, string, func(error)) error {
+		h.b.before("Put", "a", func() faultstore.Fault {
 			h.b.put("a", "base")
-			return nil
-		}
-		h.b.after = func(ctx context.Context, _, _ string) error {
-			<-ctx.Done()
-			return store.ErrUnknownOutcome
-		}
+			return faultstore.Fault{LoseReply: true, Hang: true}
+		})
 		go h.close(x)
 		synctest.Wait()
 		h.died()
