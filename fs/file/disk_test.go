@@ -20,16 +20,21 @@ import (
 // errDead is what a disk answers to a process that was killed.
 var errDead = errors.New("the process was killed")
 
-// A disk is a spool's file system in memory. It keeps what a killed process has written, as the
-// page cache does.
+// A disk is a spool's file system in memory, as one process sees it. What a killed process has
+// written stays, as in the page cache.
 type disk struct {
-	mu    sync.Mutex
-	files map[string]*diskData // by path
-	dirs  map[string]bool
-	dead  bool // nothing of this process reaches the disk any more
+	*platter
+	dead bool // nothing of this process reaches the disk any more
 	// fault, if set, is asked about each operation, which is labelled by verb and name of the
 	// file: "write journal", "mkdir f-000001". Its error is the answer.
 	fault func(label string) error
+}
+
+// A platter is what the processes of one machine share. Its mutex guards their disks too.
+type platter struct {
+	mu    sync.Mutex
+	files map[string]*diskData // by path
+	dirs  map[string]bool
 }
 
 type diskData struct {
@@ -37,15 +42,18 @@ type diskData struct {
 	modified time.Time
 }
 
-func newDisk() *disk { return &disk{files: map[string]*diskData{}, dirs: map[string]bool{"/": true}} }
+func newPlatter() *platter {
+	return &platter{files: map[string]*diskData{}, dirs: map[string]bool{"/": true}}
+}
 
-// kill ends what the present process does to the disk, and returns the disk as the next one
-// finds it.
-func (d *disk) kill() *disk {
+// disk returns the disk as one more process sees it.
+func (p *platter) disk() *disk { return &disk{platter: p} }
+
+// kill ends what the process does to the disk.
+func (d *disk) kill() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.dead = true
-	return &disk{files: d.files, dirs: d.dirs}
 }
 
 // failing makes operations fail, or none with nil.
@@ -119,7 +127,7 @@ func (d *disk) ReadDir(name string) ([]string, error) {
 }
 
 // below returns the names in a directory in order. d.mu is held.
-func (d *disk) below(dir string) (names []string) {
+func (d *platter) below(dir string) (names []string) {
 	for _, all := range []([]string){slices.Collect(maps.Keys(d.files)), slices.Collect(maps.Keys(d.dirs))} {
 		for _, p := range all {
 			if p != dir && path.Dir(p) == dir {

@@ -425,7 +425,7 @@ func TestLastingFailureIsSaidSometimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, newBucket(), newLockTable())
 		defer h.stop()
-		d := newDisk()
+		d := newPlatter().disk()
 		h.restart(spool.Options{FS: d})
 		var log bytes.Buffer
 		h.o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))

@@ -25,7 +25,7 @@ type Recovery struct {
 // Recovery reads the spool directory of a session that is proved dead. Corrupt journals
 // are set aside in it.
 func (t *Table) Recovery(dir string) (*Recovery, error) {
-	scan, err := spool.ScanDir(dir, nil)
+	scan, err := t.o.Spool.Scan(dir)
 	if err != nil {
 		return nil, err
 	}

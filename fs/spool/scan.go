@@ -97,6 +97,9 @@ func ScanDir(dir string, fsys FS) (*Scan, error) {
 	return s, nil
 }
 
+// Scan is ScanDir on the file system of the spool.
+func (s *Spool) Scan(dir string) (*Scan, error) { return ScanDir(dir, s.fs) }
+
 // Close closes the files of the scan and leaves them on the disk.
 func (s *Scan) Close() {
 	for _, f := range s.Files {
