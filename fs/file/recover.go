@@ -35,9 +35,12 @@ func (t *Table) Recovery(dir string) (*Recovery, error) {
 	return &Recovery{t: t, scan: scan, name: filepath.Base(filepath.Dir(dir)), began: time.Now()}, nil
 }
 
-// Unanswered tells whether a request of the dead session for the key may still land: its
-// lock is not free before the quiet time is over.
-func (r *Recovery) Unanswered(key string) bool { return r.scan.Unanswered(key) }
+// Unanswered tells whether a request of the dead session for what has this name may still
+// land: its lock is not free before the quiet time is over. The object "n" and the directory
+// "n/" have one lock, which is called "n".
+func (r *Recovery) Unanswered(name string) bool {
+	return r.scan.Unanswered(name) || r.scan.Unanswered(name+"/")
+}
 
 // Close gives up a recovery that is not run, or not run to its end.
 func (r *Recovery) Close() { r.scan.Close() }
