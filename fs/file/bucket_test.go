@@ -110,6 +110,9 @@ func (b *bucket) once(op, key string, do func()) {
 	})
 }
 
+// refusal is the answer of a bucket that does not allow a change.
+var refusal = faultstore.Fault{Err: &store.AttemptError{Fate: store.Refused, Err: store.ErrAccessDenied}}
+
 // refuse makes the bucket refuse every change, until the network heals.
 func (b *bucket) refuse() {
 	for _, op := range changeOps {

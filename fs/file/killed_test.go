@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/latchfs/latchfs/store"
+	"github.com/latchfs/latchfs/store/faultstore"
 )
 
 // A close or fsync whose caller is being killed is answered at once, also while another commit
@@ -17,10 +18,10 @@ func TestKilledCallerDoesNotWait(t *testing.T) {
 		h := newHost(t, newBucket(), newLockTable())
 		defer h.stop()
 		healed := make(chan struct{})
-		h.b.before = func(context.Context, string, string, func(error)) error {
+		h.b.before("Put", "a", func() faultstore.Fault {
 			<-healed
-			return nil
-		}
+			return faultstore.Fault{}
+		})
 		x := h.open("a", "c")
 		h.write(x, "text", 0)
 		ctx, kill := context.WithCancel(context.Background())
@@ -60,10 +61,10 @@ func TestKilledCallerIsNotTheOneWhoIsTold(t *testing.T) {
 		h.write(x, "text", 0)
 		y := h.open("a", "r+")
 		fail := make(chan struct{})
-		h.b.before = func(context.Context, string, string, func(error)) error {
+		h.b.before("Put", "a", func() faultstore.Fault {
 			<-fail
-			return store.ErrAccessDenied
-		}
+			return refusal
+		})
 		ctx, kill := context.WithCancel(context.Background())
 		synced := make(chan error)
 		go func() { synced <- x.Sync(ctx) }()

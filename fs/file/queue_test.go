@@ -1,7 +1,6 @@
 package file
 
 import (
-	"context"
 	"errors"
 	"sync/atomic"
 	"testing"

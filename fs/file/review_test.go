@@ -17,6 +17,7 @@ import (
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
+	"github.com/latchfs/latchfs/store/faultstore"
 )
 
 // A File that a caller uses stays in the table, whoever else has opened and closed it before:
@@ -59,10 +60,10 @@ func TestChangesByNameAnswerForThemselves(t *testing.T) {
 		defer h.stop()
 		h.b.put("f", "base")
 		refuse := make(chan struct{})
-		h.b.before = func(context.Context, string, string, func(error)) error {
+		h.b.before("Copy", "f", func() faultstore.Fault {
 			<-refuse
-			return store.ErrAccessDenied
-		}
+			return refusal
+		})
 		answers := make(chan error, 2)
 		for _, mode := range []uint32{0o600, 0o640} {
 			go func() {
@@ -118,8 +119,7 @@ func TestLateDeleteKeepsItsNameAfterALostLease(t *testing.T) {
 		h := newHost(t, newBucket(), newLockTable())
 		defer h.stop()
 		h.b.put("f", "text")
-		over := make(chan struct{})
-		h.b.lateDelete = over
+		h.b.net.On("Delete").LoseReply()
 		if err := h.Unlink(t.Context(), "f", nil); err != nil {
 			t.Fatal(err)
 		}
@@ -129,8 +129,7 @@ func TestLateDeleteKeepsItsNameAfterALostLease(t *testing.T) {
 		if _, held := errors.AsType[*lockmgr.HeldError](err); !held {
 			t.Errorf("the name was made again: %v", err)
 		}
-		close(over)
-		synctest.Wait()
+		time.Sleep(time.Minute) // until nothing of it can land
 		h.save("f", "text")
 	})
 }
@@ -141,14 +140,7 @@ func TestLateMkdirKeepsItsName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, newBucket(), newLockTable())
 		defer h.stop()
-		land := make(chan struct{})
-		h.b.before = func(_ context.Context, _, key string, unanswered func(error)) error {
-			if key == "n/" {
-				unanswered(errors.New("reset"))
-				<-land
-			}
-			return nil
-		}
+		h.b.net.On("Put").Key("n/").Hang()
 		if _, err := h.Mkdir(t.Context(), "n/", 0o755, 0, 0); !errors.Is(err, store.ErrUnknownOutcome) {
 			t.Fatalf("mkdir: %v", err)
 		}
@@ -157,8 +149,7 @@ func TestLateMkdirKeepsItsName(t *testing.T) {
 			t.Errorf("create: %v", err)
 			h.close(x)
 		}
-		close(land)
-		synctest.Wait()
+		time.Sleep(time.Minute) // until nothing of it can land
 		if h.locks.holds("n") {
 			t.Error("the lease is left")
 		}
@@ -486,7 +477,7 @@ func TestLostNameBecameADirectory(t *testing.T) {
 					h.cutOff("n")
 					err = h.close(x)
 				case "recovery":
-					h.hang(false)
+					h.b.hang(false)
 					go h.close(x)
 					synctest.Wait()
 					h.died()
@@ -505,6 +496,16 @@ func TestLostNameBecameADirectory(t *testing.T) {
 	}
 }
 
+// failing is a bucket whose uploads fail.
+type failing struct {
+	*bucket
+	err error
+}
+
+func (f failing) Put(context.Context, store.Permit, store.Write, store.Body) (store.Info, error) {
+	return store.Info{}, f.err
+}
+
 // SEMANTICS G5: what close or fsync says is kept in the spool survives a power cut, whatever it
 // fails with.
 func TestFailedSaveIsSynced(t *testing.T) {
@@ -512,7 +513,7 @@ func TestFailedSaveIsSynced(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			h := newHost(t, newBucket(), newLockTable())
 			defer h.stop()
-			h.b.before = func(context.Context, string, string, func(error)) error { return refusal }
+			h.o.Objects = failing{h.b, refusal}
 			x := h.open("f", "c")
 			h.write(x, "text", 0)
 			if err := x.Sync(t.Context()); !errors.Is(err, refusal) {
