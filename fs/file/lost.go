@@ -35,6 +35,9 @@ func (f *File) permit(ctx context.Context, m *commit) (store.Permit, error) {
 	for began := time.Now(); ; {
 		hold := f.lease()
 		if hold.Check() == nil {
+			f.mu.Lock()
+			f.core.proved()
+			f.unlock()
 			return hold, nil
 		}
 		lost := isClosed(hold.Lost())

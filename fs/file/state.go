@@ -41,6 +41,9 @@ type live struct {
 	// written: the content changed since the file became live, so that handles that read
 	// its first base follow it.
 	written bool
+	// unproved are the versions that the file grew from since its lease was proved valid last;
+	// empty while it is.
+	unproved []store.Info
 	// ended: the table has ended and its spool may be removed, so nothing more is accepted.
 	ended bool
 }
@@ -158,8 +161,26 @@ func (c *core) renew(hold *lease.Hold) (old *lease.Hold) {
 	if l == nil {
 		c.impossible("renew")
 	}
-	old, l.hold = l.hold, hold
+	old, l.hold, l.unproved = l.hold, hold, nil
 	return old
+}
+
+// unleased notes that an attempt without a proved lease is about to be made, and returns the
+// versions that the file grew from since the lease was proved valid last.
+func (c *core) unleased() []store.Info {
+	l := c.live()
+	if l == nil {
+		c.impossible("attempt without a lease")
+	}
+	l.unproved = append(l.unproved, c.content.base)
+	return l.unproved
+}
+
+// proved notes that the lease is proved valid.
+func (c *core) proved() {
+	if l := c.live(); l != nil {
+		l.unproved = nil
+	}
 }
 
 // changed notes a change of the content or the attributes.

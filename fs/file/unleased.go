@@ -2,8 +2,11 @@ package file
 
 import (
 	"context"
+	"crypto/md5"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/latchfs/latchfs/store"
 )
@@ -21,24 +24,33 @@ func (e *overwroteError) Error() string {
 // singleAttempt gives the right to one attempt without a lease (LOCKS P5): nil if there is
 // none. The condition on the ETag alone does not see that the same bytes were put back, or
 // that only metadata changed; between mounts the lease keeps that away, which is missing
-// here. So the bucket has to keep versions, the base has to be the current version just
-// before the attempt, and the version right below ours after it (lookBelow). The permit ends
-// with the first attempt whose outcome is unknown; those that were surely not sent may be
-// repeated.
+// here. So
+//
+//   - the bucket has to keep versions;
+//   - the base has to be the current version just before the attempt, and the version right
+//     below ours after it (lookBelow), so that we overwrite nothing unseen;
+//   - the attempt has to bring an ETag that is new to the name, so that whoever has the lease by
+//     now does not overwrite ours unseen: his condition would not tell it from his base.
+//
+// The permit ends with the first attempt whose outcome is unknown; those that were surely not
+// sent may be repeated.
 func (f *File) singleAttempt(ctx context.Context, m *commit) (store.Permit, error) {
 	versioned, err := f.t.o.Objects.Versioned(ctx)
 	if err != nil || !versioned {
 		return nil, nil // what cannot be found out counts as no
 	}
 	base := m.write.Base
-	stands, err := f.t.stands(ctx, m.write.Key, base)
-	switch {
+	if !base.Absent() && !base.Pinned() {
+		return nil, nil // of a time without versioning: its id does not tell it from others
+	}
+	if !f.bringsNewETag(ctx, m) {
+		return nil, nil
+	}
+	switch stands, err := f.t.stands(ctx, m.write.Key, base); {
 	case err != nil:
 		return nil, nil
 	case !stands:
 		return nil, fmt.Errorf("before the only attempt without a lease: %w", errBaseGone)
-	case !base.Absent() && !base.Pinned():
-		return nil, nil // of a time without versioning: its id does not tell it from others
 	}
 	m.unleased = true
 	p := &revocable{Permit: store.Unleased("the lock table is out of reach"), why: "the only attempt without a lease was made"}
@@ -48,6 +60,37 @@ func (f *File) singleAttempt(ctx context.Context, m *commit) (store.Permit, erro
 		told(err)
 	}
 	return p, nil
+}
+
+// bringsNewETag tells whether the commit brings an ETag that the name did not have since its
+// lease was proved valid last. A plain ETag is the MD5 of the bytes, and one that is not comes
+// never again. What would be dear to find out, of a large file that keeps its size, counts as no.
+func (f *File) bringsNewETag(ctx context.Context, m *commit) bool {
+	f.mu.Lock()
+	had := f.core.unleased()
+	base := f.pinned()
+	f.unlock()
+	defer base.Close()
+	size := m.snap.Size()
+	sum := ""
+	for _, v := range had {
+		switch {
+		case v.ETag == "", !m.copy && v.Size != size:
+			continue
+		case m.copy, size > store.PartSize:
+			return false
+		case sum == "":
+			h := md5.New()
+			if _, err := io.Copy(h, io.NewSectionReader(m.snap.Reader(ctx, base), 0, size)); err != nil {
+				return false
+			}
+			sum = hex.EncodeToString(h.Sum(nil))
+		}
+		if v.ETag == sum {
+			return false
+		}
+	}
+	return true
 }
 
 // lookBelow fails with *overwroteError unless the version right below the one that an attempt

@@ -166,3 +166,55 @@ func TestUnleasedAttemptOfANewFile(t *testing.T) {
 		}
 	})
 }
+
+// LOCKS P5: an attempt without a lease brings an ETag that is new to the name. Whoever has the
+// lease by now has seen the base, and his condition would not tell ours from it: he would undo it
+// after we were told that it is saved. What brings no new ETag is kept until the table answers.
+func TestUnleasedAttemptBringsANewETag(t *testing.T) {
+	mode := uint32(0o600)
+	for _, c := range []struct {
+		name   string
+		change func(h *host, x *Handle) error // the last thing before the close
+	}{
+		{"metadata alone", func(h *host, x *Handle) error {
+			_, err := x.SetAttr(context.Background(), Change{Mode: &mode})
+			return err
+		}},
+		{"the same bytes", func(h *host, x *Handle) error {
+			_, err := x.Write([]byte("base"), 0)
+			return err
+		}},
+		{"the first bytes again", func(h *host, x *Handle) error {
+			if _, err := x.Write([]byte("else"), 0); err != nil {
+				return err
+			}
+			if err := x.Sync(context.Background()); err != nil {
+				return err
+			}
+			_, err := x.Write([]byte("base"), 0)
+			return err
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHost(t, newBucket(), newLockTable())
+				defer h.stop()
+				h.b.put("a", "base")
+				x := h.open("a", "r+")
+				h.cutOff("a")
+				if err := c.change(h, x); err != nil {
+					t.Fatal(err)
+				}
+				before := h.b.versions("a")
+				if err := x.Flush(t.Context(), caller); !errors.Is(err, ErrUnsaved) || h.b.versions("a") != before {
+					t.Errorf("close: %v, %d versions more", err, h.b.versions("a")-before)
+				}
+				h.healLocks()
+				time.Sleep(time.Minute)
+				if err := h.close(x); err != nil || h.b.get("a") != "base" || h.b.versions("a") != before+1 {
+					t.Errorf("when the table was back: %v, %q, %d versions more", err, h.b.get("a"), h.b.versions("a")-before)
+				}
+			})
+		})
+	}
+}
