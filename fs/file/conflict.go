@@ -37,6 +37,9 @@ func (f *File) conflict(ctx context.Context, cause error) {
 		k.props = c.base.Props // there was room when the file was opened
 	}
 	hold, keep := f.core.conflict(reason)
+	if keep && over == nil {
+		f.core.explain(fmt.Errorf("%q was %w", key, ErrConflicted)) // where is not known yet
+	}
 	local, base := f.local, f.pinned()
 	f.unlock()
 	defer base.Close()

@@ -545,3 +545,33 @@ func TestCreateJoinsNothing(t *testing.T) {
 		f.leave()
 	})
 }
+
+// While a conflict file is being made nobody is told that there was nothing to keep.
+func TestConflictUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		h.b.put("f", "base")
+		x := h.open("f", "r+")
+		h.write(x, "ours", 0)
+		h.b.put("f", "theirs")
+		kept := make(chan struct{})
+		h.b.before = func(_ context.Context, _, key string, _ func(error)) error {
+			if key != "f" {
+				<-kept
+			}
+			return nil
+		}
+		closed := make(chan error)
+		go func() { closed <- x.Flush(t.Context(), caller) }()
+		synctest.Wait()
+		if _, err := x.Write([]byte("more"), 0); !errors.Is(err, ErrConflicted) || strings.Contains(err.Error(), "empty") {
+			t.Errorf("write: %v", err)
+		}
+		close(kept)
+		if err := <-closed; !errors.Is(err, ErrConflicted) || !strings.Contains(err.Error(), "kept as") {
+			t.Errorf("close: %v", err)
+		}
+		x.Release()
+	})
+}
