@@ -11,15 +11,6 @@ import (
 	"github.com/latchfs/latchfs/store"
 )
 
-const (
-	// unknownWait is how long unlink, rename and the like wait for an outcome that has
-	// become unknown: they stand under the kernel's lock of the directory (LOCKS P4.2).
-	unknownWait = time.Second
-	// reachWait is how long they try to reach the store, or wait for the next progress of a
-	// large copy.
-	reachWait = 10 * time.Second
-)
-
 // A nameChange is a change of the bucket that somebody waits for under the kernel's lock of
 // a directory, so that he is answered soon, whatever becomes of it.
 type nameChange struct {

@@ -5,10 +5,6 @@ import (
 	"time"
 )
 
-// retryPause is the pause before a commit that failed is tried again. A close or fsync that
-// asks ends it.
-const retryPause = time.Second
-
 // startDrain sees to it that what is sealed is saved and, once nobody writes, what is left
 // too. f.mu is held.
 func (f *File) startDrain() {

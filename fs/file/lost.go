@@ -18,16 +18,6 @@ var errOtherHolder = errors.New("the lease was lost and another host has it")
 // errBaseGone: something else than the base was found under the name of a live file.
 var errBaseGone = fmt.Errorf("it is not what the file was opened on: %w", store.ErrConflict)
 
-const (
-	// relockWait is how long the lease of a lost session is asked for again.
-	relockWait = time.Second
-	// provePause is the pause between two looks at a lease that is not proved valid: a
-	// good heartbeat may revive it.
-	provePause = 200 * time.Millisecond
-	// tablePause is the pause between two tries to reach the lock table.
-	tablePause = 2 * time.Second
-)
-
 // permit returns what allows a commit to send (LOCKS P5): the lease if it is valid; after
 // a loss a new one, if the base is still there; and with the lock table out of reach, once,
 // the right to a single attempt. f.op is held.

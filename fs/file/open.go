@@ -10,19 +10,6 @@ import (
 	"github.com/latchfs/latchfs/store"
 )
 
-const (
-	// NameWait is how long what runs under the kernel's lock of a directory waits (create,
-	// unlink, rename, mkdir, rmdir, symlink): longer would freeze ls and stat there.
-	NameWait = time.Second
-	// nonBlockWait: touch and tar open with O_NONBLOCK, and a lease that was just closed
-	// is on its way (LOCKS P2).
-	nonBlockWait = 2 * time.Second
-	// staleKeep is how long the lease of an open that did not find what the kernel knows is
-	// kept for the kernel's second try, whoever wants it: what that finds must still be true
-	// when it opens. Less than NameWait, so that nobody fails for it.
-	staleKeep = NameWait / 2
-)
-
 // An OpenRequest is what open(2) asks for.
 type OpenRequest struct {
 	Key                                  string

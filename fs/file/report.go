@@ -5,9 +5,6 @@ import (
 	"time"
 )
 
-// reportEvery is the time between two log lines of a commit that takes long.
-const reportEvery = 10 * time.Second
-
 // A report names what a commit that takes long is at (LOCKS P4.4).
 type report struct {
 	f     *File

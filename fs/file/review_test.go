@@ -556,12 +556,12 @@ func TestConflictUnderWay(t *testing.T) {
 		h.write(x, "ours", 0)
 		h.b.put("f", "theirs")
 		kept := make(chan struct{})
-		h.b.before = func(_ context.Context, _, key string, _ func(error)) error {
-			if key != "f" {
+		h.b.net.Hook(func(op, key string, _ int) faultstore.Fault {
+			if op == "Put" && key != "f" {
 				<-kept
 			}
-			return nil
-		}
+			return faultstore.Fault{}
+		})
 		closed := make(chan error)
 		go func() { closed <- x.Flush(t.Context(), caller) }()
 		synctest.Wait()
