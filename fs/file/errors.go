@@ -16,7 +16,7 @@ var (
 	// ErrConflicted: somebody else's version is under the name; ours is kept beside it.
 	ErrConflicted = errors.New("changed by somebody else, ours is kept in a conflict file")
 	// ErrUnsaved: the outcome is not known yet; the data is in the spool, synced to disk,
-	// and the work goes on behind.
+	// and the work goes on in the background.
 	ErrUnsaved = errors.New("not in the bucket yet, kept in the spool")
 	// ErrNoSpace: the local disk or the spool limit is full; nothing was accepted.
 	ErrNoSpace = spool.ErrNoSpace

@@ -169,8 +169,8 @@ func (h *Handle) failure() error {
 	return err
 }
 
-// Release is the last close of the handle. What is left to commit is committed behind,
-// and then the lease is released.
+// Release is the last close of the handle. What is left to commit is committed in the
+// background, and then the lease is released.
 func (h *Handle) Release() {
 	f := h.f
 	f.mu.Lock()

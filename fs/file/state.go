@@ -196,7 +196,7 @@ func (c *core) changed(what changes) {
 }
 
 // seal fixes what the file holds now as something that was asked to be saved. The commit
-// takes its turn behind those that were sealed before it.
+// takes its turn after those that were sealed before it.
 func (c *core) seal(m *commit) {
 	if c.live() == nil || !c.content.tail.any {
 		c.impossible("seal")

@@ -57,8 +57,8 @@ type Table struct {
 	leases *lease.Pool
 	procs  procs
 
-	// background ends the work that outlives its callers: commits behind an EIO and after
-	// the last close. No parameter can carry it.
+	// background ends the work that outlives its callers: commits that go on after an EIO, and
+	// those after the last close. No parameter can carry it.
 	background context.Context
 	stop       context.CancelFunc
 	work       tasks // what has to be done
