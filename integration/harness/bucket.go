@@ -28,7 +28,7 @@ var (
 	Mortal = Times{250 * time.Millisecond, 4 * time.Second, 2 * time.Second}
 	// Brief times are for tests in which a lease has to be lost: four seconds after a host was
 	// stopped another one has its locks. A slow machine may lose a lease too.
-	Brief = Times{250 * time.Millisecond, 2 * time.Second, 2 * time.Second}
+	Brief = Times{250 * time.Millisecond, 3 * time.Second, 2 * time.Second}
 )
 
 // A Bucket is a versioned bucket with a lock table, both of them new.
