@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/internal/statedir"
 )
 
 // A Host is one mount of a bucket by a latchfs process that stays in the foreground,
@@ -134,8 +136,21 @@ func (h *Host) WaitMounted() {
 		if !h.Mounted() {
 			return fmt.Errorf("nothing is mounted at %s", h.Mountpoint)
 		}
-		return nil
+		return h.noted()
 	})
+}
+
+// noted fails until the mount process has written down which mount is its own. The kernel shows
+// the mount, and answers calls on it, a moment earlier: longer than a short test takes, where the
+// disk is slow. latchfs umount goes by that note.
+func (h *Host) noted() error {
+	sessions, err := statedir.Scan(h.StateDir)
+	for _, s := range sessions {
+		if s.Mount.PID == h.PID() && s.Mount.Device != "" {
+			return nil
+		}
+	}
+	return fmt.Errorf("the mount at %s is not noted in %s yet (%v)", h.Mountpoint, h.StateDir, err)
 }
 
 // Mounted tells whether the kernel has a mount at the host's mount point.
