@@ -6,11 +6,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/integration/harness"
 )
@@ -170,8 +167,7 @@ func TestBadInputNoFuse(t *testing.T) {
 	args = append(args, b.Source(), mnt)
 	// A mount namespace of its own, in which nothing is at /dev/fuse.
 	script := `mount -t tmpfs none /dev && exec "$@"`
-	cmd := exec.Command("sh", append([]string{"-c", script, "sh", program}, args...)...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS}
+	cmd := e.InNamespace("sh", append([]string{"-c", script, "sh", program}, args...)...)
 	cmd.Env = b.Environ()
 	o := e.Start(cmd).Wait(time.Minute)
 	if o.Code != 1 || !oneLine(o.Err) || !strings.Contains(o.Err, "--device /dev/fuse") || !strings.Contains(o.Err, "SYS_ADMIN") {

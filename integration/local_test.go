@@ -121,14 +121,13 @@ func TestMakeRunStop(t *testing.T) {
 	state := e.Mkdir("state")
 	// Root's state directory is below /var/lib: in a mount namespace of its own the script
 	// has another one. -o build: the programs under test are built already.
-	cmd := exec.Command("unshare", "--mount", "bash", "-euc", `
+	cmd := e.InNamespace("bash", "-euc", `
 		mount --bind "$1" /var/lib
 		make="make -s -C $2 -o build -o run-packages LATCHFS=$3/latchfs MNT=$4/mnt DATA=$4/data"
 		$make run
 		echo hello > $4/mnt/a; cat $4/mnt/a; ls $4/mnt/.versions/a | wc -l
 		$make stop
 		ls -A $4/mnt`, "make-run", state, "..", l.bin, e.Dir)
-	cmd.Env = e.Environ()
 	o := e.Start(cmd).Wait(2 * time.Minute)
 	if o.Code != 0 {
 		t.Fatalf("exit code %d\n%s%s", o.Code, o.Out, o.Err)

@@ -1,6 +1,8 @@
 package harness
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -87,5 +89,33 @@ func TestHostname(t *testing.T) {
 	}
 	if name, err := os.Hostname(); err != nil || name == "elsewhere" {
 		t.Errorf("the test's own host name is %q, %v", name, err)
+	}
+}
+
+// A mount that ends here ends in the namespaces too that were copied from ours meanwhile: else a
+// test could not unmount as long as a neighbour's program runs in one.
+func TestNamespaceFollows(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	dir := e.Mkdir("mnt")
+	e.Must(unix.Mount("none", dir, "tmpfs", 0, ""))
+	p := e.Start(e.InNamespace("sh", "-c", "echo ready; exec sleep 1h"))
+	e.Eventually(10*time.Second, func() error {
+		if p.Out.String() != "ready\n" {
+			return errors.New("not ready")
+		}
+		return nil
+	})
+	mounted := func() bool {
+		info, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", p.Cmd.Process.Pid))
+		e.Must(err)
+		return strings.Contains(string(info), dir)
+	}
+	if !mounted() {
+		t.Error("it is no copy of ours")
+	}
+	e.Must(unix.Unmount(dir, 0))
+	if mounted() {
+		t.Error("the mount goes on in the copy")
 	}
 }

@@ -97,6 +97,10 @@ func privateMounts() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("making the mounts private: %w", err)
 	}
+	// Shared with the copies that InNamespace makes.
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""); err != nil {
+		return fmt.Errorf("making the mounts shared: %w", err)
+	}
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mounting /proc: %w", err)
 	}
@@ -148,6 +152,15 @@ func mountsBelow(dir string) []string {
 		}
 	}
 	return found
+}
+
+// InNamespace is a command that runs in a mount namespace of its own. That begins with a copy of
+// all mounts, also of those of the tests that run at the same time. They have to go there when
+// they go here: a file system lives as long as its last copy, and its mount process with it.
+func (e *Env) InNamespace(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command("unshare", append([]string{"--mount", "--propagation", "slave", name}, args...)...)
+	cmd.Env = e.Environ()
+	return cmd
 }
 
 // asHost becomes the program argv on a host called name. It returns only on failure.
