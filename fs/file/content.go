@@ -83,9 +83,18 @@ func (c *content) rebase(info store.Info) {
 	c.attr.Base = info.Base()
 }
 
-// drop forgets what was to be saved.
+// drop forgets what was to be saved, but not the attributes: bytes that are kept have them.
 func (c *content) drop() {
-	c.seals, c.tail = nil, changes{}
+	c.seals, c.tail = nil, changes{set: c.set()}
+}
+
+// set are the attributes that differ from those in the metadata of the base.
+func (c *content) set() store.PosixField {
+	set := c.tail.set
+	for _, m := range c.seals {
+		set |= m.covers.set
+	}
+	return set
 }
 
 // unsavedBytes tells whether bytes are not in the bucket. A file that was only created has
@@ -110,14 +119,10 @@ func (c *content) owed() bool {
 
 // props are those of the base with the attributes in them that the next version will have.
 func (c *content) props() (store.Props, error) {
-	set := c.tail.set
-	for _, m := range c.seals {
-		set |= m.covers.set
-	}
 	p := store.ReadPosix(c.base.Props.Meta)
 	// The mtime always: a rewrite gives a new LastModified, which is what a file without
 	// one shows.
-	p.Has |= set | store.HasMtime
+	p.Has |= c.set() | store.HasMtime
 	p.Mode, p.UID, p.GID = c.attr.Mode, c.attr.UID, c.attr.GID
 	p.Mtime, p.Atime = c.attr.Mtime, c.attr.Atime
 	props := c.base.Props
