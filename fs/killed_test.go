@@ -3,13 +3,14 @@ package fs
 import (
 	"fmt"
 	"os/exec"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/internal/procfs"
 )
 
 // ended is a child that has ended, by the signal or by itself, and that nobody has waited for:
@@ -75,12 +76,11 @@ func TestDying(t *testing.T) {
 	} {
 		status := fmt.Sprintf("Name:\tx\nTracerPid:\t%d\nSigPnd:\t%016x\nShdPnd:\t%016x\nSigBlk:\t%016x\nSigIgn:\t%016x\nSigCgt:\t%016x\n",
 			tt.by, tt.own, tt.shared, tt.blocked, tt.ignored, tt.caught)
-		flags := 0x400000
+		stat := procfs.Stat{ExitCode: tt.code}
 		if tt.exits {
-			flags |= exiting
+			stat.Flags = procfs.Exiting
 		}
-		stat := fmt.Sprintf("7 (a b) 9) D 1 1 1 0 -1 %d %s%d\n", flags, strings.Repeat("4 ", 42), tt.code)
-		if got := dying([]byte(status), []byte(stat)); got != tt.want {
+		if got := dying(procfs.Fields(status), stat); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}
 	}

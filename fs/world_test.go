@@ -21,6 +21,7 @@ import (
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/fs/tree"
+	"github.com/latchfs/latchfs/internal/procfs"
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 	"github.com/latchfs/latchfs/store/faultstore"
@@ -62,7 +63,7 @@ func newWorld(t *testing.T) *world {
 	defaults := file.Defaults{FileMode: 0o644, DirMode: 0o755}
 	files := file.NewTable(file.Options{
 		Objects: bucket, Locks: w.locks, Spool: sp, Reader: ahead, Host: "here", Defaults: defaults,
-		LockTimeout: time.Minute, FlushTimeout: 80 * time.Second, Quiet: testQuiet, Proc: t.TempDir(), Changed: names.Note,
+		LockTimeout: time.Minute, FlushTimeout: 80 * time.Second, Quiet: testQuiet, Proc: procfs.FS(t.TempDir()), Changed: names.Note,
 	})
 	w.front = newFront(Config{Tree: names, Files: files, Reader: ahead, History: history.New(bucket), Defaults: defaults, MetadataTTL: testTTL, Log: log})
 	w.raw = w.front.serve(w.kernel)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/latchfs/latchfs/fs/lease"
+	"github.com/latchfs/latchfs/internal/wait"
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
@@ -27,17 +28,17 @@ type claim struct {
 	baseGone bool
 }
 
-// claim takes a name, waiting at most wait for whoever has it here or on another host. beside,
+// claim takes a name, waiting at most limit for whoever has it here or on another host. beside,
 // if not nil, looks at more than the object of the key, under the lease and beside the HEAD;
 // its error is returned. claim fails with ErrStale if the name changed hands meanwhile, with
 // *lockmgr.HeldError, with lockmgr.ErrUnavailable if the lease cannot be proved valid, and with
 // the errors of a HEAD.
-func (t *Table) claim(ctx context.Context, key string, wait time.Duration, beside look) (*claim, error) {
+func (t *Table) claim(ctx context.Context, key string, limit time.Duration, beside look) (*claim, error) {
 	f, err := t.enter(key)
 	if err != nil {
 		return nil, err
 	}
-	for until := time.Now().Add(wait); ; {
+	for until := time.Now().Add(limit); ; {
 		if err := f.lockName(ctx, key, max(time.Until(until), 0)); err != nil {
 			f.leave()
 			return nil, err
@@ -57,12 +58,13 @@ func (t *Table) claim(ctx context.Context, key string, wait time.Duration, besid
 		}
 		f.unlockOp()
 		if live && errors.Is(err, lockmgr.ErrUnavailable) && time.Now().Before(until) {
-			err = pause(ctx, provePause, nil)
+			if wait.For(ctx, provePause, nil) {
+				continue
+			}
+			err = context.Cause(ctx)
 		}
-		if err != nil {
-			f.leave()
-			return nil, err
-		}
+		f.leave()
+		return nil, err
 	}
 }
 
@@ -140,8 +142,9 @@ func (t *Table) proved(ctx context.Context, key string, until time.Time) (*lease
 		case left == 0:
 			return nil, fmt.Errorf("%w: the lease of %q is not proved valid: %w", lockmgr.ErrUnavailable, key, why)
 		default:
-			if err := pause(ctx, min(provePause, left), lost); err != nil {
-				return nil, err
+			wait.For(ctx, min(provePause, left), lost)
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
 			}
 		}
 	}
@@ -216,8 +219,8 @@ func (t *Table) current(ctx context.Context, key string) (store.Info, error) {
 
 // lockName takes the op slot of the file that the key names. It fails with ErrStale if the
 // name is not this file's any more.
-func (f *File) lockName(ctx context.Context, key string, wait time.Duration) error {
-	if err := f.lockOpFor(ctx, key, wait); err != nil {
+func (f *File) lockName(ctx context.Context, key string, limit time.Duration) error {
+	if err := f.lockOpFor(ctx, key, limit); err != nil {
 		return err
 	}
 	f.mu.Lock()
@@ -229,22 +232,22 @@ func (f *File) lockName(ctx context.Context, key string, wait time.Duration) err
 	return err
 }
 
-// lockOpFor takes the op slot, waiting at most wait for whoever has it. Then it fails with
+// lockOpFor takes the op slot, waiting at most limit for whoever has it. Then it fails with
 // *lockmgr.HeldError.
-func (f *File) lockOpFor(ctx context.Context, key string, wait time.Duration) error {
+func (f *File) lockOpFor(ctx context.Context, key string, limit time.Duration) error {
 	select {
 	case f.op <- struct{}{}:
 		return nil
 	default:
 	}
 	began := time.Now()
-	timer := time.NewTimer(wait)
+	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
 	case f.op <- struct{}{}:
 		return nil
 	case <-timer.C:
-		return &lockmgr.HeldError{Key: key, Host: f.t.o.Host, Since: began, Waited: wait}
+		return &lockmgr.HeldError{Key: key, Host: f.t.o.Host, Since: began, Waited: limit}
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

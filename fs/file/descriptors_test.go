@@ -123,22 +123,22 @@ func TestRealProc(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	p := procs{root: "/proc"}
+	p := NewTable(Options{})
 	tid := uint32(unix.Gettid())
-	pid := p.process(tid)
+	pid := p.processOf(tid)
 	if pid != uint32(os.Getpid()) {
 		t.Fatalf("thread %d is of process %d, want %d", tid, pid, os.Getpid())
 	}
 	c := realCaller(t, f)
 	c.PID = tid
-	if held, known := p.holds(pid, c); !held || !known {
+	if held, known := p.writes(pid, c); !held || !known {
 		t.Errorf("an open file: held %v, known %v", held, known)
 	}
 	f.Close()
-	if held, known := p.holds(pid, c); held || !known {
+	if held, known := p.writes(pid, c); held || !known {
 		t.Errorf("a closed file: held %v, known %v", held, known)
 	}
-	if held, known := p.holds(1<<30, c); held || !known {
+	if held, known := p.writes(1<<30, c); held || !known {
 		t.Errorf("no such process: held %v, known %v", held, known)
 	}
 }

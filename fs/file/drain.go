@@ -3,6 +3,8 @@ package file
 import (
 	"context"
 	"time"
+
+	"github.com/latchfs/latchfs/internal/wait"
 )
 
 // startDrain sees to it that what is sealed is saved and, once nobody writes, what is left
@@ -37,7 +39,8 @@ func (f *File) drain() {
 			said = time.Now()
 			f.t.o.Log.Error("a file could not be saved; it is tried again", "key", f.name(), "err", err)
 		}
-		if pause(ctx, retryPause, f.poke) != nil {
+		wait.For(ctx, retryPause, f.poke)
+		if ctx.Err() != nil {
 			f.stopDrain(err)
 			return
 		}

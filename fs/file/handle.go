@@ -39,7 +39,7 @@ type failure struct {
 func (f *File) newHandle(r OpenRequest) *Handle {
 	h := &Handle{f: f, write: r.Write, append: r.Append}
 	if r.Write {
-		h.opener = f.t.procs.process(r.Caller.PID)
+		h.opener = f.t.processOf(r.Caller.PID)
 		f.core.writers++
 	}
 	f.handles[h] = struct{}{}
@@ -120,16 +120,16 @@ func (h *Handle) Flush(ctx context.Context, c Caller) error {
 
 // defers applies the commit rule.
 func (h *Handle) defers(c Caller) bool {
-	p := h.f.t.procs
-	caller := p.process(c.PID)
-	held, known := p.holds(caller, c)
+	t := h.f.t
+	caller := t.processOf(c.PID)
+	held, known := t.writes(caller, c)
 	if !known || held {
 		return known && held
 	}
 	if h.opener == caller || h.opener == 0 {
 		return false
 	}
-	held, known = p.holds(h.opener, c)
+	held, known = t.writes(h.opener, c)
 	return known && held
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/spool"
+	"github.com/latchfs/latchfs/internal/wait"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -40,7 +41,7 @@ const maxNames = 8
 func (k keeper) insist(ctx context.Context, c spool.Snapshot, base spool.Base) (store.Info, error) {
 	for {
 		info, err := k.put(ctx, c, base)
-		if err == nil || !passing(err) || pause(ctx, retryPause, nil) != nil {
+		if err == nil || !passing(err) || !wait.For(ctx, retryPause, nil) {
 			return info, err
 		}
 	}
@@ -84,8 +85,8 @@ func (k keeper) try(ctx context.Context, suffix string, body store.Body) (store.
 		if !errors.Is(err, store.ErrConflict) || n == maxNames {
 			return info, err
 		}
-		if err := pause(ctx, time.Duration(n)*provePause, nil); err != nil {
-			return info, err
+		if !wait.For(ctx, time.Duration(n)*provePause, nil) {
+			return info, context.Cause(ctx)
 		}
 		name, id = newID(), store.NewWriteID()
 	}

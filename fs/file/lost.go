@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/latchfs/latchfs/fs/lease"
+	"github.com/latchfs/latchfs/internal/wait"
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
@@ -51,12 +52,13 @@ func (f *File) permit(ctx context.Context, m *commit) (store.Permit, error) {
 				return p, nil
 			}
 		}
-		wait, wake := provePause, hold.Lost()
+		pause, wake := provePause, hold.Lost()
 		if lost {
-			wait, wake = tablePause, nil
+			pause, wake = tablePause, nil
 		}
-		if err := pause(ctx, wait, wake); err != nil {
-			return nil, err
+		wait.For(ctx, pause, wake)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
 		}
 	}
 }
@@ -120,23 +122,10 @@ func (f *File) watch(hold *lease.Hold) {
 			}
 		}
 		f.unlockOp()
-		if err == nil || errors.Is(err, errBaseGone) || errors.Is(err, errOtherHolder) || pause(ctx, tablePause, nil) != nil {
+		if err == nil || errors.Is(err, errBaseGone) || errors.Is(err, errOtherHolder) || !wait.For(ctx, tablePause, nil) {
 			return
 		}
 	}
-}
-
-// pause waits for d, for c or for the end of ctx, which is its error.
-func pause(ctx context.Context, d time.Duration, c <-chan struct{}) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-c:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	return nil
 }
 
 func isClosed(c <-chan struct{}) bool {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/spool"
+	"github.com/latchfs/latchfs/internal/wait"
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
@@ -183,8 +184,8 @@ func (r *Recovery) sealed(ctx context.Context, f *spool.Found, s *spool.FoundSea
 	if s.Attempted {
 		// The lease told so already, unless the dead session had lost it: it may have made
 		// its single attempt.
-		if err := pause(ctx, time.Until(r.began.Add(r.t.o.Quiet)), nil); err != nil {
-			return nil, err
+		if !wait.For(ctx, time.Until(r.began.Add(r.t.o.Quiet)), nil) {
+			return nil, context.Cause(ctx)
 		}
 	}
 	settled, err := r.t.o.Objects.Settle(ctx, f.Key, s.ID, s.Base)
@@ -270,8 +271,8 @@ func (t *Table) reserve(ctx context.Context, key string) (*claim, error) {
 		if time.Since(began) > t.o.LockTimeout {
 			return nil, &lockmgr.HeldError{Key: key, Host: t.o.Host, Since: began, Waited: time.Since(began)}
 		}
-		if err := pause(ctx, retryPause, nil); err != nil {
-			return nil, err
+		if !wait.For(ctx, retryPause, nil) {
+			return nil, context.Cause(ctx)
 		}
 	}
 }

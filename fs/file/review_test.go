@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/latchfs/latchfs/fs/spool"
+	"github.com/latchfs/latchfs/internal/wait"
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 	"github.com/latchfs/latchfs/store/faultstore"
@@ -236,8 +237,8 @@ func (u *uploading) AbortUpload(ctx context.Context, _, upload string) error {
 		if !away {
 			return nil
 		}
-		if err := pause(ctx, time.Second, nil); err != nil {
-			return err
+		if !wait.For(ctx, time.Second, nil) {
+			return context.Cause(ctx)
 		}
 	}
 }

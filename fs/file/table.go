@@ -9,6 +9,7 @@ import (
 	"github.com/latchfs/latchfs/fs/lease"
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/spool"
+	"github.com/latchfs/latchfs/internal/procfs"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -43,8 +44,8 @@ type Options struct {
 	FlushTimeout time.Duration
 	// Quiet is D: how long after the death of its process a request may still land.
 	Quiet time.Duration
-	// Proc is where the process file system is mounted; "" is /proc.
-	Proc string
+	// Proc is the process file system; "" is procfs.Default.
+	Proc procfs.FS
 	Log  *slog.Logger
 	// Changed, if set, is told what is in the bucket now under a key that we changed; nil
 	// means that it is gone. It is called without a lock held and must not call back.
@@ -55,7 +56,6 @@ type Options struct {
 type Table struct {
 	o      Options
 	leases *lease.Pool
-	procs  procs
 
 	// background ends the work that outlives its callers: commits that go on after an EIO, and
 	// those after the last close. No parameter can carry it.
@@ -77,9 +77,9 @@ func NewTable(o Options) *Table {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Proc == "" {
-		o.Proc = "/proc"
+		o.Proc = procfs.Default
 	}
-	t := &Table{o: o, leases: lease.NewPool(o.Locks, o.Host), procs: procs{root: o.Proc}, files: make(map[string]*File)}
+	t := &Table{o: o, leases: lease.NewPool(o.Locks, o.Host), files: make(map[string]*File)}
 	t.background, t.stop = context.WithCancel(context.Background())
 	return t
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/latchfs/latchfs/internal/wait"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -99,7 +100,7 @@ func (f *File) bringsNewETag(ctx context.Context, m *commit) bool {
 func (f *File) lookBelow(ctx context.Context, m *commit, info store.Info) error {
 	for {
 		err := f.t.onTopOf(ctx, m.write.Key, info, m.write.Base)
-		if err == nil || !errors.Is(err, store.ErrUnavailable) || pause(ctx, retryPause, nil) != nil {
+		if err == nil || !errors.Is(err, store.ErrUnavailable) || !wait.For(ctx, retryPause, nil) {
 			return err
 		}
 	}

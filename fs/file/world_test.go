@@ -15,6 +15,7 @@ import (
 	"github.com/latchfs/latchfs/fs/lease"
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/spool"
+	"github.com/latchfs/latchfs/internal/procfs"
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
@@ -63,7 +64,7 @@ func (h *host) start(locks lease.Locks) {
 	h.Table = NewTable(Options{
 		Objects: h.b, Locks: locks, Spool: sp, Reader: reader.New(h.b, 1<<20),
 		Host: "here", Defaults: Defaults{UID: 1, GID: 2, FileMode: 0o644, DirMode: 0o755},
-		LockTimeout: 100 * time.Second, FlushTimeout: 80 * time.Second, Proc: h.proc,
+		LockTimeout: 100 * time.Second, FlushTimeout: 80 * time.Second, Proc: procfs.FS(h.proc),
 		Log: slog.New(slog.DiscardHandler),
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/latchfs/latchfs/internal/wait"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -53,8 +54,10 @@ func (s *source) readFull(ctx context.Context, b []byte) (n int, err error) {
 			}
 			return n, fmt.Errorf("the answer broke off: %w", err)
 		}
-		if err := pause(ctx, firstPause<<(s.breaks-1)); err != nil {
-			return n, err
+		// Parts that broke off together do not come back together.
+		pause := firstPause << (s.breaks - 1)
+		if !wait.For(ctx, pause/2+rand.N(pause/2), nil) {
+			return n, context.Cause(ctx)
 		}
 	}
 }
@@ -93,18 +96,5 @@ func (s *source) close() {
 	if s.body != nil {
 		s.body.Close() // of a body that is only read, and as far as it was wanted
 		s.body = nil
-	}
-}
-
-// pause waits for d, less a random part of it so that parts that broke off together do not
-// come back together, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d/2 + rand.N(d/2))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/internal/procfs"
 )
 
 // FS is the part of a file system that the spool uses. Tests put one in its place that
@@ -97,11 +98,11 @@ func (osFS) SyncDir(name string) error {
 }
 
 func (osFS) Boot() string {
-	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	id, err := procfs.Default.BootID()
 	if err != nil {
 		return ""
 	}
-	return strings.TrimSpace(string(b))
+	return id
 }
 
 func (f osFile) ModTime() (time.Time, error) {

@@ -5,8 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-
-	"golang.org/x/sys/unix"
 )
 
 // Fields are lines "name:<blanks>value", as in status and fdinfo.
@@ -22,17 +20,11 @@ func (f Fields) Get(name string) string {
 	return ""
 }
 
-// Pending tells of a status whether the signal was sent to the thread or to its process and
-// has not been taken yet. Any fatal signal to a process becomes a SIGKILL that is pending
-// for each of its threads.
-func (f Fields) Pending(s unix.Signal) bool {
-	for _, name := range []string{"SigPnd", "ShdPnd"} {
-		set, err := strconv.ParseUint(f.Get(name), 16, 64)
-		if err == nil && set&(1<<(s-1)) != 0 {
-			return true
-		}
-	}
-	return false
+// Signals gives a field that is a set of signals, such as SigPnd; the empty set if it is not
+// there.
+func (f Fields) Signals(name string) SignalSet {
+	set, _ := strconv.ParseUint(f.Get(name), 16, 64)
+	return SignalSet(set)
 }
 
 // Status reads the status of the process or thread.

@@ -69,6 +69,9 @@ func TestGone(t *testing.T) {
 	if _, err := none.Status(); !Gone(err) {
 		t.Errorf("status: %v", err)
 	}
+	if _, err := none.Stat(); !Gone(err) {
+		t.Errorf("stat: %v", err)
+	}
 	if _, err := none.Descriptors(); !Gone(err) {
 		t.Errorf("descriptors: %v", err)
 	}
@@ -90,19 +93,17 @@ func TestBootID(t *testing.T) {
 	}
 }
 
-// SIGKILL is pending from when it was sent until the kernel has ended the process; other
-// signals as long as the process blocks them.
-func TestPending(t *testing.T) {
-	for text, want := range map[string]bool{
-		"": false,
-		"Name:\tx\nSigPnd:\t0000000000000000\nShdPnd:\t0000000000000000\n": false,
-		"SigPnd:\t0000000000000100\nShdPnd:\t0000000000000000\n":           true,
-		"SigPnd:\t0000000000000000\nShdPnd:\t0000000000000100\n":           true,
-		"SigPnd:\t0000000000000200\nShdPnd:\t0000000000000080\n":           false,
-		"SigBlk:\t0000000000000100\n":                                      false,
+func TestSignals(t *testing.T) {
+	for text, want := range map[string]SignalSet{
+		"":                                      0,
+		"Name:\tx\nShdPnd:\t0000000000000100\n": 0,
+		"SigPnd:\t0000000000000000\n":           0,
+		"SigPnd:\tx\n":                          0,
+		"SigPnd:\t0000000000004100\nShdPnd:\t02\n": Signals(unix.SIGKILL, unix.SIGTERM),
+		"ShdPnd:\t01\nSigPnd:\t8000000000000000\n": Signals(unix.Signal(64)),
 	} {
-		if got := Fields(text).Pending(unix.SIGKILL); got != want {
-			t.Errorf("%q: %v, want %v", text, got, want)
+		if got := Fields(text).Signals("SigPnd"); got != want {
+			t.Errorf("%q: %x, want %x", text, got, want)
 		}
 	}
 	// The real one: a stopped process does not take what it is sent.
@@ -123,8 +124,38 @@ func TestPending(t *testing.T) {
 		t.Fatal(err)
 	}
 	read, err := Default.Process(sleeper.Process.Pid).Status()
-	if err != nil || !read.Pending(unix.SIGUSR1) || read.Pending(unix.SIGUSR2) {
-		t.Errorf("SIGUSR1 pending %v, SIGUSR2 %v, %v", read.Pending(unix.SIGUSR1), read.Pending(unix.SIGUSR2), err)
+	if pending := read.Signals("ShdPnd"); err != nil || pending != Signals(unix.SIGUSR1) {
+		t.Errorf("%x is pending, %v; want SIGUSR1 alone", pending, err)
+	}
+}
+
+func TestStat(t *testing.T) {
+	rest := func(flags, code string) string {
+		return " D 1 1 1 0 -1 " + flags + " " + strings.Repeat("4 ", 42) + code + "\n"
+	}
+	got, err := parseStat([]byte("7 (a b) 9)" + rest("4194308", "15")))
+	if want := (Stat{Flags: 0x400000 | Exiting, ExitCode: 15}); err != nil || got != want {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+	for _, bad := range []string{"", "7 (x) D 1", "7 (x)" + rest("-1", "0"), "7 (x)" + rest("0", "x")} {
+		if _, err := parseStat([]byte(bad)); err == nil {
+			t.Errorf("%q: no error", bad)
+		}
+	}
+	// The real ones.
+	if got, err := Default.Self().Stat(); err != nil || got.Flags&Exiting != 0 || got.ExitCode != 0 {
+		t.Errorf("this process: %+v, %v", got, err)
+	}
+	child := exec.Command("sh", "-c", "exit 3")
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer child.Wait()
+	if err := unix.Waitid(unix.P_PID, child.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Default.Process(child.Process.Pid).Stat(); err != nil || got.Flags&Exiting == 0 || got.ExitCode != 3<<8 {
+		t.Errorf("a process that has ended: %+v, %v", got, err)
 	}
 }
 
