@@ -23,8 +23,8 @@
 //
 // # Who is killed
 //
-// What waits long ends when its caller is being killed (opctx.go). The kernel does not say so
-// of a process that exits, so that its exit code and pending signals are looked at (killed.go).
+// What waits long ends when its caller is being killed (opctx.go). The kernel tells nothing of
+// a process that exits, so we look at its exit code and its pending signals (killed.go).
 //
 // # Locks
 //

@@ -61,7 +61,7 @@ func (h *handle) Flush(ctx context.Context) syscall.Errno {
 	if err := h.file.Flush(ctx, c); err != nil {
 		return h.failed("close", err)
 	}
-	h.settled()
+	h.noteSaved()
 	return 0
 }
 
@@ -72,12 +72,12 @@ func (h *handle) Fsync(ctx context.Context, _ uint32) syscall.Errno {
 	if err := h.file.Sync(ctx); err != nil {
 		return h.failed("fsync", err)
 	}
-	h.settled()
+	h.noteSaved()
 	return 0
 }
 
-// settled notes the version that a commit made, once nothing is left to commit.
-func (h *handle) settled() {
+// noteSaved notes the version that a commit made, once nothing is left to commit.
+func (h *handle) noteSaved() {
 	if !h.file.Writable() {
 		return
 	}

@@ -11,7 +11,7 @@ import (
 // give the names to them whenever the change lands, from whatever goroutine. Meanwhile a node
 // may have been forgotten, and a name may belong to another node; then that one keeps it.
 
-// A landing is what removal and move share: of a change that lands after its caller got an error
+// A landing is what removal and move share: when a change lands after its caller got an error,
 // the kernel has to be told.
 type landing struct {
 	mu             sync.Mutex
@@ -91,8 +91,8 @@ func (d *dirNode) moving(name, oldKey string, to *dirNode, newName, newKey strin
 	return m
 }
 
-// moved is called, once, when what was the version was under the old name is the version now
-// under the new one, and the old one is gone.
+// moved is called, once, when the rename has landed: the version was, which the old name had,
+// is gone, and the new name has the version now.
 func (m *move) moved(was, now store.Base) {
 	if !m.rename(was, now) {
 		// The kernel believes, or will believe, that the new name is the node's. This waits

@@ -48,8 +48,8 @@ func (f *front) find(ctx context.Context, d *dirNode, name string) (entry, error
 	return entry{}, err
 }
 
-// live gives the attributes of a file that this host has the truth of, if it has, given what
-// the bucket shows. It may have been opened or committed here since the bucket was asked.
+// live gives the attributes of a file of which this host has the truth; found is what the
+// bucket shows. The file may have been opened or committed here since the bucket was asked.
 func (f *front) live(key string, found store.Base) (file.Attr, bool) {
 	if a, ok := f.files.Attr(key); ok {
 		return a, true

@@ -59,7 +59,7 @@ func Mount(dir string, c Config) (*Server, error) {
 	f := newFront(c)
 	o := &fuse.MountOptions{
 		AllowOther: c.AllowOther,
-		// The kernel checks permissions; there would be an ACCESS request for each step else.
+		// The kernel checks permissions; else there would be an ACCESS request for each step.
 		Options: []string{"default_permissions"},
 		FsName:  c.FsName, Name: "latchfs",
 		MaxWrite: maxWrite, MaxBackground: maxBackground, MaxInflightRequestBytes: maxInflight,

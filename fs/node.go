@@ -104,7 +104,8 @@ func (n *fileNode) isOpen() bool {
 	return len(n.handles) > 0
 }
 
-// anyHandle returns a handle of the node, rather one that may write; nil if there is none.
+// anyHandle returns a handle of the node, one that may write if there is any; nil if there is
+// none.
 func (n *fileNode) anyHandle() *handle {
 	n.mu.Lock()
 	defer n.mu.Unlock()

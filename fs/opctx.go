@@ -30,7 +30,7 @@ const (
 	// killPoll is how often a caller that was interrupted is looked at: the kernel tells us of
 	// the first signal only.
 	killPoll = 100 * time.Millisecond
-	// deadPoll is how often a caller is looked at of whose end the kernel may tell nothing.
+	// deadPoll is the same for a caller whose end the kernel may not tell us of.
 	deadPoll = 500 * time.Millisecond
 	// interruptAfter is how long an open has to take before any signal ends it.
 	interruptAfter = time.Second
@@ -119,7 +119,7 @@ func (k *killContext) interrupted() bool {
 	return !k.interruptible.IsZero() && !time.Now().Before(k.interruptible)
 }
 
-// callerOf returns who is behind a request.
+// callerOf returns the process that sent a request.
 func callerOf(ctx context.Context) fuse.Caller {
 	if c, ok := fuse.FromContext(ctx); ok {
 		return *c

@@ -33,8 +33,8 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	seen := n.seen
 	n.mu.Unlock()
 	r.Again = again
-	// Of what is cut to nothing it does not matter what the kernel knows, unless somebody here
-	// still shows the version that it knows.
+	// If the file is cut to nothing it does not matter what the kernel knows of it, unless
+	// somebody here still shows the version that it knows.
 	if !r.Trunc || n.isOpen() {
 		r.Known = &seen
 	}
@@ -127,10 +127,10 @@ func (d *dirNode) Create(ctx context.Context, name string, flags, mode uint32, o
 	return in, fh, fuseFlags, 0
 }
 
-// openTaken opens a file that was found where one was to be made. The kernel checks nothing
-// of what it believes to be new, so this is for the owner's files; of others, and of what
-// changes once more meanwhile, the answer is ErrStale. A second ESTALE would reach the
-// program, hence not always: the name may change as often as somebody likes.
+// openTaken opens a file that was found where one was to be made. The kernel checks nothing of
+// what it believes to be new, so this is for the owner's files; for those of others, and if the
+// name changes once more meanwhile, the answer is ErrStale. A second ESTALE would reach the
+// program, so that is not always the answer: the name may change as often as somebody likes.
 func (d *dirNode) openTaken(ctx context.Context, name string, flags uint32) (entry, *file.Handle, error) {
 	c, cancel := context.WithTimeout(uninterrupted(), file.NameWait)
 	defer cancel()

@@ -15,8 +15,8 @@ type staleOpen struct {
 	key string
 }
 
-// staleOpens remembers who was answered ESTALE, so that nobody is twice for one request:
-// the second one would reach the program.
+// staleOpens remembers who was answered ESTALE, so that nobody gets that answer twice for one
+// request: the second one would reach the program.
 type staleOpens struct {
 	mu sync.Mutex
 	m  map[staleOpen]time.Time

@@ -150,9 +150,8 @@ func TestG5CloseMeansSaved(t *testing.T) {
 	}
 }
 
-// With the bucket out of reach close answers EIO when its time is up, and the work goes
-// on behind: what was accepted is saved when the bucket is back.
-// SEMANTICS G5
+// With the bucket out of reach close answers EIO when its time is up, and the work goes on in
+// the background: what was accepted is saved when the bucket is back. SEMANTICS G5
 func TestG5OutageKeepsData(t *testing.T) {
 	t.Parallel()
 	e := suite.New(t)

@@ -10,8 +10,8 @@ import (
 	"github.com/latchfs/latchfs/integration/harness"
 )
 
-// A file costs one lock request at open and one behind its close, and the beats cost
-// what they cost, whatever is held (LOCKS P9). A mount that only reads needs none.
+// A file costs one lock request at open and one in the background after its close, and the
+// beats cost what they cost, whatever is held (LOCKS P9). A mount that only reads needs none.
 func TestLockRequests(t *testing.T) {
 	t.Parallel()
 	e := suite.New(t)

@@ -94,7 +94,7 @@ func TestP7FullDisk(t *testing.T) {
 			t.Errorf("the bucket has %d bytes of g%d", len(got), i)
 		}
 	}
-	e.Eventually(10*time.Second, func() error { // once the last file's room is given back, behind its close
+	e.Eventually(10*time.Second, func() error { // once the last file's room is given back, after its close
 		fill(e, h.StateDir)
 		if err := f.put(h.Path("late"), "late\n"); err != unix.ENOSPC {
 			return fmt.Errorf("a new file on a full disk: %v, want ENOSPC", err)

@@ -57,7 +57,7 @@ func TestUmountWaits(t *testing.T) {
 	}
 }
 
-// umount(8) returns at once and the daemon finishes behind.
+// umount(8) returns at once and the daemon finishes in the background.
 func TestPlainUmountFinishesBehind(t *testing.T) {
 	t.Parallel()
 	e := suite.New(t)

@@ -98,8 +98,8 @@ func (a *acquisition) timeout() error {
 	return &HeldError{Key: a.slot.key, Host: a.held.Host, Since: a.held.Since, Waited: a.m.now() - a.start}
 }
 
-// try makes one round: obtain the lock if it is free, take it if its holder is gone, else
-// tell the holder. Neither lease nor error: not yet.
+// try makes one round: obtain the lock if it is free, take it if its holder is gone, else tell
+// the holder. It returns neither lease nor error if the lock cannot be had yet.
 func (a *acquisition) try(ctx context.Context) (*Lease, error) {
 	s, err := a.m.session(ctx)
 	if err != nil {
@@ -206,8 +206,8 @@ func (a *acquisition) grant(ctx context.Context) (*Lease, error) {
 	return l, nil
 }
 
-// abandon removes behind what attempts under the present nonce may have left in the table.
-// One that lands later still is found by the mail of whoever wants the key.
+// abandon removes in the background what attempts under the present nonce may have left in the
+// table. One that lands later still is found by the mail of whoever wants the key.
 func (a *acquisition) abandon() {
 	if !a.loose {
 		return
@@ -215,13 +215,13 @@ func (a *acquisition) abandon() {
 	a.loose = false
 	m, key, nonce := a.m, a.slot.key, a.nonce
 	m.more()
-	m.behind(func() {
+	m.inBackground(func() {
 		defer m.done()
 		m.remove(m.life, key, nonce, func(error) {})
 	})
 }
 
-// mayTake judges the session that holds the lock. Where it lives, it is told of our wish.
+// mayTake judges the session that holds the lock. If that lives it is told of our wish.
 func (a *acquisition) mayTake(ctx context.Context, held Lock) bool {
 	m := a.m
 	if m.isOwn(held.SID) {

@@ -28,9 +28,9 @@
 // through a suspend. Every condition on a lock tests its nonce: a request of an earlier
 // acquisition that arrives late or twice finds another nonce, and does nothing.
 //
-// An attempt whose answer was lost is sent again as it was, and recognises what it did.
-// What an abandoned one leaves behind is removed by nonce: at once, and, should it land
-// later still, when the next host that wants the key sends mail.
+// An attempt whose answer was lost is sent again as it was, and recognises what it did. What an
+// abandoned one leaves in the table is removed by nonce: at once, and, if it lands later still,
+// when the next host that wants the key sends mail.
 //
 // # Locks in the process
 //

@@ -180,7 +180,7 @@ func TestCloseUnanswered(t *testing.T) {
 	})
 }
 
-// An acquisition whose reply is lost is not left behind; one that lands after its clean-up
+// An acquisition whose reply is lost does not stay; one that lands after its clean-up
 // is found by the mail of the next who wants the key.
 func TestOrphans(t *testing.T) {
 	for _, tt := range []struct {

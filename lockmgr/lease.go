@@ -39,16 +39,16 @@ func (l *Lease) Lost() <-chan struct{} { return l.s.lost }
 // Wanted is closed when another host asked for the key.
 func (l *Lease) Wanted() <-chan struct{} { return l.wanted }
 
-// Release gives the lease up. It returns at once; the lock item is removed behind, however
-// often that takes. It must be called only when no request made under the lease is
-// unanswered: such a request could still land after the next holder has begun. Calling it
-// again does nothing.
+// Release gives the lease up. It returns at once; the lock record is removed in the background,
+// however many tries that takes. It must be called only when no request made under the lease is
+// unanswered: such a request could still land after the next holder has begun. Calling it again
+// does nothing.
 func (l *Lease) Release() {
 	if l.released.Swap(true) {
 		return
 	}
 	m := l.m
-	m.behind(func() {
+	m.inBackground(func() {
 		defer m.done()
 		m.remove(m.life, l.key, l.nonce, func(err error) {
 			m.mu.Lock()

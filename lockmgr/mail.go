@@ -38,7 +38,7 @@ func (m *Manager) cleanOrphan(key string) {
 	if m.begin() != nil {
 		return
 	}
-	m.behind(func() {
+	m.inBackground(func() {
 		defer m.done()
 		sl, err := m.enter(m.life, key, m.now(), 0)
 		if err != nil {

@@ -46,7 +46,7 @@ type Manager struct {
 	log   *slog.Logger
 	now   func() time.Duration
 
-	// life ends when Close is through; what works behind runs under it.
+	// life ends when Close is through; what works in the background runs under it.
 	life context.Context
 	end  context.CancelFunc
 	work sync.WaitGroup
@@ -62,7 +62,7 @@ type Manager struct {
 	// nothing is called and nothing waited for while it is held.
 	mu      sync.Mutex
 	closing bool
-	over    bool // nothing more is started behind
+	over    bool // nothing more is started in the background
 	open    int  // acquisitions under way, leases out, releases unanswered
 
 	current  *session
@@ -139,8 +139,8 @@ func (m *Manager) done() {
 	}
 }
 
-// spawn starts f behind, for Close to wait for; false when the manager is through with
-// everything. Manager.mu is held.
+// spawn starts f in the background, for Close to wait for; false when the manager is through
+// with everything. Manager.mu is held.
 func (m *Manager) spawn(f func()) bool {
 	if m.over {
 		return false
@@ -149,8 +149,8 @@ func (m *Manager) spawn(f func()) bool {
 	return true
 }
 
-// behind is spawn for those who do not hold Manager.mu.
-func (m *Manager) behind(f func()) bool {
+// inBackground is spawn for those who do not hold Manager.mu.
+func (m *Manager) inBackground(f func()) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.spawn(f)

@@ -70,7 +70,7 @@ func (s *session) stop() {
 }
 
 // A pendingSession was announced, and perhaps written, but its creation is not answered. The
-// next try uses the same id, so that no lost reply leaves a session behind.
+// next try uses the same id, so that no lost reply leaves a session in the table.
 type pendingSession struct {
 	sid   string
 	since time.Duration // when its first attempt was sent; its lease runs from there
@@ -163,9 +163,9 @@ func (m *Manager) announce() (sid string, since time.Duration, err error) {
 	return p.sid, p.since, nil
 }
 
-// keepAlive sends the session's heartbeats. A beat that fails for any reason but the
-// session's death is tried again for ever: a table that comes back finds the session as
-// alive as nobody has killed it.
+// keepAlive sends the session's heartbeats. A beat that fails for any reason but the session's
+// death is tried again for ever: when the table comes back the session is alive, unless
+// somebody has killed it.
 func (m *Manager) keepAlive(s *session, sent time.Duration) {
 	defer close(s.ended)
 	var retry wait.Backoff // zero: the last beat was answered

@@ -9,10 +9,10 @@ import (
 	"github.com/latchfs/latchfs/internal/wait"
 )
 
-// A key that somebody else asked for is left to him after a release for a turn, unless he
-// was seen to take it before: a second where mail told of him, who may have waited for long
-// and look once a second. Where we had it from him he has not waited longer than we held
-// it, and looks the oftener the shorter that was.
+// A key that somebody else asked for is left to him after a release for a turn, unless he was
+// seen to take it before: a second where mail told of him, who may have waited for long and
+// look once a second. If we had it from him he has not waited longer than we held it, and the
+// shorter that was the more often he looks.
 const (
 	turnShort = 200 * time.Millisecond
 	turnLong  = time.Second
@@ -77,8 +77,8 @@ func (m *Manager) enter(ctx context.Context, key string, start, wait time.Durati
 	return sl, nil
 }
 
-// occupied says why the token was not to be had: it is held here, or the table was not told
-// yet that it is not.
+// occupied says why the token was not to be had: it is held here, or the table does not know
+// yet that it is free.
 func (m *Manager) occupied(sl *slot, waited time.Duration) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

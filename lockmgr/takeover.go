@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// Takeover is for recovery, which has the flock of a dead mount's session directory and
-// with it the proof that its sessions are dead: it writes that, and from then on this
-// manager takes their locks without further waiting, except of keys for which unanswered
-// tells that a request may still be under way: of those, a Delay after this call.
+// Takeover is for recovery, which has the flock of a dead mount's session directory and with it
+// the proof that its sessions are dead: it writes that, and from then on this manager takes
+// their locks without further waiting, except where unanswered tells that a request for the key
+// may still be under way: there it waits until a Delay after this call.
 func (m *Manager) Takeover(ctx context.Context, sids []string, unanswered func(key string) bool) error {
 	if err := m.begin(); err != nil {
 		return err
@@ -56,7 +56,7 @@ func (m *Manager) declareDead(ctx context.Context, sid string) (State, error) {
 	}
 }
 
-// Bury writes that the sessions are closed, when recovery has settled all they left: from
+// Bury writes that the sessions are closed, when recovery is through with all they left: from
 // then on everybody may take their locks at once.
 func (m *Manager) Bury(ctx context.Context, sids []string) error {
 	if err := m.begin(); err != nil {

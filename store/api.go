@@ -201,7 +201,7 @@ type ListOptions struct {
 	Delimiter string
 	// Token continues after an earlier page.
 	Token string
-	// After: only keys behind this one.
+	// After: only keys after this one.
 	After string
 	Max   int // entries of a page; 0: 1000
 }

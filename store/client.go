@@ -35,7 +35,7 @@ type Client struct {
 	buffers  *buffers
 }
 
-// New returns a client of the bucket behind api. It sends nothing.
+// New returns a client of the bucket that api reaches. It sends nothing.
 func New(api API, o Options) *Client {
 	c := &Client{api: api, host: o.Host, log: o.Log, buffers: newBuffers()}
 	if c.log == nil {

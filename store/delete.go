@@ -13,10 +13,10 @@ type Deletion struct {
 	Base Base
 	// Unanswered, if set, is called once when an attempt's outcome has become unknown.
 	Unanswered func(error)
-	// Gone, if set, is called once as soon as nothing is under the key, if a request whose
-	// answer was lost may still land then. Who waits for the removal may be answered, but the
-	// lease has to be kept until Delete returns: the request could hit the same version, if
-	// somebody brings that back meanwhile.
+	// Gone, if set, is called once as soon as nothing is under the key, if a request whose answer
+	// was lost may still land then. Whoever waits for the removal may be answered, but the lease
+	// has to be kept until Delete returns: the request could hit the same version, if somebody
+	// brings that back meanwhile.
 	Gone func()
 }
 

@@ -36,7 +36,7 @@ var (
 	ErrMetadataFull = errors.New("no room in the object's metadata")
 	// ErrTooLarge: over the limits of an object.
 	ErrTooLarge = errors.New("larger than an object can be")
-	// ErrBadRange: the range starts behind the end of the object.
+	// ErrBadRange: the range starts beyond the end of the object.
 	ErrBadRange = errors.New("range outside the object")
 	// ErrRefused: any other definite refusal by the server; resending is of no use.
 	ErrRefused = errors.New("refused by the object store")

@@ -85,7 +85,7 @@ func (u *upload) run(ctx context.Context) (info Info, again bool, err error) {
 	return Info{}, gone(err), err
 }
 
-// tell lets the caller note the upload, of which nothing is in the bucket yet.
+// tell lets the caller note the upload before its first part is sent.
 func (u *upload) tell() error {
 	if u.w.Uploading == nil {
 		return nil

@@ -68,11 +68,11 @@ func ReadPosix(meta map[string]string) Posix {
 	return p
 }
 
-// Put returns a copy of meta with the attributes that p has; others stay as they are. Keys
-// of s3fs and rclone that are in meta are kept in step, so that those tools see no stale
-// mtime either. Where S3's 2 KiB are short, room for the write id and the base being kept,
-// it leaves out atime first and then the ids; it fails with ErrMetadataFull if mode and
-// mtime alone do not fit.
+// Put returns a copy of meta with the attributes that p has; others stay as they are. Keys of
+// s3fs and rclone that are in meta are kept in step, so that those tools see no stale mtime
+// either. Where S3's 2 KiB are short, since the write id and the base need room too, it leaves
+// out atime first and then the ids; it fails with ErrMetadataFull if mode and mtime alone do
+// not fit.
 func (p Posix) Put(meta map[string]string) (map[string]string, error) {
 	out := maps.Clone(meta)
 	if out == nil {

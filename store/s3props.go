@@ -93,8 +93,8 @@ func storageClass(s string) string {
 	return s
 }
 
-// infoOf reads an object's Info from the headers of a HEAD or GET. In the answer to a
-// range the size is the one behind the slash of Content-Range.
+// infoOf reads an object's Info from the headers of a HEAD or GET. In the answer to a range the
+// size is the one after the slash of Content-Range.
 func infoOf(key string, h http.Header) (Info, error) {
 	i := Info{Key: key, ETag: unquote(h.Get("ETag")), VersionID: h.Get(headerVersion), Props: propsOf(h)}
 	if i.ETag == "" {

@@ -78,8 +78,8 @@ func (c *Client) look(ctx context.Context, key string, id WriteID, base Base, pa
 }
 
 // original gives the version that a write made, if v has its id. Tools keep metadata that they
-// do not know, so v may be a copy of it, of which nobody here has seen the content; right
-// below such a copy is what it was made of. Where the history cannot be seen v counts as ours.
+// do not know, so v may be a copy of it whose content nobody here has seen. What such a copy
+// was made of is right below it. Where the history cannot be seen v counts as ours.
 func (c *Client) original(ctx context.Context, v Info, id WriteID, base Base, patience time.Duration) (Info, error) {
 	for v.Base().Pinned() {
 		below, err := c.below(ctx, v.Key, v.VersionID, patience)

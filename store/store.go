@@ -98,8 +98,8 @@ func (b Base) Pinned() bool { return b.VersionID != "" && b.VersionID != nullVer
 // nullVersion is the version id of what was written while versioning was not on.
 const nullVersion = "null"
 
-// Same tells whether both name the same version: the same version id, or without one the
-// same ETag and LastModified (LOCKS P4.2), of which the seconds count: a HEAD has no more.
+// Same tells whether both name the same version: the same version id, or without one the same
+// ETag and LastModified (LOCKS P4.2). Whole seconds are compared: a HEAD has no more.
 func (b Base) Same(o Base) bool {
 	switch {
 	case b.ETag != o.ETag:

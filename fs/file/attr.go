@@ -81,8 +81,8 @@ func AttrOf(i store.Info, d Defaults) Attr {
 	return a
 }
 
-// WithoutSetIDs is the mode that is left of a file to which somebody wrote who may not keep
-// these bits. Without the execution by the group, set-group-id means something else.
+// WithoutSetIDs is the mode of a file after a write by somebody who may not leave these bits.
+// Set-group-id without execution by the group means something else, and stays.
 func (a Attr) WithoutSetIDs() uint32 {
 	m := a.Mode &^ modeSetUID
 	if m&modeGroupExec != 0 {

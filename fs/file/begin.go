@@ -47,7 +47,7 @@ func (t *Table) begin(ctx context.Context, key string, wait time.Duration, besid
 	f := c.f
 	if !c.onlyHere() {
 		if err := accepts(c.found.Base()); err != nil {
-			c.end(staleKeep)
+			c.end(staleLinger)
 			return nil, err
 		}
 	}

@@ -18,8 +18,8 @@ type nameChange struct {
 	permit store.Permit
 	// run sends the requests and applies what they did.
 	run func(ctx context.Context, p store.Permit, w waiter) error
-	// release gives the names back; keep says that the leases have to be kept for good.
-	release func(keep bool)
+	// release gives the names back; if the change was not answered, without their leases.
+	release func(unanswered bool)
 }
 
 // A waiter waits for a nameChange and is told how it goes. Every function may be called from
@@ -36,7 +36,7 @@ type waiter struct {
 // caller does not wait for that longer than the limits above: then he gets
 // store.ErrUnknownOutcome, nothing is sent any more, and the rest goes on in the background
 // with the leases held, which the caller has barred: until then nobody else here may have the
-// names. They are kept for good if the table ends before the outcome is known.
+// names. The leases are never given back if the table ends before the outcome is known.
 func (t *Table) carryOut(c nameChange) error {
 	p := &revocable{Permit: c.permit, why: "nobody waits for it any more"}
 	unknown, landed := make(chan struct{}), make(chan struct{})
@@ -51,11 +51,11 @@ func (t *Table) carryOut(c nameChange) error {
 	}
 	t.work.Go(func() {
 		err := c.run(t.background, p, w)
-		keep := errors.Is(err, store.ErrUnknownOutcome)
-		if keep {
+		unanswered := errors.Is(err, store.ErrUnknownOutcome)
+		if unanswered {
 			t.unknown(c.keys)
 		}
-		c.release(keep)
+		c.release(unanswered)
 		done <- err
 	})
 	select {

@@ -46,7 +46,7 @@ func (t *Table) claim(ctx context.Context, key string, limit time.Duration, besi
 		c := &claim{f: f}
 		live, turn := f.lease() != nil, until
 		if next := time.Now().Add(relockWait); live && next.Before(until) {
-			turn = next // others need the slot too, to save the file or to give it up
+			turn = next // others need the op lock too, to save the file or to give it up
 		}
 		err = c.take(ctx, key, turn, beside)
 		switch {
@@ -89,7 +89,7 @@ func (c *claim) take(ctx context.Context, key string, until time.Time, beside lo
 		hold.Release(0)
 		return err
 	case said != nil:
-		hold.Release(staleKeep) // the caller may try something else at once
+		hold.Release(staleLinger) // the caller may try something else at once
 		return said
 	}
 	c.hold, c.found = hold, found
@@ -150,18 +150,18 @@ func (t *Table) proved(ctx context.Context, key string, until time.Time) (*lease
 	}
 }
 
-// end gives the name back. The lease is kept for a moment if keep is not zero, for somebody
-// who will ask for it at once.
-func (c *claim) end(keep time.Duration) {
-	c.hold.Release(keep)
+// end gives the name back. The lease stays here for linger, for somebody who will ask for it
+// at once.
+func (c *claim) end(linger time.Duration) {
+	c.hold.Release(linger)
 	c.f.unlockOp()
 	c.f.leave()
 }
 
-// release gives the name back after a change of names. With keep the lease is not given back:
-// what was sent under it may still land, and this process will never know.
-func (c *claim) release(keep bool) {
-	if !keep {
+// release gives the name back after a change of names. If that was not answered the lease is
+// not given back: what was sent under it may still land, and this process will never know.
+func (c *claim) release(unanswered bool) {
+	if !unanswered {
 		c.hold.Release(0)
 	}
 	if c.baseGone {
@@ -217,7 +217,7 @@ func (t *Table) current(ctx context.Context, key string) (store.Info, error) {
 	return info, err
 }
 
-// lockName takes the op slot of the file that the key names. It fails with ErrStale if the
+// lockName takes the op lock of the file that the key names. It fails with ErrStale if the
 // name is not this file's any more.
 func (f *File) lockName(ctx context.Context, key string, limit time.Duration) error {
 	if err := f.lockOpFor(ctx, key, limit); err != nil {
@@ -232,7 +232,7 @@ func (f *File) lockName(ctx context.Context, key string, limit time.Duration) er
 	return err
 }
 
-// lockOpFor takes the op slot, waiting at most limit for whoever has it. Then it fails with
+// lockOpFor takes the op lock, waiting at most limit for whoever has it. Then it fails with
 // *lockmgr.HeldError.
 func (f *File) lockOpFor(ctx context.Context, key string, limit time.Duration) error {
 	select {

@@ -11,8 +11,9 @@ import (
 
 // conflict takes the name from a live file because somebody else's version is under it, or may
 // be at any moment, and keeps what was accepted here and is not in the bucket in a conflict
-// file beside it. The name is free for others at once; who waits for a commit is told once the
-// bytes are safe. If the bucket refuses the conflict file they stay in the spool. f.op is held.
+// file beside it. The name is free for others at once; whoever waits for a commit is told once
+// the bytes are safe. If the bucket refuses the conflict file they stay in the spool. f.op is
+// held.
 func (f *File) conflict(ctx context.Context, cause error) {
 	f.retain()
 	defer f.leave()
@@ -85,16 +86,16 @@ func (f *File) park(m *commit, cause error) {
 	cause = errors.Join(cause, m.local.Failed(m.write.ID), m.local.Sync())
 	err := fmt.Errorf("saving %q: %w", m.write.Key, cause)
 	f.mu.Lock()
-	hold, keep := f.core.park(err)
+	hold, owed := f.core.park(err)
 	var local *spool.File
-	if !keep {
+	if !owed {
 		local = f.take()
 	}
 	f.unlock()
 	f.t.discard(local)
 	f.t.detach(f)
 	hold.Release(0)
-	if keep {
+	if owed {
 		f.t.strand(m.write.Key, m.local, cause)
 	}
 	f.mu.Lock()

@@ -9,7 +9,7 @@ import (
 	"github.com/latchfs/latchfs/internal/procfs"
 )
 
-// A Caller is the process behind a request, and how it sees the file.
+// A Caller is the process that sent a request, and how it sees the file.
 type Caller struct {
 	// PID is that of the request header: the id of a thread; 0 when the process is in
 	// another pid namespace or the kernel itself asks.

@@ -58,11 +58,11 @@
 //
 // # Locks
 //
-//	File.op     held across uploads, taken with a context or for a limited time
+//	File.op     the op lock: held across uploads, taken with a context or for a limited time
 //	  Table.mu  short
 //	    File.mu short: pages are copied to the page cache under it, nothing is synced
 //	lease.Pool, File.waiting, report.mu, patience.mu, pin.mu: leaves
 //
-// Two op slots are held only in Rename, in key order. No mutex is held over a request, a sync
+// Two op locks are held only in Rename, in key order. No mutex is held over a request, a sync
 // or a callback.
 package file

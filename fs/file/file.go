@@ -18,7 +18,7 @@ import (
 type File struct {
 	t *Table
 
-	// op is held, across uploads, by whoever begins or ends the live time of the file,
+	// op is the op lock. It is held, across uploads, by whoever begins or ends the live time of the file,
 	// commits it, or changes its name. It is taken before any mutex.
 	op chan struct{}
 
@@ -34,7 +34,7 @@ type File struct {
 	pin     *pin        // of the base; nil until read
 	// draining: a goroutine saves what is sealed and ends the live time (drain).
 	draining bool
-	poke     chan struct{} // one slot: ends the pause of drain between two tries
+	poke     chan struct{} // one token: ends the pause of drain between two tries
 
 	// waiting are the closes and fsyncs whose time a commit's progress resets; a leaf lock.
 	waiting struct {
@@ -50,7 +50,7 @@ func newFile(t *Table, key string) *File {
 	}
 }
 
-// lockOp takes the op slot.
+// lockOp takes the op lock.
 func (f *File) lockOp(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -471,7 +471,7 @@ func TestLargestFile(t *testing.T) {
 			t.Errorf("as large as possible: %v", err)
 		}
 		if _, err := x.Write([]byte("x"), size); !errors.Is(err, store.ErrTooLarge) {
-			t.Errorf("a byte behind the end: %v", err)
+			t.Errorf("a byte beyond the end: %v", err)
 		}
 		if got := x.Attr().Size; got != size {
 			t.Errorf("the size is %d", got)

@@ -25,7 +25,7 @@ type Handle struct {
 	joined bool
 	// wrote is the number of the last change that was made through the handle.
 	wrote uint64
-	// failed is a commit that failed, of which the handle was not told yet.
+	// failed is a commit that failed and that the handle was not told of yet.
 	failed failure
 }
 
@@ -97,11 +97,10 @@ func (h *Handle) Read(ctx context.Context, p []byte, off int64) (int, error) {
 	return pin.ReadFull(ctx, p[:min(int64(len(p)), size-off)], off)
 }
 
-// Flush is what close(2) asks of one descriptor. It commits unless the process that asks,
-// or the one that opened the handle, still holds a descriptor of the file with write
-// access: then it only returns what failed before. A process that cannot be looked into
-// counts as holding none. It fails again as long as what was written through the handle is
-// not in the bucket.
+// Flush is what close(2) asks of one descriptor. It commits unless the process that asks, or
+// the one that opened the handle, still holds a descriptor of the file with write access: then
+// it only returns what failed before. A process that cannot be looked into counts as one that
+// has none. It fails again as long as what was written through the handle is not in the bucket.
 func (h *Handle) Flush(ctx context.Context, c Caller) error {
 	f := h.f
 	f.mu.Lock()

@@ -318,7 +318,7 @@ func TestStaleKeepsLease(t *testing.T) {
 		if !h.locks.holds("a") {
 			t.Error("the lease was given away before the second try")
 		}
-		time.Sleep(staleKeep)
+		time.Sleep(staleLinger)
 		synctest.Wait()
 		if h.locks.holds("a") {
 			t.Error("an idle lease that is wanted was kept")

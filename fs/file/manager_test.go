@@ -107,7 +107,8 @@ func TestPartitionedHost(t *testing.T) {
 	})
 }
 
-// LOCKS P9: a create, write and close costs one lock request on its path and one behind.
+// LOCKS P9: a create, write and close costs one lock request on its path and one in the
+// background.
 func TestLockRequestsPerCreate(t *testing.T) {
 	const files = 200
 	synctest.Test(t, func(t *testing.T) {

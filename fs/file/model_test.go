@@ -490,7 +490,7 @@ func (m *model) readersMoved(h *host, version, key string) {
 
 // end checks that nothing is left behind.
 func (m *model) end(l *lockTable) {
-	time.Sleep(staleKeep) // for a second try that nobody makes here
+	time.Sleep(staleLinger) // for a second try that nobody makes here
 	synctest.Wait()
 	for i, h := range m.hosts {
 		if len(h.files) != 0 || h.spool.Used() != 0 {

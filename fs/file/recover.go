@@ -72,7 +72,7 @@ func (r *Recovery) Run(ctx context.Context) (left []Left, err error) {
 		}
 		if oerr := r.outlive(ctx, op.Key); oerr != nil {
 			left = append(left, Left{Key: op.Key, Reason: oerr.Error(), Unanswered: true})
-			err = errors.Join(err, fmt.Errorf("settling the last %s of %q: %w", op.Kind, op.Key, oerr))
+			err = errors.Join(err, fmt.Errorf("waiting until the last %s of %q can land no more: %w", op.Kind, op.Key, oerr))
 		}
 	}
 	for name, berr := range r.scan.Bad {
@@ -176,30 +176,30 @@ func (r *Recovery) sealed(ctx context.Context, f *spool.Found, s *spool.FoundSea
 	}
 	unanswered := false
 	defer func() {
-		if unanswered { // and this process ends: whoever takes the lease waits
+		if unanswered { // and this process ends: the next one to take the lease has to wait
 			r.t.unknown([]string{f.Key})
 		}
 		c.release(unanswered)
 	}()
 	if s.Attempted {
-		// The lease told so already, unless the dead session had lost it: it may have made
-		// its single attempt.
+		// Nobody gets the lease of the dead session before that time is over. But the session may
+		// have lost it before, and made its single attempt.
 		if !wait.For(ctx, time.Until(r.began.Add(r.t.o.Quiet)), nil) {
 			return nil, context.Cause(ctx)
 		}
 	}
-	settled, err := r.t.o.Objects.Settle(ctx, f.Key, s.ID, s.Base)
+	found, err := r.t.o.Objects.Settle(ctx, f.Key, s.ID, s.Base)
 	if err != nil {
 		return nil, err
 	}
-	switch settled.Outcome {
+	switch found.Outcome {
 	case store.Landed:
 		if s.Unleased {
-			if err := r.lookBelow(ctx, f.Key, settled.Current, s.Base); err != nil {
+			if err := r.lookBelow(ctx, f.Key, found.Current, s.Base); err != nil {
 				return nil, err
 			}
 		}
-		return &settled.Current, nil
+		return &found.Current, nil
 	case store.Unchanged:
 		if stands, err := r.t.stands(ctx, f.Key, s.Base); err != nil || !stands {
 			return nil, err

@@ -81,15 +81,15 @@ func (r *renaming) claim(ctx context.Context) (err error) {
 	return nil
 }
 
-func (r *renaming) release(keep bool) {
-	r.src.release(keep)
-	r.dst.release(keep)
+func (r *renaming) release(unanswered bool) {
+	r.src.release(unanswered)
+	r.dst.release(unanswered)
 }
 
 func (r *renaming) check(noReplace bool) error {
 	switch {
 	case r.src.found.ETag == "" && !r.src.absent():
-		// Written again since it was committed: rather busy than a name without its file.
+		// It was written again since the commit, and a copy would not have that.
 		return &lockmgr.HeldError{Key: r.from, Host: r.t.o.Host, Since: time.Now()}
 	case r.src.absent():
 		return store.ErrNotFound
@@ -99,9 +99,9 @@ func (r *renaming) check(noReplace bool) error {
 	return nil
 }
 
-// run copies, deletes, and moves the open file to its new name. If it fails, either name may
-// hold another version than the file that is open under it grew from; the target perhaps the
-// copy.
+// run copies, deletes, and moves the open file to its new name. After a failure either name may
+// hold another version than the one that the file open under it grew from; at the target that
+// may be the copy.
 func (r *renaming) run(ctx context.Context, p store.Permit, waiting waiter) error {
 	err := r.send(ctx, p, waiting)
 	if err != nil && !errors.Is(err, store.ErrUnknownOutcome) {
@@ -114,7 +114,7 @@ func (r *renaming) run(ctx context.Context, p store.Permit, waiting waiter) erro
 func (r *renaming) send(ctx context.Context, p store.Permit, waiting waiter) error {
 	src := r.src.found
 	w := store.Write{
-		Key: r.to, ID: store.NewWriteID(), Base: r.dst.found.Base(), Props: keepMtime(src),
+		Key: r.to, ID: store.NewWriteID(), Base: r.dst.found.Base(), Props: withMtime(src),
 		Unanswered: waiting.unanswered, Progress: waiting.progress,
 	}
 	info, err := r.t.copy(ctx, p, w, store.Source{Key: r.from, Base: src.Base(), Size: src.Size})
@@ -135,9 +135,9 @@ func (r *renaming) send(ctx context.Context, p store.Permit, waiting waiter) err
 	return nil
 }
 
-// keepMtime are the properties of a copy that has the time of its source: a rename does not
+// withMtime gives the properties of a copy that has the time of its source: a rename does not
 // change it, a copy would.
-func keepMtime(src store.Info) store.Props {
+func withMtime(src store.Info) store.Props {
 	props := src.Props
 	x := store.ReadPosix(props.Meta)
 	if x.Has&store.HasMtime == 0 {
@@ -162,9 +162,9 @@ func (r *renaming) landed(info store.Info) {
 	})
 }
 
-// move puts the source's File under its new name, in one step in which nobody can find the
-// one or the other: the handles of the source go on with it, those of the file that it
-// replaces keep what they had. What it returns is to be called once no mutex is held.
+// move puts the source's File under its new name, in one step, so that nobody finds half of it:
+// the handles of the source go on with it, those of the file that it replaces keep what they
+// had. What it returns is to be called once no mutex is held.
 func (r *renaming) move(info store.Info) (later []func()) {
 	t, src, dst := r.t, r.src.f, r.dst.f
 	t.mu.Lock()

@@ -8,8 +8,8 @@ import (
 	"github.com/latchfs/latchfs/store"
 )
 
-// journalled runs a request whose bytes, if it has any, are not in the spool. Should this
-// process die meanwhile, whoever recovers it finds in the journal that it may still land.
+// journalled runs a request whose bytes, if it has any, are not in the spool. If this process
+// dies meanwhile, the recovery finds in the journal that the request may still land.
 func (t *Table) journalled(op spool.Op, request func() error) error {
 	end, err := t.o.Spool.Begin(op)
 	if err != nil {
@@ -72,8 +72,8 @@ func (t *Table) sendCopy(ctx context.Context, p store.Permit, w store.Write, src
 }
 
 // uploads journals the multipart uploads of one write before their first part is sent: parts
-// are stored and paid for until somebody aborts them, and no listing of objects shows them.
-// Should this process die, the recovery aborts what it finds in the journal.
+// are stored and paid for until somebody aborts them, and no listing of objects shows them. If
+// this process dies, the recovery aborts what it finds in the journal.
 type uploads struct {
 	t   *Table
 	key string

@@ -245,8 +245,8 @@ func (c *core) explain(reason error) {
 
 // park takes the name away because the bucket refuses for good. It returns the share in the
 // lease, to be released, and whether a close or fsync answers for what was refused: then the
-// bytes are kept.
-func (c *core) park(reason error) (hold *lease.Hold, keep bool) {
+// bytes stay in the spool.
+func (c *core) park(reason error) (hold *lease.Hold, owed bool) {
 	l := c.live()
 	if l == nil || c.content.head() == nil {
 		c.impossible("parking")

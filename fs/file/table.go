@@ -13,8 +13,8 @@ import (
 	"github.com/latchfs/latchfs/store"
 )
 
-// Objects is what the table asks of the object store; *store.Client has it. Every
-// mutation runs the whole protocol of outcomes (LOCKS P4) before it returns.
+// Objects is what the table asks of the object store; *store.Client has it. A call that changes
+// an object runs the whole protocol of outcomes (LOCKS P4) before it returns.
 type Objects interface {
 	Head(ctx context.Context, key, version string) (store.Info, error)
 	List(ctx context.Context, o store.ListOptions) (store.ListPage, error)

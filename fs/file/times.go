@@ -18,13 +18,13 @@ const (
 	// nonBlockWait is how long an open with O_NONBLOCK waits for the lease: touch and tar open
 	// so, and a lease that was just closed is on its way (LOCKS P2).
 	nonBlockWait = 2 * time.Second
-	// staleKeep is how long the lease of an open that did not find what the kernel knows is
-	// kept for the kernel's second try, whoever wants it: what that finds must still be true
-	// when it opens. It is less than NameWait, so that nobody fails for it.
-	staleKeep = NameWait / 2
+	// staleLinger is how long the lease of an open that did not find what the kernel knows stays
+	// for the kernel's second try, also when another host wants it: what that try finds must
+	// still be true when it opens. It is less than NameWait, so that nobody fails for it.
+	staleLinger = NameWait / 2
 
 	// relockWait is how long the lease of a lost session is asked for again. Others need the op
-	// slot of the file meanwhile.
+	// lock of the file meanwhile.
 	relockWait = time.Second
 	// provePause is the pause between two looks at a lease that is not proved valid: a good
 	// heartbeat may revive it.

@@ -23,9 +23,8 @@ func (e *overwroteError) Error() string {
 }
 
 // singleAttempt gives the right to one attempt without a lease (LOCKS P5): nil if there is
-// none. The condition on the ETag alone does not see that the same bytes were put back, or
-// that only metadata changed; between mounts the lease keeps that away, which is missing
-// here. So
+// none. The condition on the ETag alone does not see that the same bytes were put back, or that
+// only metadata changed; between mounts the lease prevents that, and here there is none. So
 //
 //   - the bucket has to keep versions;
 //   - the base has to be the current version just before the attempt, and the version right
@@ -65,7 +64,8 @@ func (f *File) singleAttempt(ctx context.Context, m *commit) (store.Permit, erro
 
 // bringsNewETag tells whether the commit brings an ETag that the name did not have since its
 // lease was proved valid last. A plain ETag is the MD5 of the bytes, and one that is not comes
-// never again. What would be dear to find out, of a large file that keeps its size, counts as no.
+// never again. Where that is expensive to find out, for a large file that keeps its size, the
+// answer is no.
 func (f *File) bringsNewETag(ctx context.Context, m *commit) bool {
 	f.mu.Lock()
 	had := f.core.unleased()

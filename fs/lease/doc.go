@@ -9,12 +9,12 @@
 // released.
 //
 // A name has one lease: the object "n" and the directory "n/" are the same name, and so the
-// same lock (LOCKS P2). Who changes what is under a name bars its lease until he releases his
-// Hold: a request of his may land at any moment until then, and nobody else here may rely on
+// same lock (LOCKS P2). Whoever changes what is under a name bars its lease until he releases
+// his Hold: until then his request may land at any moment, and nobody else here may rely on
 // what he has seen.
 //
 // # Locks
 //
-//	entry.gate  one slot for each name: held while its lease is acquired, taken with a limit
+//	entry.gate  one token for each name: held while its lease is acquired, taken with a limit
 //	Pool.mu     short; only the release of a lease, which does not wait, is called under it
 package lease

@@ -28,7 +28,7 @@ type Pool struct {
 // An entry is one name that somebody holds or waits for. Its fields are guarded by Pool.mu,
 // except gate.
 type entry struct {
-	gate  chan struct{} // one slot: held while the lease is acquired
+	gate  chan struct{} // one token: held while the lease is acquired
 	users int           // callers in Acquire
 	cur   *grant        // nil while no lease is held
 }
@@ -38,7 +38,7 @@ type grant struct {
 	lease  Lease
 	refs   int
 	wanted bool
-	idle   *time.Timer   // runs while the lease is kept without users
+	idle   *time.Timer   // runs while the lease lingers without users
 	zero   chan struct{} // closed when the last user is done
 	done   chan struct{} // closed when the lease was released or replaced
 	bar    chan struct{} // nobody joins until it is closed; nil while everybody may
@@ -223,7 +223,7 @@ func (p *Pool) drop(name string, e *entry, g *grant) {
 	p.forget(name, e)
 }
 
-// Close gives back every lease that is kept without users and ends the watching of the
+// Close gives back every lease that lingers without users and ends the watching of the
 // others.
 func (p *Pool) Close() {
 	close(p.quit)
@@ -236,9 +236,9 @@ func (p *Pool) Close() {
 	}
 }
 
-// Release ends the share. If nobody else uses it the lease itself is kept for keep, also when
-// another host wants it. A second Release does nothing.
-func (h *Hold) Release(keep time.Duration) {
+// Release ends the share. If nobody else uses the lease it stays here for linger, also when
+// another host wants it, and then goes back. A second Release does nothing.
+func (h *Hold) Release(linger time.Duration) {
 	p, g := h.p, h.g
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -259,8 +259,8 @@ func (h *Hold) Release(keep time.Duration) {
 	if e == nil || e.cur != g {
 		return // lost, and replaced by another
 	}
-	if keep > 0 {
-		g.idle = time.AfterFunc(keep, func() {
+	if linger > 0 {
+		g.idle = time.AfterFunc(linger, func() {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			if g.refs == 0 {

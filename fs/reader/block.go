@@ -22,26 +22,26 @@ type block struct {
 
 	// The fields below are guarded by Reader.mu.
 
-	settled bool  // ready is closed
-	holds   int   // by Pinned.blocks, by the request, and one for each read
-	unread  int64 // bytes
+	ended  bool  // ready is closed
+	refs   int   // by Pinned.blocks, by the request, and one for each read
+	unread int64 // bytes
 }
 
 func (b *block) end() int64 { return b.off + b.size }
 
-// settle tells those who wait for the block how it came out. The first word counts.
+// finish tells those who wait for the block how it came out. Only the first call counts.
 // Reader.mu is held.
-func (b *block) settle(err error) {
-	if !b.settled {
-		b.settled, b.err = true, err
+func (b *block) finish(err error) {
+	if !b.ended {
+		b.ended, b.err = true, err
 		close(b.ready)
 	}
 }
 
-// release ends one hold; the last one gives the memory back. r.mu is held.
+// release ends one use; the last one gives the memory back. r.mu is held.
 func (r *Reader) release(b *block) {
-	b.holds--
-	if b.holds > 0 {
+	b.refs--
+	if b.refs > 0 {
 		return
 	}
 	r.buffers.Put(b.buf)
@@ -49,7 +49,7 @@ func (r *Reader) release(b *block) {
 	r.used--
 }
 
-// at returns the index of the first block that ends behind off. r.mu is held.
+// at returns the index of the first block that ends after off. r.mu is held.
 func (p *Pinned) at(off int64) int {
 	return sort.Search(len(p.blocks), func(i int) bool { return p.blocks[i].end() > off })
 }
@@ -60,9 +60,9 @@ func (p *Pinned) has(off int64) bool {
 	return i < len(p.blocks) && p.blocks[i].off <= off
 }
 
-// hold returns the block that has the byte at off, which the caller lets go by unhold; or
-// nil and the number of bytes until the next block, up to limit.
-func (p *Pinned) hold(off, limit int64) (*block, int64) {
+// use returns the block that has the byte at off, which the caller lets go by letGo; or nil and
+// the number of bytes until the next block, up to limit.
+func (p *Pinned) use(off, limit int64) (*block, int64) {
 	p.r.mu.Lock()
 	defer p.r.mu.Unlock()
 	i := p.at(off)
@@ -73,12 +73,12 @@ func (p *Pinned) hold(off, limit int64) (*block, int64) {
 	if b.off > off {
 		return nil, min(limit, b.off-off)
 	}
-	b.holds++
+	b.refs++
 	return b, 0
 }
 
-// unhold lets the block go after n bytes of it were read.
-func (p *Pinned) unhold(b *block, n int) {
+// letGo lets the block go after n bytes of it were read.
+func (p *Pinned) letGo(b *block, n int) {
 	p.r.mu.Lock()
 	defer p.r.mu.Unlock()
 	b.unread -= int64(n)
@@ -100,8 +100,8 @@ func (p *Pinned) drop(b *block) {
 	if len(p.blocks) == 0 {
 		delete(p.r.owners, p)
 	}
-	if !b.settled {
-		b.settle(errDropped)
+	if !b.ended {
+		b.finish(errDropped)
 		b.cancel()
 	}
 	p.r.release(b)

@@ -28,8 +28,7 @@ type Pinned struct {
 	// four times that.
 	run int64
 	pos int64 // end of what the sequence has asked for
-	// next is where the next part begins.
-	// INVARIANT: while run > 0, no block is at or behind next.
+	// next is where the next part begins. INVARIANT: while run > 0, no block is at or after next.
 	next   int64
 	strays int // reads since the last one that belonged to the sequence
 	parts  int // requests under way
@@ -113,13 +112,13 @@ func (p *Pinned) finish() {
 // read reads the first bytes of b: those of one block, or those up to the next block. It
 // may return 0 without an error after a wait for a block that failed.
 func (p *Pinned) read(ctx context.Context, b []byte, off int64) (n int, err error) {
-	bl, gap := p.hold(off, int64(len(b)))
+	bl, gap := p.use(off, int64(len(b)))
 	if bl == nil {
 		s := source{get: p.r.get, info: p.info, off: off, end: off + gap}
 		defer s.close()
 		return s.readFull(ctx, b[:gap])
 	}
-	defer func() { p.unhold(bl, n) }()
+	defer func() { p.letGo(bl, n) }()
 	select {
 	case <-bl.ready:
 	case <-ctx.Done():
@@ -131,8 +130,8 @@ func (p *Pinned) read(ctx context.Context, b []byte, off int64) (n int, err erro
 	return copy(b, bl.buf[off-bl.off:bl.size]), nil
 }
 
-// changed turns the errors that say that a version is not there into ErrChanged. A range
-// behind the end means the same: the pinned version has these bytes.
+// changed turns the errors that say that a version is not there into ErrChanged. A range beyond
+// the end means the same: the pinned version has these bytes.
 func changed(err error) error {
 	for _, e := range []error{store.ErrNotFound, store.ErrPrecondition, store.ErrBadRange} {
 		if errors.Is(err, e) {

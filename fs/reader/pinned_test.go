@@ -230,7 +230,7 @@ func TestFailedReadAhead(t *testing.T) {
 			return max(0, 2*mib-r.Offset), errReset
 		}
 		s.mu.Unlock()
-		read(t, p, 1*mib, 1*mib) // and more behind it, in vain
+		read(t, p, 1*mib, 1*mib) // and more after it, in vain
 		time.Sleep(time.Minute)
 		if n := len(s.answers()); n < 2+maxBreaks {
 			t.Fatalf("%d requests", n)

@@ -6,8 +6,8 @@ const (
 	// near is how far in bytes a read may be from a sequence and still be of it. The kernel
 	// reads up to two windows of 4 MiB ahead of a program.
 	near = 8 << 20
-	// maxAhead is the largest window in bytes. A part is a quarter of the window, so the
-	// largest is 8 MiB, of which S3's time to the first byte is a small share.
+	// maxAhead is the largest window in bytes. A part is a quarter of the window, so the largest
+	// is 8 MiB: S3's time to the first byte is a small share of what that takes.
 	maxAhead = 32 << 20
 	// minPart is the smallest part in bytes, as far as the window allows: below, that time
 	// outweighs the transfer.
@@ -56,13 +56,13 @@ func (p *Pinned) stop() {
 	}
 }
 
-// trim drops the blocks that the sequence has left behind, and takes back half of its run
-// for each that was hardly read: a program that reads only here and there is not worth it.
-// Blocks that are on their way or being read stay. r.mu is held.
+// trim drops the blocks that the sequence has passed, and takes back half of its run for each
+// that was hardly read: a program that reads only here and there is not worth it. Blocks that
+// are on their way or being read stay. r.mu is held.
 func (p *Pinned) trim() {
 	for len(p.blocks) > 0 {
 		b := p.blocks[0]
-		if b.end() >= p.pos-near || b.holds > 1 {
+		if b.end() >= p.pos-near || b.refs > 1 {
 			break
 		}
 		p.drop(b)
@@ -110,7 +110,7 @@ func (p *Pinned) start(n int64) bool {
 		n -= size
 		blocks[i] = &block{
 			off: p.next, buf: buf, size: size, unread: size, cancel: cancel,
-			ready: make(chan struct{}), holds: 2,
+			ready: make(chan struct{}), refs: 2,
 		}
 		p.next += size
 	}
@@ -134,7 +134,7 @@ func (p *Pinned) fill(ctx context.Context, s source, blocks []*block) {
 			_, err = s.readFull(ctx, b.buf[:b.size])
 		}
 		p.r.mu.Lock()
-		b.settle(err)
+		b.finish(err)
 		if err != nil {
 			p.drop(b)
 		}

@@ -37,8 +37,8 @@ func TestDamagedJournalIsSetAside(t *testing.T) {
 	}
 }
 
-// Where the machine ran on there is no torn middle: a bad record with sound ones behind it
-// is damage, and what was accepted behind it is not dropped for it.
+// Where the machine ran on there is no torn middle: a bad record with sound ones after it is
+// damage, and what was accepted after it is not dropped for it.
 func TestDamageOfTheSameBootIsSetAside(t *testing.T) {
 	for _, hit := range []string{"open record", "write record", "seal", "data"} {
 		t.Run(hit, func(t *testing.T) {

@@ -95,8 +95,8 @@ func (f *File) Unlinking() error { return f.note(kindUnlink, nil) }
 // Linked takes Unlinking back.
 func (f *File) Linked() error { return f.note(kindLinked, nil) }
 
-// Moved records that the file has another key and grew from another version, of which
-// every byte is the same. A seal that is to be saved means the new key and base, too.
+// Moved records that the file has another key and grew from another version, every byte of
+// which is the same. A seal that is to be saved means the new key and base, too.
 func (f *File) Moved(key string, base store.Base) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

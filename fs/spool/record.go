@@ -51,7 +51,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type Header struct {
 	Format int
 	Key    string
-	// Base is the version of which BaseSize bytes show where nothing was written.
+	// Base is the version whose first BaseSize bytes show where nothing was written.
 	Base     store.Base
 	BaseSize int64
 	// Size is the size of the file when the journal begins: BaseSize, or 0 when it was

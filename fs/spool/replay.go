@@ -26,8 +26,8 @@ func (f *Found) replay(journal []byte, dataSize int64) (keep bool, err error) {
 	if n == 0 || k != kindOpen {
 		return false, fmt.Errorf("%w: it does not begin with an open record", errDamaged)
 	}
-	// A machine that went down leaves any part of what was not synced; one that runs on
-	// leaves nothing behind a record that is torn.
+	// A machine that went down leaves any part of what was not synced; one that runs on leaves
+	// nothing after a record that is torn.
 	lost := func(bad int) bool { return promised(journal, bad) }
 	var h Header
 	if err := unmarshal(p, &h); err != nil {
@@ -157,7 +157,7 @@ func (f *Found) present(w write, dataSize int64) (bool, error) {
 	return sum == w.sum, err
 }
 
-// promised tells whether any sound record behind bad says that the journal had been synced
+// promised tells whether any sound record after bad says that the journal had been synced
 // beyond bad.
 func promised(journal []byte, bad int) bool {
 	for i := bad; i+recordHead <= len(journal); i++ {
@@ -173,7 +173,7 @@ func promised(journal []byte, bad int) bool {
 	return false
 }
 
-// followed tells whether any sound record stands behind the one at bad.
+// followed tells whether any sound record stands after the one at bad.
 func followed(journal []byte, bad int) bool {
 	for i := bad + 1; i+recordHead <= len(journal); i++ {
 		if k := kind(journal[i+8]); k < kindOpen || k > lastKind {

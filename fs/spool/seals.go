@@ -45,7 +45,7 @@ func (f *Found) index(id store.WriteID) int {
 	return slices.IndexFunc(f.Seals, func(s *FoundSeal) bool { return s.ID == id })
 }
 
-// seal puts s behind the seal that it follows, in place of those that had been given up.
+// seal puts s after the seal that it follows, in place of those that had been given up.
 func (f *Found) seal(s *FoundSeal) {
 	switch i := f.index(s.After); {
 	case i >= 0:

@@ -14,12 +14,12 @@
 // No answer rests on a request that was sent more than TTL ago. What this mount changed
 // itself is told by Note, and counts from then on: a listing or HEAD that was under way at
 // that time is corrected by it before anybody sees it. A directory whose last entry this
-// mount removed stays, for this mount, until it is removed (kept.go).
+// mount removed stays, for this mount, until it is removed (lasting.go).
 //
 // # Both under one name
 //
 // S3 allows the keys "a" and "a/b" at once, a path does not. The directory then has the name
-// and the object is shown with "~file" behind it (shown.go).
+// and the object is shown with "~file" at its end (shown.go).
 //
 // # Locks
 //

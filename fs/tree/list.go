@@ -52,8 +52,8 @@ func sortByName(entries []Entry) {
 	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// fetch lists a directory to its end. some tells whether there is a key of it at all, be it
-// the marker or one that no path can name.
+// fetch lists a directory to its end. some tells whether there is a key of it at all, the
+// marker and keys that no path can name included.
 func (t *Tree) fetch(ctx context.Context, dir string) (l *listing, some bool, err error) {
 	l = &listing{seen: time.Now(), objects: make(map[string]fact), dirs: make(map[string]bool)}
 	o := store.ListOptions{Prefix: dir, Delimiter: "/"}
@@ -82,9 +82,9 @@ func (t *Tree) fetch(ctx context.Context, dir string) (l *listing, some bool, er
 	}
 }
 
-// seen ends the keeping of directories that a listing shows to have keys. Tree.mu is held.
+// seen lets go of lasting directories that a listing shows to have keys. Tree.mu is held.
 func (t *Tree) seen(dir string, l *listing, some bool, notes []note) {
-	for name := range t.kept[dir] {
+	for name := range t.lasting[dir] {
 		if sub := dir + name + "/"; l.dirs[name] && !removedBelow(notes, sub) {
 			t.hasKeys(sub)
 		}
@@ -118,7 +118,7 @@ func (t *Tree) entries(dir string, l *listing) []Entry {
 			entries = append(entries, e)
 		}
 	}
-	for name := range t.kept[dir] {
+	for name := range t.lasting[dir] {
 		if !dirs[name] && !objects[name] {
 			dirs[name] = true
 			entries = append(entries, Entry{Name: name, Key: dir + name + "/", Dir: true, Complete: true, Seen: time.Now()})

@@ -67,7 +67,7 @@ func (s state) entry(name, key string) (Entry, error) {
 		return e, nil
 	case s.object.info != nil:
 		return s.file(name, key), nil
-	case s.kept:
+	case s.lasting:
 		return Entry{Name: name, Key: key + "/", Dir: true, Complete: true, Seen: time.Now()}, nil
 	}
 	return Entry{}, store.ErrNotFound
@@ -104,7 +104,7 @@ func (t *Tree) state(ctx context.Context, dir, name string) (state, error) {
 					c := s
 					t.states.put(key, &c, 1)
 				}
-				s.kept = t.kept.has(key + "/")
+				s.lasting = t.lasting.has(key + "/")
 				return s
 			}, nil
 		}
@@ -129,7 +129,7 @@ func (t *Tree) known(dir, name string) state {
 	if p, ok := t.states.get(dir + name); ok {
 		s = *p
 	}
-	s.kept = t.kept.has(dir + name + "/")
+	s.lasting = t.lasting.has(dir + name + "/")
 	l, ok := t.listings.get(dir)
 	if !ok {
 		return s

@@ -48,15 +48,15 @@ type flight[T any] struct {
 type plan[T any] struct {
 	// oldest is when the oldest request was sent of which the answer is known already.
 	oldest time.Time
-	// fetch sends requests. settle, which it returns, runs with Tree.mu held and makes the
+	// fetch sends requests. answer, which it returns, runs with Tree.mu held and makes the
 	// answer of theirs and of the notes taken since the plan was made.
-	fetch func(context.Context) (settle func(notes []note) T, err error)
+	fetch func(context.Context) (answer func(notes []note) T, err error)
 }
 
 // share returns the answer of a plan, joining the flight of an earlier caller for the same key
-// if what that rests on is not older than an answer may be. begin makes the plan, with
-// Tree.mu held. The keys that matter begin with the flight's. A caller that gives up does not
-// end the flight of the others; the last one does.
+// if that one rests on nothing older than an answer may be. begin makes the plan, with Tree.mu
+// held. The keys that matter begin with the flight's. A caller that gives up does not end the
+// flight of the others; the last one does.
 func share[T any](ctx context.Context, t *Tree, flights map[string]*flight[T], key string, begin func() plan[T]) (T, error) {
 	t.mu.Lock()
 	f := flights[key]
@@ -70,13 +70,13 @@ func share[T any](ctx context.Context, t *Tree, flights map[string]*flight[T], k
 		go func() {
 			defer close(f.done)
 			defer cancel()
-			settle, err := p.fetch(own)
+			answer, err := p.fetch(own)
 			t.mu.Lock()
 			defer t.mu.Unlock()
 			delete(t.recorders, r)
 			land(flights, key, f)
 			if f.err = err; err == nil {
-				f.v = settle(r.notes)
+				f.v = answer(r.notes)
 			}
 		}()
 	}

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// suffix shows that an object has its name not to itself, but with a directory.
+// suffix shows that an object shares its name with a directory.
 const suffix = "~file"
 
 // mayBeShown tells whether a name may be one that giveSuffixes gave.
@@ -16,10 +16,10 @@ func mayBeShown(name string) bool {
 	return strings.HasSuffix(name, suffix) && len(name) <= maxName
 }
 
-// giveSuffixes gives objects whose names are those of directories other names: with the
-// suffix behind them, as often as it takes until no other entry has the name. That depends
-// only on what the directory holds, so that all mounts show the same. Objects for which no name is
-// left that a path can have are left out.
+// giveSuffixes gives objects whose names are those of directories other names: with the suffix
+// at their end, as often as it takes until no other entry has the name. That depends only on
+// what the directory holds, so that all mounts show the same. Objects for which no name is left
+// that a path can have are left out.
 func giveSuffixes(both []Entry, taken func(name string) bool) []Entry {
 	slices.SortFunc(both, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
 	given := make(map[string]bool, len(both))
@@ -34,7 +34,7 @@ func giveSuffixes(both []Entry, taken func(name string) bool) []Entry {
 	return slices.DeleteFunc(both, func(e Entry) bool { return checkName(e.Name) != nil })
 }
 
-// withSuffix puts the suffix n times behind a name, of which it cuts off what would not fit.
+// withSuffix puts the suffix n times at the end of a name, which it cuts to what fits.
 func withSuffix(name string, n int) string {
 	end := strings.Repeat(suffix, n)
 	for name != "" && len(name)+len(end) > maxName {

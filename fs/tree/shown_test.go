@@ -62,7 +62,7 @@ func TestSuffixGoesWithTheDirectory(t *testing.T) {
 		time.Sleep(ttl)
 		wantLookup(t, tr, "", "a~file", "")
 		wantLookup(t, tr, "", "a", "a*")
-		// a directory that is only kept has no claim on the name
+		// a directory that is only lasting has no right to the name
 		tr.Note("a/c", nil)
 		time.Sleep(ttl)
 		wantLookup(t, tr, "", "a~file", "")

@@ -34,7 +34,7 @@ type presence struct {
 type state struct {
 	object, marker fact
 	below          presence
-	kept           bool // the directory was kept when the state was asked for; set in answers alone
+	lasting        bool // the directory was lasting when the state was asked for; set in answers alone
 }
 
 // apply takes over what a note says of the name with this key.
@@ -50,8 +50,8 @@ func (s *state) apply(key string, n note) {
 	case n.info != nil && strings.HasPrefix(n.key, dir):
 		s.below = presence{true, n.at}
 	}
-	// A key that went from below the directory may have been the last one. That is not
-	// known here, and shows no difference: the directory is kept.
+	// A key that went from below the directory may have been the last one. We do not know, and it
+	// makes no difference: the directory is lasting.
 }
 
 // A listing is what a directory was seen to hold, without names that no path can have.

@@ -40,7 +40,7 @@ type Tree struct {
 	mu       sync.Mutex
 	states   *cache[*state]   // by the key of the name, without slash at its end
 	listings *cache[*listing] // by directory
-	kept     kept
+	lasting  lasting
 	lookups  map[string]*flight[state]   // by the key of the name
 	lists    map[string]*flight[[]Entry] // by directory
 	// recorders are the requests under way, which Note corrects.
@@ -55,7 +55,7 @@ func New(o Objects, opt Options) *Tree {
 		ttl:       opt.TTL,
 		states:    newCache[*state](maxStates),
 		listings:  newCache[*listing](maxListed),
-		kept:      make(kept),
+		lasting:   make(lasting),
 		lookups:   make(map[string]*flight[state]),
 		lists:     make(map[string]*flight[[]Entry]),
 		recorders: make(map[*recorder]struct{}),
@@ -94,16 +94,16 @@ func (t *Tree) Note(key string, i *store.Info) {
 	}
 	dirs := t.ancestors(key)
 	if n.isDir() {
-		t.kept.remove(key)
+		t.lasting.remove(key)
 		dirs = dirs[1:]
 	}
 	for _, dir := range dirs {
-		t.kept.add(dir)
+		t.lasting.add(dir)
 	}
 }
 
 // learn takes a note over into the requests under way and all that is known of the directories
-// that its key is in; one with a key need not be kept. Tree.mu is held.
+// that its key is in; one with a key need not be lasting. Tree.mu is held.
 func (t *Tree) learn(n note) {
 	t.record(n)
 	for dir := n.key; len(dir) > len(t.root); {
@@ -118,16 +118,16 @@ func (t *Tree) learn(n note) {
 			s.apply(name, n)
 		}
 		if n.info != nil {
-			t.kept.drop(dir)
+			t.lasting.drop(dir)
 		}
 	}
 }
 
-// hasKeys ends the keeping of a directory in which a request found keys that knows of all our
-// removals. That it has none may be known still, or be on its way in an answer, which did no
-// harm while the directory was kept; so that is corrected as by a Note. Tree.mu is held.
+// hasKeys lets go of a lasting directory after a request that knows of all our removals found
+// keys in it. What is known already, or on its way, may still say that it has none. That did no
+// harm while the directory was lasting; now it is corrected as by a Note. Tree.mu is held.
 func (t *Tree) hasKeys(dir string) {
-	if dir != t.root && t.kept.has(dir) {
+	if dir != t.root && t.lasting.has(dir) {
 		const any = "\x00" // a key of the directory that shows in no listing
 		t.learn(note{key: dir + any, info: &store.Info{}, at: time.Now()})
 	}

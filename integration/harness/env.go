@@ -100,8 +100,8 @@ func (e *Env) Mkdir(name string) string {
 	return dir
 }
 
-// Eventually waits until ok returns nil and fails the test with its last error when
-// that takes longer than limit. It is for what the program does behind a call.
+// Eventually waits until ok returns nil and fails the test with its last error when that takes
+// longer than limit. It is for what the program does in the background after a call.
 func (e *Env) Eventually(limit time.Duration, ok func() error) {
 	e.Helper()
 	deadline := time.Now().Add(limit)

@@ -8,11 +8,11 @@ import (
 // plain lets net/http send the bodies of SDK requests by Read alone.
 //
 // The SDK closes a request's body as soon as the answer begins. net/http looks for the end of
-// the body behind the bytes that it was promised, and if the server was fast, only then; a
-// body with a WriteTo method (every one that is held in memory) answers that with io.EOF,
-// which net/http takes for a failure of the body (smithy-go v1.28.8, transport/http/internal/io,
-// safeWriteToReadCloser). It then closes the connection under the answer: seen once in some
-// ten thousand requests, as an outcome that nobody knows.
+// the body after the bytes that it was promised, and if the server was fast that look comes
+// after the close. A body with a WriteTo method (every one that is held in memory) answers it
+// with io.EOF, which net/http takes for a failure of the body (smithy-go v1.28.8,
+// transport/http/internal/io, safeWriteToReadCloser). It then closes the connection under the
+// answer: seen once in some ten thousand requests, as an outcome that nobody knows.
 type plain struct{ next http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.

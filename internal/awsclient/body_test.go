@@ -20,7 +20,7 @@ func (l late) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	r.Body.Close()
 	if n, err := io.Copy(io.Discard, r.Body); n != 0 || err != nil {
-		l.t.Errorf("behind the end: %d bytes, %v", n, err)
+		l.t.Errorf("beyond the end: %d bytes, %v", n, err)
 	}
 	return &http.Response{Body: http.NoBody}, nil
 }

@@ -32,7 +32,7 @@ const (
 	Archived
 	// TooLarge: over the limits of an object or of a single request.
 	TooLarge
-	// BadRange: the range starts behind the end.
+	// BadRange: the range starts beyond the end.
 	BadRange
 	// Invalid: the request is wrong in itself, or asks for what the server does not have.
 	Invalid

@@ -18,9 +18,9 @@ import (
 // tells the command that started it that it is mounted.
 const readyVar = "LATCHFS_READY_FD"
 
-// startBackground runs this program again with the same arguments in a session of its
-// own and waits until it is mounted or has failed. What goes wrong until then the child
-// says itself, on the standard error that it shares with us; its exit code is ours.
+// startBackground runs this program again with the same arguments in a session of its own and
+// waits until it is mounted or has failed. The child itself says what goes wrong until then, on
+// the standard error that it shares with us; its exit code is ours.
 func startBackground(ctx context.Context, args []string, std Stdio) error {
 	self, err := os.Executable()
 	if err != nil {

@@ -143,9 +143,9 @@ func (m *Mount) openFiles(context.Context) error {
 
 // attach recovers what earlier mounts left, as far as that is quick, and mounts.
 func (m *Mount) attach(ctx context.Context) (err error) {
-	m.recovery = m.startRecovery()
-	m.onAbandon(m.recovery.stop)
-	m.recovery.awaitFirst(ctx)
+	m.recoverer = m.startRecoverer()
+	m.onAbandon(m.recoverer.stop)
+	m.recoverer.awaitFirst(ctx)
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}

@@ -16,30 +16,30 @@ const closeTimeout = 10 * time.Second
 // finish saves what was sealed until ctx ends, detaches, gives the locks back and
 // leaves in the state directory only what is not in the bucket.
 func (m *Mount) finish(ctx context.Context) error {
-	m.recovery.stop()
+	m.recoverer.stop()
 	left, err := m.files.Shutdown(ctx)
 	if err != nil && !errors.Is(err, context.Canceled) { // that is the limit; left says what it cut
 		m.log.Error("saving open files", "err", err)
 	}
 	m.detach()
-	settled := m.closeLocks(left)
+	closed := m.closeLocks(left)
 	if cerr := m.spool.Close(); cerr != nil {
 		m.log.Error("closing the spool", "err", cerr)
 	}
 	defer m.volume.Close()
 	if len(left) > 0 {
-		m.keep(left)
+		m.leaveForRecovery(left)
 		return unsaved(m.dir.Spool(), describe(left), m.o.Source.String())
 	}
-	if err != nil || !settled {
+	if err != nil || !closed {
 		// The next mount on this host closes the lock sessions and removes the directory.
 		return errors.Join(err, m.dir.Close())
 	}
 	return m.dir.Remove()
 }
 
-// keep leaves the session directory for recovery.
-func (m *Mount) keep(left []file.Left) {
+// leaveForRecovery leaves the session directory, with what is not in the bucket, for recovery.
+func (m *Mount) leaveForRecovery(left []file.Left) {
 	for _, l := range left {
 		m.log.Warn("not in the bucket yet, kept in the spool", "key", l.Key, "bytes", l.Bytes, "reason", l.Reason)
 	}

@@ -42,7 +42,7 @@ func ending(t *testing.T, f files, l locks) (m *Mount, stateDir string) {
 	stateDir = t.TempDir()
 	m = &Mount{
 		o: Options{Source: volume.Source{Bucket: "bucket"}, Mountpoint: t.TempDir(), StateDir: stateDir, ReadOnly: true},
-		// Read-only for startRecovery, which then has nothing to do.
+		// Read-only for startRecoverer, which then has nothing to do.
 		files: f, locks: l, volume: &volume.Volume{}, log: slog.New(slog.DiscardHandler),
 	}
 	var err error
@@ -52,7 +52,7 @@ func ending(t *testing.T, f files, l locks) (m *Mount, stateDir string) {
 	if m.spool, err = spool.Open(m.dir.Spool(), spool.Options{Limit: 1 << 20}); err != nil {
 		t.Fatal(err)
 	}
-	m.recovery = m.startRecovery()
+	m.recoverer = m.startRecoverer()
 	return m, stateDir
 }
 

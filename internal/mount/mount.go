@@ -21,16 +21,16 @@ type Mount struct {
 	signals <-chan os.Signal
 	log     *slog.Logger
 
-	volume   *volume.Volume
-	table    volume.LockTable // zero if mounted read-only
-	locks    locks            // nil if mounted read-only
-	dir      *statedir.Dir
-	spool    *spool.Spool
-	files    files
-	front    lfs.Config
-	server   *lfs.Server
-	device   string // as in mountinfo
-	recovery *recovery
+	volume    *volume.Volume
+	table     volume.LockTable // zero if mounted read-only
+	locks     locks            // nil if mounted read-only
+	dir       *statedir.Dir
+	spool     *spool.Spool
+	files     files
+	front     lfs.Config
+	server    *lfs.Server
+	device    string // as in mountinfo
+	recoverer *recoverer
 
 	undo []func() // what Abandon does before the kernel has the mount, last first
 }

@@ -20,21 +20,21 @@ const (
 	recoverFirst = 3 * time.Second
 )
 
-// A recovery brings home what dead sessions of this host left of the mounted bucket
+// A recoverer brings home what dead sessions of this host left of the mounted bucket
 // (LOCKS P6), at mount and as long as the mount lives.
-type recovery struct {
+type recoverer struct {
 	cancel context.CancelFunc
 	first  chan struct{} // closed after the first look
 	done   chan struct{}
 
-	// aside are sessions of which only what nobody can read is left: it stays for a
-	// person to look at.
+	// aside are sessions with nothing left but what nobody can read: it stays for a person to
+	// look at.
 	aside sync.Map // session name -> true
 }
 
-func (m *Mount) startRecovery() *recovery {
+func (m *Mount) startRecoverer() *recoverer {
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &recovery{cancel: cancel, first: make(chan struct{}), done: make(chan struct{})}
+	r := &recoverer{cancel: cancel, first: make(chan struct{}), done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
 		if m.o.ReadOnly {
@@ -57,17 +57,17 @@ func (m *Mount) startRecovery() *recovery {
 	return r
 }
 
-func (r *recovery) awaitFirst(ctx context.Context) {
+func (r *recoverer) awaitFirst(ctx context.Context) {
 	wait.For(ctx, recoverFirst, r.first)
 }
 
-func (r *recovery) stop() {
+func (r *recoverer) stop() {
 	r.cancel()
 	<-r.done
 }
 
 // recoverDead recovers every session directory of this bucket whose lock can be had.
-func (m *Mount) recoverDead(ctx context.Context, r *recovery, first bool) {
+func (m *Mount) recoverDead(ctx context.Context, r *recoverer, first bool) {
 	all, err := statedir.Scan(m.o.StateDir)
 	if err != nil && first {
 		m.log.Warn("reading the state directory", "err", err)
@@ -99,10 +99,10 @@ func (m *Mount) recoverDead(ctx context.Context, r *recovery, first bool) {
 
 // recoverOne saves what the dead session left and removes its directory, or leaves it
 // for another try.
-func (m *Mount) recoverOne(ctx context.Context, r *recovery, dead *statedir.Dir) (err error) {
-	keep := true
+func (m *Mount) recoverOne(ctx context.Context, r *recoverer, dead *statedir.Dir) (err error) {
+	stays := true // for another try
 	defer func() {
-		if keep {
+		if stays {
 			err = errors.Join(err, dead.Close())
 		}
 	}()
@@ -134,6 +134,6 @@ func (m *Mount) recoverOne(ctx context.Context, r *recovery, dead *statedir.Dir)
 		return nil
 	}
 	m.log.Info("recovered a dead session", "name", dead.Name(), "mountpoint", was.Mountpoint, "pid", was.PID)
-	keep = false
+	stays = false
 	return dead.Remove()
 }

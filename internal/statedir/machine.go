@@ -65,8 +65,8 @@ func writeMachine(dir string, m machine) error {
 	return replaceFile(dir, machineName, append(b, '\n'))
 }
 
-// checkMachine fails with ErrOtherMachine if the session directory was made on another
-// machine than here. A session of which that is not known may be any machine's.
+// checkMachine fails with ErrOtherMachine if the session directory was made on another machine
+// than here. A session whose machine is not known may be any machine's.
 func checkMachine(dir string, here machine) error {
 	path := filepath.Join(dir, machineName)
 	b, err := os.ReadFile(path)

@@ -26,7 +26,7 @@ type Access struct {
 	PathStyle                  bool
 }
 
-// A reach is how to reach one source and its lock table, with everything settled that
+// A reach is how to reach one source and its lock table, with everything decided that
 // Access left to the SDK.
 type reach struct {
 	Access

@@ -35,8 +35,7 @@ type Config struct {
 type Table struct {
 	name string
 	api  *dynamodb.Client
-	// beats has connections of its own, so that heartbeats never queue behind other
-	// requests.
+	// beats has connections of its own, so that heartbeats never wait for other requests.
 	beats    *dynamodb.Client
 	requests count.Counter
 

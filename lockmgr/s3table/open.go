@@ -43,8 +43,7 @@ type Table struct {
 	bucket string
 	region string
 	api    *s3.Client
-	// beats has connections of its own, so that heartbeats never queue behind other
-	// requests.
+	// beats has connections of its own, so that heartbeats never wait for other requests.
 	beats    *s3.Client
 	requests count.Counter
 

@@ -54,7 +54,7 @@ type Fault struct {
 	Duplicate time.Duration
 }
 
-// A Store is a store.API behind a network.
+// A Store is a store.API that is reached through a network.
 type Store struct {
 	api  store.API
 	late sync.WaitGroup // requests that are still on their way

@@ -16,14 +16,14 @@ import (
 	"github.com/latchfs/latchfs/store/storetest"
 )
 
-// Without faults it is the store behind it.
+// Without faults it is the store that it wraps.
 func TestAPI(t *testing.T) {
 	storetest.Run(t, func(*testing.T) store.API {
 		return faultstore.New(memstore.New(memstore.Options{Missing: true}))
 	}, storetest.Options{})
 }
 
-// A world is a bucket behind a network, in a bubble of its own.
+// A world is a bucket that is reached through a network, in a bubble of its own.
 type world struct {
 	*testing.T
 	*faultstore.Store

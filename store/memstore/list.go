@@ -20,8 +20,8 @@ func limit(n int) int {
 	return n
 }
 
-// fold gives the entry of a listing that stands for a key: the key itself, or the part of
-// it up to the first delimiter behind the prefix.
+// fold gives the entry of a listing that stands for a key: the key itself, or the part of it up
+// to the first delimiter after the prefix.
 func fold(key, prefix, delimiter string) (entry string, folded bool) {
 	if delimiter != "" {
 		if i := strings.Index(key[len(prefix):], delimiter); i >= 0 {
@@ -31,15 +31,15 @@ func fold(key, prefix, delimiter string) (entry string, folded bool) {
 	return key, false
 }
 
-// keys are the names with that prefix behind another one, in order of their bytes.
+// keys are the names with that prefix that come after another one, in order of their bytes.
 // b.mu is held.
 func (b *Bucket) keys(prefix, after string) []string {
 	keys := slices.Sorted(maps.Keys(b.objects))
 	return slices.DeleteFunc(keys, func(k string) bool { return k <= after || !strings.HasPrefix(k, prefix) })
 }
 
-// List implements store.API. A token is the last entry of the page before: what was
-// written or deleted since is seen behind it, and nothing is shown twice.
+// List implements store.API. A token is the last entry of the page before: what was written or
+// deleted since is seen if it comes after, and nothing is shown twice.
 func (b *Bucket) List(ctx context.Context, o store.ListOptions) (store.ListPage, error) {
 	var page store.ListPage
 	c, err := b.begin(ctx, "List", "")

@@ -74,7 +74,7 @@ func (b *Bucket) source(c call, key, id, ifMatch string) (*version, error) {
 	return v, nil
 }
 
-// cut gives a span of the bytes; one that ends behind them is cut short.
+// cut gives a span of the bytes; one that ends beyond them is cut short.
 func (c call) cut(all []byte, r store.Range) ([]byte, error) {
 	size := int64(len(all))
 	switch {

@@ -104,7 +104,7 @@ func testList(e *env) {
 	}
 }
 
-// testListPages: a listing goes on behind its token whatever happens in between.
+// testListPages: a listing goes on after its token whatever happens in between.
 func testListPages(e *env) {
 	ctx := e.Context()
 	for _, k := range []string{"a", "b", "c", "d", "e"} {

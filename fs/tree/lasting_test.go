@@ -30,8 +30,8 @@ func TestEmptiedDirectoryStays(t *testing.T) {
 		tr.Note("d/", nil)
 		wantList(t, tr, "", "f")
 		wantLookup(t, tr, "", "d", "")
-		if len(tr.kept) != 0 {
-			t.Errorf("kept: %v", tr.kept)
+		if len(tr.lasting) != 0 {
+			t.Errorf("lasting: %v", tr.lasting)
 		}
 	})
 }
@@ -46,8 +46,8 @@ func TestMovedDirectoryDoesNotStay(t *testing.T) {
 		}
 		wantList(t, tr, "", "")
 		wantLookup(t, tr, "d/", "e", "")
-		if len(tr.kept) != 0 {
-			t.Errorf("kept: %v", tr.kept)
+		if len(tr.lasting) != 0 {
+			t.Errorf("lasting: %v", tr.lasting)
 		}
 	})
 }
@@ -74,7 +74,7 @@ func TestDirectoryEmptiedByOthersGoes(t *testing.T) {
 	}
 }
 
-// A directory with a kept one in it is not lost when others remove the rest.
+// A directory with a lasting one in it is not lost when others remove the rest.
 func TestParentOfKeptDirectoryStays(t *testing.T) {
 	b := newBucket("d/e/x", "d/y")
 	inTime(t, b, "", func(t *testing.T, tr *Tree) {
@@ -90,7 +90,7 @@ func TestParentOfKeptDirectoryStays(t *testing.T) {
 	})
 }
 
-// An object that others put under the name of a kept directory is shown as what it is.
+// An object that others put under the name of a lasting directory is shown as what it is.
 func TestObjectInPlaceOfKeptDirectory(t *testing.T) {
 	b := newBucket("d/x")
 	inTime(t, b, "", func(t *testing.T, tr *Tree) {
@@ -118,7 +118,7 @@ func TestKeptDirectoryIsUsedAgain(t *testing.T) {
 }
 
 // That it had no keys, which was seen before others put one there, does not come up again once
-// it is not kept any more.
+// it is not lasting any more.
 func TestKeptDirectoryIsFilledByOthers(t *testing.T) {
 	for name, see := range map[string]func(t *testing.T, tr *Tree){
 		"listing of it":    func(t *testing.T, tr *Tree) { wantList(t, tr, "d/", "y") },
