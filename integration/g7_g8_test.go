@@ -157,6 +157,7 @@ func TestG8LocksAreRefused(t *testing.T) {
 	}
 	f.mustClose(fd)
 	lines := 0
+	h.Logs("ENOLCK")
 	for line := range strings.Lines(h.Log()) {
 		if strings.Contains(line, "ENOLCK") || strings.Contains(line, "flock") {
 			lines++

@@ -156,7 +156,7 @@ func TestP7DamagedJournal(t *testing.T) {
 		t.Errorf("recovered: %q", got)
 	}
 	aside := glob(e, h.StateDir, "*/spool/bad-*")
-	if len(aside) != 1 || !strings.Contains(h.Log(), filepath.Base(aside[0])) {
+	if len(aside) != 1 || !h.Logs(filepath.Base(aside[0])) {
 		t.Fatalf("set aside: %q", aside)
 	}
 	if data, err := os.ReadFile(filepath.Join(aside[0], "data")); err != nil || string(data) != "ba000\nba001\nba002\n" {

@@ -166,7 +166,7 @@ func TestArchivedObject(t *testing.T) {
 		t.Errorf("read: %v, want EIO", err)
 	}
 	f.close(fd)
-	if !strings.Contains(h.Log(), "GLACIER") {
+	if !h.Logs("GLACIER") {
 		t.Error("no line of the log names the storage class")
 	}
 }

@@ -62,6 +62,18 @@ func (h *Host) Expect(pattern string) *Host {
 	return h
 }
 
+// Logs tells whether the host's log holds the text. The log comes through a pipe, so that a
+// line may be here later than the answer that it speaks of: it is waited for.
+func (h *Host) Logs(text string) bool {
+	for range 500 {
+		if strings.Contains(h.Log(), text) {
+			return true
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return false
+}
+
 // Path gives the path of a name in the mount.
 func (h *Host) Path(name ...string) string {
 	return filepath.Join(append([]string{h.Mountpoint}, name...)...)
