@@ -90,6 +90,9 @@ func (f *File) park(m *commit, cause error) {
 	var local *spool.File
 	if !owed {
 		local = f.take()
+		for h := range f.handles { // nothing of it has happened
+			h.joined = false
+		}
 	}
 	f.unlock()
 	f.t.discard(local)
