@@ -3,6 +3,8 @@ package file
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,6 +81,55 @@ func TestAttributesSurviveACrash(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A change of attributes that was not saved is not made on what somebody else has put there,
+// although the same bytes have the same ETag.
+func TestAttributesOverAForeignChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		h.b.put("a", "base")
+		mode := uint32(0o600)
+		if _, err := h.open("a", "r+").SetAttr(t.Context(), Change{Mode: &mode}); err != nil {
+			t.Fatal(err)
+		}
+		h.died()
+		theirs := h.b.put("a", "base")
+		n := newHost(t, h.b, h.locks)
+		defer n.stop()
+		if left := n.recover(h); len(left) != 0 || h.b.info("a").VersionID != theirs.VersionID {
+			t.Errorf("left %+v; theirs was replaced: %v", left, h.b.info("a").VersionID != theirs.VersionID)
+		}
+	})
+}
+
+// A recovered file shows when its bytes were written, not when the file was saved before.
+func TestRecoveredFileHasTheTimeOfItsLastWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		x := h.open("a", "c")
+		h.write(x, "saved", 0)
+		if err := x.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		h.write(x, "later", 0)
+		h.died()
+		at := time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
+		data, err := filepath.Glob(filepath.Join(h.dir, "f-*", "data"))
+		if err != nil || len(data) != 1 {
+			t.Fatal(data, err)
+		}
+		if err := os.Chtimes(data[0], at, at); err != nil {
+			t.Fatal(err)
+		}
+		n := newHost(t, h.b, h.locks)
+		defer n.stop()
+		n.recover(h)
+		kept := h.b.like("a.recovered-")
+		if len(kept) != 1 || !h.b.info(kept[0]).ModTime().Equal(at) {
+			t.Errorf("kept %v with the time %v", kept, h.b.info(kept[0]).ModTime())
+		}
+	})
 }
 
 // A file that was made with mode 0600 here is kept with it, whatever becomes of it.

@@ -17,7 +17,6 @@ import (
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/store"
 	"github.com/latchfs/latchfs/store/faultstore"
-	"github.com/latchfs/latchfs/store/memstore"
 )
 
 // A close past the flush timeout answers ErrUnsaved, the work goes on with the lease held,
@@ -128,7 +127,8 @@ func TestWriteDuringCommit(t *testing.T) {
 	})
 }
 
-// A commit that failed without a version leaves everything to the next one.
+// A commit that failed without a version leaves everything to the next one, which is tried as
+// soon as a close asks.
 func TestCommitAfterFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, newBucket(), newLockTable())
@@ -145,8 +145,9 @@ func TestCommitAfterFailure(t *testing.T) {
 			t.Errorf("fsync: %v", err)
 		}
 		h.b.net.Heal()
-		if err := h.close(x); err != nil {
-			t.Fatal(err)
+		began := time.Now()
+		if err := h.close(x); err != nil || time.Since(began) != 0 {
+			t.Fatalf("close: %v after %v", err, time.Since(began))
 		}
 		i, err := h.b.Head(context.Background(), "a", "")
 		if err != nil || h.b.get("a") != "Base" || AttrOf(i, h.o.Defaults).Mode != ModeRegular|0o600 {
@@ -335,87 +336,6 @@ func TestUnlinkUnknown(t *testing.T) {
 		if h.locks.holds("a") || h.b.get("a") != "x" || h.b.Requests()["Delete"] != 1 {
 			t.Errorf("after it settled: lease %v, %q, %d requests", h.locks.holds("a"), h.b.get("a"), h.b.Requests()["Delete"])
 		}
-	})
-}
-
-// A conflict file that cannot be written does not hold the name: theirs is under it, the
-// lease is free, and our bytes stay in the spool. What may pass is tried again.
-func TestConflictFileFails(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		fault func(b *bucket)
-		kept  bool
-	}{
-		// The client gives up reading after half a minute.
-		{"for a while", func(b *bucket) { b.net.On("Get").Fail(store.Unsent, errDial); time.AfterFunc(time.Minute, b.net.Heal) }, true},
-		{"for good", func(b *bucket) { b.net.On("Put").Key("*.conflict-*").Fail(store.Refused, store.ErrAccessDenied) }, false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				h := newHost(t, newBucket(), newLockTable())
-				h.b.put("a", "base")
-				x := h.open("a", "r+")
-				h.write(x, "ours", 2)
-				h.b.put("a", "theirs")
-				h.b.once("Put", "a", func() { c.fault(h.b) })
-				if err := h.close(x); !errors.Is(err, ErrConflicted) && !errors.Is(err, store.ErrAccessDenied) {
-					t.Errorf("close: %v", err)
-				}
-				synctest.Wait()
-				if h.locks.holds("a") {
-					t.Error("the lease of the name is still held")
-				}
-				if y, err := h.tryOpen("a", "r"); err != nil {
-					t.Errorf("opening what is under the name: %v", err)
-				} else {
-					y.Release()
-				}
-				kept := h.b.like(".conflict-")
-				left, err := h.Shutdown(context.Background())
-				switch {
-				case err != nil:
-					t.Error(err)
-				case c.kept && (len(kept) != 1 || h.b.get(kept[0]) != "baours" || len(left) != 0):
-					t.Errorf("kept %v, left %+v", kept, left)
-				case !c.kept && (len(left) != 1 || left[0].Key != "a" || left[0].Bytes != 4):
-					t.Errorf("left %+v", left)
-				}
-				if c.kept {
-					return
-				}
-				h.b.net.Heal()
-				n := newHost(t, h.b, h.locks)
-				defer n.stop()
-				n.recover(h)
-				if kept := h.b.like(".conflict-"); len(kept) != 1 || h.b.get(kept[0]) != "baours" {
-					t.Errorf("recovered %v", kept)
-				}
-			})
-		})
-	}
-}
-
-// On a bucket without versions the base of a partial change can be gone before the upload
-// has read it. That is a conflict like any other, and no error to try again for ever.
-func TestBaseGoneWhileUploading(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, bucketOf(memstore.Options{}), newLockTable())
-		h.b.put("a", "0123456789")
-		x := h.open("a", "r+")
-		h.write(x, "ABC", 2)
-		h.b.put("a", "theirs")
-		if err := h.close(x); !errors.Is(err, ErrConflicted) {
-			t.Errorf("close: %v", err)
-		}
-		synctest.Wait()
-		kept := h.b.like(".conflict-")
-		if len(kept) != 2 || h.b.get(kept[0]) != "\x00\x00ABC\x00\x00\x00\x00\x00" || h.b.get(kept[1]) != "2 3\n" || h.b.get("a") != "theirs" {
-			t.Errorf("kept %q, name %q", kept, h.b.get("a"))
-		}
-		if h.locks.holds("a") {
-			t.Error("the lease is still held")
-		}
-		h.stop()
 	})
 }
 

@@ -54,29 +54,62 @@ func TestKilledCallerDoesNotWait(t *testing.T) {
 // Who shares the descriptor with a process that was killed while it waited is told that the
 // commit failed, as everybody else is (I8).
 func TestKilledCallerIsNotTheOneWhoIsTold(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, newBucket(), newLockTable())
-		defer h.stop()
-		x := h.open("a", "c")
-		h.write(x, "text", 0)
-		y := h.open("a", "r+")
-		fail := make(chan struct{})
-		h.b.before("Put", "a", func() faultstore.Fault {
-			<-fail
-			return refusal
-		})
-		ctx, kill := context.WithCancel(context.Background())
-		synced := make(chan error)
-		go func() { synced <- x.Sync(ctx) }()
-		synctest.Wait()
-		kill()
-		<-synced
-		close(fail)
-		synctest.Wait()
-		for _, d := range []*Handle{x, y} {
-			if err := h.close(d); !errors.Is(err, store.ErrAccessDenied) {
-				t.Errorf("close: %v", err)
+	for _, wrote := range []bool{true, false} { // the one who is killed
+		synctest.Test(t, func(t *testing.T) {
+			h := newHost(t, newBucket(), newLockTable())
+			defer h.stop()
+			x := h.open("a", "c")
+			h.write(x, "text", 0)
+			y := h.open("a", "r+")
+			fail := make(chan struct{})
+			h.b.before("Put", "a", func() faultstore.Fault {
+				<-fail
+				return refusal
+			})
+			ctx, kill := context.WithCancel(context.Background())
+			killed, synced := y, make(chan error)
+			if wrote {
+				killed = x
 			}
-		}
-	})
+			go func() { synced <- killed.Sync(ctx) }()
+			synctest.Wait()
+			kill()
+			<-synced
+			close(fail)
+			synctest.Wait()
+			for _, d := range []*Handle{x, y} {
+				if err := h.close(d); !errors.Is(err, store.ErrAccessDenied) {
+					t.Errorf("close: %v", err)
+				}
+			}
+		})
+	}
+}
+
+// An outcome that comes in the moment in which the caller's time is over is told to him.
+func TestOutcomeInTheLastMoment(t *testing.T) {
+	for _, want := range []error{nil, store.ErrAccessDenied} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHost(t, newBucket(), newLockTable())
+			defer h.stop()
+			x := h.open("a", "c")
+			h.write(x, "text", 0)
+			if want != nil {
+				h.b.refuse()
+			}
+			f := x.f
+			f.mu.Lock()
+			m, err := f.seal()
+			if err != nil {
+				t.Fatal(err)
+			}
+			wait := f.ask(m, x)
+			f.unlock()
+			synctest.Wait()
+			if err := f.unsaved(m, wait, x); !errors.Is(err, want) {
+				t.Errorf("told %v, want %v", err, want)
+			}
+			x.Release()
+		})
+	}
 }

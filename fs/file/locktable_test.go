@@ -106,6 +106,18 @@ func (l *lockTable) lose(key string) {
 	l.free(h)
 }
 
+// steal takes the lease of the key from its holder and gives it to another host, in one step.
+func (l *lockTable) steal(key string) *testLease {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := l.held[key]
+	h.isLost = true
+	close(h.lost)
+	theirs := &testLease{l: l, key: key, lost: make(chan struct{}), wanted: make(chan struct{})}
+	l.held[key] = theirs
+	return theirs
+}
+
 // holds tells whether anybody holds the key.
 func (l *lockTable) holds(key string) bool {
 	l.mu.Lock()

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -124,4 +125,32 @@ func TestRenameWaitsForProgress(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A source that was made again since the rename has looked at it is busy: it is in no version
+// that could be copied.
+func TestRenameOfASourceMadeMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		target, err := h.enter("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		target.lockOp(t.Context())
+		renamed := make(chan error)
+		go func() { renamed <- h.Rename(t.Context(), "b", "a", false, nil) }()
+		synctest.Wait()
+		x := h.open("b", "c") // the rename has the turn at b after that at a
+		h.write(x, "text", 0)
+		target.unlockOp()
+		target.leave()
+		err = <-renamed
+		if _, held := errors.AsType[*lockmgr.HeldError](err); !held {
+			t.Errorf("rename: %v", err)
+		}
+		if err := h.close(x); err != nil || h.b.get("b") != "text" || h.b.versions("a") != 0 {
+			t.Errorf("close: %v, b is %q, %d versions of a", err, h.b.get("b"), h.b.versions("a"))
+		}
+	})
 }

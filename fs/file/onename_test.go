@@ -112,7 +112,29 @@ func TestNamesThatAnotherHostChanged(t *testing.T) {
 	}
 }
 
-// The same within one host: what is made here and not in the bucket yet has the name too.
+// scant is a bucket whose listings have one key on a page, however many are asked for.
+type scant struct{ *bucket }
+
+func (s scant) List(ctx context.Context, o store.ListOptions) (store.ListPage, error) {
+	o.Max = 1
+	return s.bucket.List(ctx, o)
+}
+
+// A page with fewer keys than were asked for is not the last one.
+func TestRmdirReadsOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		h.o.Objects = scant{h.b}
+		h.b.put("n/", "")
+		h.b.put("n/x", "theirs")
+		if err := h.Rmdir(t.Context(), "n/", nil); !errors.Is(err, ErrNotEmpty) || h.b.get("n/") != "" {
+			t.Errorf("rmdir: %v, n/ is %q", err, h.b.get("n/"))
+		}
+	})
+}
+
+// Within one host: what is made here and not in the bucket yet has the name too.
 func TestMkdirOverAnUnsavedFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, newBucket(), newLockTable())

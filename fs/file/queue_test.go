@@ -106,6 +106,34 @@ func TestCloseFailsAgain(t *testing.T) {
 	})
 }
 
+// The same for a close that commits nothing, because its process has another descriptor of the
+// file.
+func TestDeferredCloseFailsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		h.process(9, fd(5))
+		deferred := Caller{PID: 9, Dev: 45, Ino: 5}
+		x := h.open("f", "c")
+		h.write(x, "text", 0)
+		end := h.b.outage()
+		if err := x.Sync(t.Context()); !errors.Is(err, ErrUnsaved) {
+			t.Errorf("fsync: %v", err)
+		}
+		for range 2 {
+			if err := x.Flush(t.Context(), deferred); !errors.Is(err, ErrUnsaved) {
+				t.Errorf("close: %v", err)
+			}
+		}
+		end()
+		time.Sleep(time.Minute)
+		if err := x.Flush(t.Context(), deferred); err != nil || h.b.get("f") != "text" {
+			t.Errorf("once it is saved: %v, %q", err, h.b.get("f"))
+		}
+		x.Release()
+	})
+}
+
 // A commit that lands takes back what was said of it, and not what was said of a later one.
 func TestLandingTakesBackItsOwnErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/latchfs/latchfs/store"
+	"github.com/latchfs/latchfs/store/memstore"
 )
 
 // died ends a host whose bucket hangs, as kill -9 would, and lets its leases go.
@@ -105,6 +106,30 @@ func TestRecovery(t *testing.T) {
 			h.b.hang(false)
 			h.Unlink(context.Background(), "a", nil)
 		}, nil, map[string]string{"a": "base", "a.recovered-*": "Base"}},
+		{"unlink of sealed data that did not land", func(h *host) {
+			h.b.put("a", "base")
+			x := h.open("a", "r+")
+			h.write(x, "B", 0)
+			h.b.net.On("Get").Fail(store.Unsent, errDial) // the rest of the base cannot be read
+			if err := x.Sync(context.Background()); !errors.Is(err, store.ErrUnavailable) {
+				h.t.Errorf("fsync: %v", err)
+			}
+			h.b.hang(false)
+			if err := h.Unlink(context.Background(), "a", nil); !errors.Is(err, store.ErrUnknownOutcome) {
+				h.t.Errorf("unlink: %v", err)
+			}
+		}, nil, map[string]string{"a": "base", "a.recovered-*": "Base"}},
+		{"unlink that was refused, and sealed data", func(h *host) {
+			h.b.put("a", "base")
+			x := h.open("a", "r+")
+			h.write(x, "B", 0)
+			h.b.refuse()
+			if err := h.Unlink(context.Background(), "a", nil); !errors.Is(err, store.ErrAccessDenied) {
+				h.t.Errorf("unlink: %v", err)
+			}
+			h.b.hang(false)
+			h.close(x)
+		}, nil, map[string]string{"a": "Base"}},
 		{"a sealed change of metadata", func(h *host) {
 			h.b.put("a", "base")
 			h.b.hang(false)
@@ -199,82 +224,29 @@ func TestRecoveryUnanswered(t *testing.T) {
 	})
 }
 
-func TestShutdown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, newBucket(), newLockTable())
-		x, y := h.open("open", "c"), h.open("closing", "c")
-		h.write(x, "open", 0)
-		h.write(y, "closing", 0)
-		h.b.net.On("Put").Delay(9 * time.Second)
-		go h.close(y)
-		synctest.Wait()
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		left, err := h.Shutdown(ctx)
-		if err != nil || len(left) != 1 || left[0].Key != "open" || left[0].Bytes != 4 || left[0].Unanswered {
-			t.Errorf("left %+v, %v", left, err)
-		}
-		if h.b.get("closing") != "closing" || h.b.get("open") != "-" {
-			t.Errorf("bucket: %q, %q", h.b.get("closing"), h.b.get("open"))
-		}
-		if _, err := h.tryOpen("a", "c"); !errors.Is(err, ErrClosed) {
-			t.Errorf("open after the shutdown: %v", err)
-		}
-		if h.locks.holds("open") || h.locks.holds("closing") {
-			t.Error("leases are left")
-		}
-	})
-}
-
-// A request that may still land keeps its lease past the shutdown.
-func TestShutdownUnanswered(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, newBucket(), newLockTable())
-		x := h.open("a", "c")
-		h.write(x, "text", 0)
-		h.b.hang(false)
-		go h.close(x)
-		synctest.Wait()
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		left, err := h.Shutdown(ctx)
-		if !errors.Is(err, context.DeadlineExceeded) || len(left) != 1 || !left[0].Unanswered {
-			t.Errorf("left %+v, %v", left, err)
-		}
-		if !h.locks.holds("a") {
-			t.Error("the lease was released")
-		}
-	})
-}
-
-// A table that has ended accepts nothing: its spool may be removed at any moment.
-func TestNothingAcceptedAfterShutdown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, newBucket(), newLockTable())
-		h.b.put("a", "base")
-		x := h.open("a", "r+")
-		if left, err := h.Shutdown(context.Background()); err != nil || len(left) != 0 {
-			t.Fatalf("left %+v, %v", left, err)
-		}
-		if n, err := x.Write([]byte("late"), 0); !errors.Is(err, ErrClosed) {
-			t.Errorf("a write after the shutdown: %d, %v", n, err)
-		}
-		size := int64(1)
-		if _, err := x.SetAttr(context.Background(), Change{Size: &size}); !errors.Is(err, ErrClosed) {
-			t.Errorf("a truncation after the shutdown: %v", err)
-		}
-	})
-}
-
 // What a recovery sends is journalled as any commit is, so that whoever recovers the
 // recovery waits for it; and a lease under which an answer is missing is not given back.
 func TestRecoveryThatEndsUnanswered(t *testing.T) {
+	for _, what := range []string{"sealed bytes", "attributes"} {
+		t.Run(what, func(t *testing.T) { recoveryThatEndsUnanswered(t, what) })
+	}
+}
+
+func recoveryThatEndsUnanswered(t *testing.T, what string) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, newBucket(), newLockTable())
-		x := h.open("a", "c")
-		h.write(x, "sealed", 0)
-		h.b.net.On("Put").Fail(store.Unsent, errDial)
-		h.close(x)
+		if what == "attributes" {
+			h.b.put("a", "base")
+			mode := uint32(0o600)
+			if _, err := h.open("a", "r+").SetAttr(t.Context(), Change{Mode: &mode}); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			x := h.open("a", "c")
+			h.write(x, "sealed", 0)
+			h.b.net.On("Put").Fail(store.Unsent, errDial)
+			h.close(x)
+		}
 		h.died()
 		n := newHost(t, h.b, h.locks)
 		r, err := n.Recovery(h.dir)
@@ -328,6 +300,58 @@ func TestRecoveryWaitsForAttempts(t *testing.T) {
 		}
 		if kept := h.b.like("sent.conflict-"); h.b.get("sent") != "landed at last" || len(kept) != 1 {
 			t.Errorf("the name has %q, kept %v", h.b.get("sent"), kept)
+		}
+	})
+}
+
+// What a process here has open for write is not changed by a recovery, which waits: a commit
+// under its base would make its own fail.
+func TestRecoveryWaitsForWriters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		h.b.put("a", "base")
+		x := h.open("a", "r+")
+		h.write(x, "dead", 0)
+		h.b.net.On("Put").Fail(store.Unsent, errDial)
+		h.close(x)
+		h.died()
+		n := newHost(t, h.b, h.locks)
+		defer n.stop()
+		y := n.open("a", "r+")
+		recovered := make(chan []Left)
+		go func() { recovered <- n.recover(h) }()
+		time.Sleep(10 * time.Second)
+		n.write(y, "ours", 0)
+		if err := n.close(y); err != nil || n.b.get("a") != "ours" {
+			t.Errorf("close: %v, a is %q", err, n.b.get("a"))
+		}
+		left := <-recovered
+		if kept := h.b.like("a.conflict-"); len(left) != 0 || len(kept) != 1 || h.b.get(kept[0]) != "dead" || h.b.get("a") != "ours" {
+			t.Errorf("left %+v, kept %v, a is %q", left, kept, h.b.get("a"))
+		}
+	})
+}
+
+// On a bucket without versions somebody may replace the base before the recovery has read it
+// for the upload: a conflict like any other.
+func TestRecoveryWhoseBaseIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, bucketOf(memstore.Options{}), newLockTable())
+		h.b.put("a", "0123456789")
+		x := h.open("a", "r+")
+		h.write(x, "ABC", 2)
+		h.b.net.On("Get").Fail(store.Unsent, errDial)
+		h.close(x)
+		h.died()
+		n := newHost(t, h.b, h.locks)
+		defer n.stop()
+		n.b.once("Get", "a", func() { n.b.put("a", "theirs") })
+		if left := n.recover(h); len(left) != 0 {
+			t.Errorf("left %+v", left)
+		}
+		kept := h.b.like("a.conflict-")
+		if len(kept) != 2 || h.b.get(kept[0]) != "\x00\x00ABC\x00\x00\x00\x00\x00" || h.b.get("a") != "theirs" {
+			t.Errorf("kept %q, a is %q", kept, h.b.get("a"))
 		}
 	})
 }

@@ -157,6 +157,27 @@ func TestLateMkdirKeepsItsName(t *testing.T) {
 	})
 }
 
+// The same for the target of a rename whose copy may still land.
+func TestLateRenameKeepsItsTarget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		h.b.put("a", "text")
+		h.b.net.On("Copy").Key("n").Hang()
+		if err := h.Rename(t.Context(), "a", "n", false, nil); !errors.Is(err, store.ErrUnknownOutcome) {
+			t.Fatalf("rename: %v", err)
+		}
+		_, err := h.Mkdir(t.Context(), "n/", 0o755, 0, 0)
+		if _, held := errors.AsType[*lockmgr.HeldError](err); !held {
+			t.Errorf("mkdir: %v", err)
+		}
+		time.Sleep(time.Minute) // until nothing of it can land
+		if h.locks.holds("a") || h.locks.holds("n") {
+			t.Error("leases are left")
+		}
+	})
+}
+
 // LOCKS P3: a name operation that finds another version under the key of a live file puts it
 // into conflict, whoever wrote; the next try is about what is there.
 func TestNamesOverAForeignWrite(t *testing.T) {
@@ -547,7 +568,8 @@ func TestCreateJoinsNothing(t *testing.T) {
 	})
 }
 
-// While a conflict file is being made nobody is told that there was nothing to keep.
+// While a conflict file is being made nobody is told that there was nothing to keep, and the
+// name is free for others.
 func TestConflictUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, newBucket(), newLockTable())
@@ -568,6 +590,9 @@ func TestConflictUnderWay(t *testing.T) {
 		synctest.Wait()
 		if _, err := x.Write([]byte("more"), 0); !errors.Is(err, ErrConflicted) || strings.Contains(err.Error(), "empty") {
 			t.Errorf("write: %v", err)
+		}
+		if h.locks.holds("f") {
+			t.Error("the name is not free meanwhile")
 		}
 		close(kept)
 		if err := <-closed; !errors.Is(err, ErrConflicted) || !strings.Contains(err.Error(), "kept as") {

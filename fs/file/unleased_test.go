@@ -103,22 +103,26 @@ func TestUnleasedAttemptKeepsWhatCameLater(t *testing.T) {
 // LOCKS P5: without versioning there is no attempt; the data is kept, and committed when the
 // table answers.
 func TestNoUnleasedAttemptWithoutVersions(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, bucketOf(memstore.Options{}), newLockTable())
-		defer h.stop()
-		h.b.put("a", "base")
-		x := h.open("a", "r+")
-		h.write(x, "ours", 0)
-		h.cutOff("a")
-		if err := h.close(x); !errors.Is(err, ErrUnsaved) || h.b.count("Put") != 0 {
-			t.Errorf("close: %v, %d requests", err, h.b.count("Put"))
-		}
-		h.healLocks()
-		time.Sleep(time.Minute)
-		if h.b.get("a") != "ours" {
-			t.Errorf("a is %q", h.b.get("a"))
-		}
-	})
+	for _, how := range []string{"r+", "c"} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHost(t, bucketOf(memstore.Options{}), newLockTable())
+			defer h.stop()
+			if how != "c" {
+				h.b.put("a", "base")
+			}
+			x := h.open("a", how)
+			h.write(x, "ours", 0)
+			h.cutOff("a")
+			if err := h.close(x); !errors.Is(err, ErrUnsaved) || h.b.count("Put") != 0 {
+				t.Errorf("close: %v, %d requests", err, h.b.count("Put"))
+			}
+			h.healLocks()
+			time.Sleep(time.Minute)
+			if h.b.get("a") != "ours" {
+				t.Errorf("a is %q", h.b.get("a"))
+			}
+		})
+	}
 }
 
 // LOCKS P5: a crash after the attempt, before the look below: the recovery looks, and does not
@@ -215,6 +219,43 @@ func TestUnleasedAttemptBringsANewETag(t *testing.T) {
 					t.Errorf("when the table was back: %v, %q, %d versions more", err, h.b.get("a"), h.b.versions("a")-before)
 				}
 			})
+		})
+	}
+}
+
+// Once the lease was proved valid again, or was had again, nobody has seen what was there before:
+// it does not count any more.
+func TestUnleasedAttemptAfterAProof(t *testing.T) {
+	for _, revived := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHost(t, newBucket(), newLockTable())
+			defer h.stop()
+			h.b.put("a", "base")
+			x := h.open("a", "r+")
+			save := func(text string) {
+				t.Helper()
+				h.write(x, text, 0)
+				if err := x.Sync(t.Context()); err != nil || h.b.get("a") != text {
+					t.Fatalf("fsync: %v, a is %q", err, h.b.get("a"))
+				}
+			}
+			if revived {
+				h.locks.expire("a", true)
+				save("else")
+				h.locks.expire("a", false)
+				save("more")
+			} else {
+				h.cutOff("a")
+				save("else")
+				h.healLocks()
+				time.Sleep(2 * tablePause)
+				if !h.locks.holds("a") {
+					t.Fatal("the lease was not taken again")
+				}
+			}
+			h.cutOff("a")
+			save("base")
+			x.Release()
 		})
 	}
 }
