@@ -25,7 +25,9 @@ func TestRun(t *testing.T) {
 		ok               bool
 		says             string
 	}{
-		{"all there", "| one | fs/file.TestA | |\n| two | `fs/file.TestA`, flatstore.TestB/part | ok |\n| three | missing | |\n", "", true, "3 promises, 1 without a test"},
+		{"all there", "| one | fs/file.TestA | |\n| two | `fs/file.TestA`, flatstore.TestB/part | ok |\n| three | missing | |\n", "", true, "3 promises and 0 mutations, 1 without a test"},
+		{"a mutation that is killed", "| one | fs/file.TestA | |\n\n| mutation | killed by |\n| --- | --- |\n| `a` is b | fs/file.TestA |\n", "", true, "1 promises and 1 mutations, 0 without a test"},
+		{"a mutation that no test kills", "| one | fs/file.TestA | |\n\n| mutation | killed by |\n| --- | --- |\n| `a` is b | fs/file.TestGone |\n", "", false, `there is no test "fs/file.TestGone"`},
 		{"no such test", "| one | fs/file.TestGone | |\n", "", false, `there is no test "fs/file.TestGone"`},
 		{"soak tests run elsewhere", "| one | integration.TestSoakStream | |\n", "", true, ""},
 		{"no such soak test", "| one | integration.TestSoakGone | |\n", "", false, "integration.TestSoakGone"},
@@ -64,7 +66,7 @@ func TestRecord(t *testing.T) {
 	const heading = "# Status\n\n| line of the issue | test | last result |\n| --- | --- | --- |\n"
 	dir := t.TempDir()
 	status, file := filepath.Join(dir, "STATUS.md"), filepath.Join(dir, "out.json")
-	table := heading + "| one | fs/file.TestA, flatstore.TestB/part | |\n| two | missing | |\n| three | fs/file.TestA, integration.TestSoakX | old |\n"
+	table := heading + "| one | fs/file.TestA, flatstore.TestB/part | |\n| two | missing | |\n| three | fs/file.TestA, integration.TestSoakX | old |\n\n| mutation | killed by |\n| --- | --- |\n| one | fs/file.TestA |\n"
 	for name, text := range map[string]string{status: table, file: events} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

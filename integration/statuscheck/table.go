@@ -67,7 +67,7 @@ func recordResults(status string, files []string, text string) error {
 	}
 	lines := strings.Split(string(content), "\n")
 	for _, row := range rows {
-		if !r.passed(row.tests) {
+		if row.mutation || !r.passed(row.tests) {
 			continue
 		}
 		cells := strings.Split(strings.Trim(lines[row.line-1], "|"), "|")
@@ -88,13 +88,14 @@ func (r *results) passed(tests []string) bool {
 
 // A row promises something and names the tests that hold it.
 type row struct {
-	promise string
-	tests   []string // none: missing
-	line    int
+	promise  string
+	tests    []string // none: missing
+	line     int
+	mutation bool // the promise is that the tests notice a fault; it has no last result
 }
 
-// readTable reads the rows of the table "| promise | tests | last result |". Several
-// tests are separated by commas.
+// readTable reads the rows of the tables "| promise | tests | last result |" and
+// "| mutation | killed by |". Several tests are separated by commas.
 func readTable(in io.Reader) ([]row, error) {
 	var rows []row
 	lines := bufio.NewScanner(in)
@@ -104,14 +105,14 @@ func readTable(in io.Reader) ([]row, error) {
 			continue
 		}
 		cells := strings.Split(strings.Trim(line, "|"), "|")
-		if len(cells) != 3 {
-			return nil, fmt.Errorf("line %d has %d columns, want 3", n, len(cells))
+		if len(cells) != 2 && len(cells) != 3 {
+			return nil, fmt.Errorf("line %d has %d columns, want 2 or 3", n, len(cells))
 		}
 		promise, tests := strings.TrimSpace(cells[0]), strings.TrimSpace(cells[1])
-		if tests == "test" || strings.Trim(tests, "-: ") == "" && promise != "" && strings.Trim(promise, "-: ") == "" {
+		if tests == "test" || tests == "killed by" || strings.Trim(tests, "-: ") == "" && promise != "" && strings.Trim(promise, "-: ") == "" {
 			continue // heading and its rule
 		}
-		r := row{promise: promise, line: n}
+		r := row{promise: promise, line: n, mutation: len(cells) == 2}
 		if tests != "missing" {
 			for name := range strings.SplitSeq(tests, ",") {
 				r.tests = append(r.tests, strings.Trim(name, " `"))
@@ -144,8 +145,11 @@ func soakExists(root, test string) bool {
 // check prints the rows that do not hold and tells whether all do. root is the root of
 // the source.
 func (r *results) check(out io.Writer, rows []row, root string) bool {
-	ok, missing := true, 0
+	ok, missing, mutations := true, 0, 0
 	for _, row := range rows {
+		if row.mutation {
+			mutations++
+		}
 		if len(row.tests) == 0 {
 			missing++
 			fmt.Fprintf(out, "missing: %s\n", row.promise)
@@ -163,6 +167,6 @@ func (r *results) check(out io.Writer, rows []row, root string) bool {
 			}
 		}
 	}
-	fmt.Fprintf(out, "%d promises, %d without a test\n", len(rows), missing)
+	fmt.Fprintf(out, "%d promises and %d mutations, %d without a test\n", len(rows)-mutations, mutations, missing)
 	return ok
 }
