@@ -2,9 +2,11 @@
 # make stop   unmount it, once everything is saved
 # make test   everything that has to pass
 # make soak   the long tests
+# make soak-long FOR=8h   the random model of everything at once, as long as one likes
 
 MNT  ?= ./mnt
 DATA ?= ./data
+FOR  ?= 1h
 
 GO       = go
 # The tree may belong to another user than the one who builds (containers), and then
@@ -29,7 +31,7 @@ RUN_PACKAGES  = fusermount3:fuse3
 TEST_PACKAGES = $(RUN_PACKAGES) rsync:rsync vim:vim git:git python3:python3 npm:npm node:nodejs \
                 unshare:util-linux
 
-.PHONY: build run stop test status race lint soak fmt clean run-packages test-packages test-tools
+.PHONY: build run stop test status race lint soak soak-long fmt clean run-packages test-packages test-tools
 
 build:
 	$(BUILD) -o $(LATCHFS) .
@@ -55,7 +57,7 @@ test: test-packages build test-tools
 	@for m in $(MODULES); do (cd $$m && $(GO) vet ./...) || exit 1; done
 	$(TEST) -json -timeout 5m $$($(GO) list ./... | grep -v '/integration$$') > bin/test-unit.json || true
 	cd integration/localserver && $(TEST) -json -timeout 5m ./... > ../../bin/test-localserver.json || true
-	$(TEST) -json -timeout 12m -skip '^TestSoak' ./integration > bin/test-integration.json || true
+	$(TEST) -json -timeout 12m -skip '^Test(Soak|Long)' ./integration > bin/test-integration.json || true
 	$(GO) run ./integration/statuscheck -status docs/STATUS.md bin/test-unit.json bin/test-localserver.json bin/test-integration.json
 
 # Writes into docs/STATUS.md what the last make test and make soak came to.
@@ -65,12 +67,15 @@ status:
 # The race detector needs a C compiler.
 race: test-packages build test-tools
 	@$(call install,cc:gcc cc:libc6-dev)
-	$(TEST) -race -timeout 30m -skip '^TestSoak' ./...
+	$(TEST) -race -timeout 30m -skip '^Test(Soak|Long)' ./...
 	cd integration/localserver && $(TEST) -race -timeout 10m ./...
 
 soak: test-packages build test-tools
 	$(TEST) -json -timeout 35m -run '^TestSoak' ./integration > bin/test-soak.json || true
 	$(GO) run ./integration/statuscheck -status= bin/test-soak.json
+
+soak-long: test-packages build test-tools
+	LATCHFS_CHAOS_FOR=$(FOR) $(TEST) -timeout 0 -count 1 -v -run '^TestLong' ./integration
 
 lint:
 	@unformatted=$$(gofmt -l $(SOURCES)); \

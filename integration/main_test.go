@@ -3,12 +3,14 @@ package integration
 import (
 	"testing"
 
+	"github.com/latchfs/latchfs/integration/chaos"
 	"github.com/latchfs/latchfs/integration/harness"
 )
 
 // suite is shared by all tests: the servers it starts are.
 var suite = harness.NewSuite(map[string]harness.Program{
 	"append":     appendProgram,
+	"chaos":      chaos.Worker,
 	"counter":    counterProgram,
 	"files":      filesProgram,
 	"foreign":    foreignProgram,

@@ -26,9 +26,11 @@ var (
 	Patient = Times{500 * time.Millisecond, 15 * time.Second, 15 * time.Second}
 	// Mortal times are for tests in which hosts die.
 	Mortal = Times{250 * time.Millisecond, 4 * time.Second, 2 * time.Second}
-	// Brief times are for tests in which a lease has to be lost: four seconds after a host was
+	// Brief times are for tests in which a lease has to be lost: five seconds after a host was
 	// stopped another one has its locks. A slow machine may lose a lease too.
 	Brief = Times{250 * time.Millisecond, 3 * time.Second, 2 * time.Second}
+	// Shortest times are the shortest that init takes. Leases are lost all the time.
+	Shortest = Times{100 * time.Millisecond, time.Second, time.Second}
 )
 
 // A Bucket is a versioned bucket with a lock table, both of them new.

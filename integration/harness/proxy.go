@@ -1,7 +1,6 @@
 package harness
 
 import (
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -15,7 +14,11 @@ import (
 // lose or change it. It passes the Host header on, which is signed, so that the server
 // takes the requests for its own.
 type Proxy struct {
-	URL    string
+	URL string
+	// Surviving: requests that change something go on when their client has given up or died,
+	// as they do behind a network. It is set before the first request.
+	Surviving bool
+
 	server *http.Server
 	stop   chan struct{} // closed at the end: ends what hangs
 
@@ -30,38 +33,13 @@ type Proxy struct {
 type Request struct {
 	Method, Path, Query string
 	Header              http.Header
-	Status              int // of the answer; 0: none was given
-	At                  time.Time
+	Status              int    // of the server's answer; 0: it gave none, or none was asked for
+	Version             string // x-amz-version-id of that answer
+	At, Till            time.Time
 }
 
 // Key is the object's key in a request to the bucket.
 func (r Request) Key(bucket string) string { return strings.TrimPrefix(r.Path, "/"+bucket+"/") }
-
-// A Fault is what happens to a request.
-type Fault int
-
-const (
-	Pass      Fault = iota
-	Hang            // no answer until the client gives up; the server never sees it
-	Refuse          // the connection is closed at once; the server never sees it
-	LoseReply       // the server acts, the client gets no answer
-	Halt            // the server sees it after Resume, unless the client gives up before
-	Busy            // 503 SlowDown
-	Denied          // 403, as for keys that may not do this
-	Held            // 403, as for a version under Object Lock
-	Archived        // 403, as for an object in Glacier that was not restored
-)
-
-// s3Answers are the faults that are answers of S3's.
-var s3Answers = map[Fault]struct {
-	status        int
-	code, message string
-}{
-	Busy:     {http.StatusServiceUnavailable, "SlowDown", "Reduce your request rate."},
-	Denied:   {http.StatusForbidden, "AccessDenied", "Access Denied"},
-	Held:     {http.StatusForbidden, "AccessDenied", "Access Denied because object protected by object lock."},
-	Archived: {http.StatusForbidden, "InvalidObjectState", "The operation is not valid for the object's storage class"},
-}
 
 // Proxy starts a proxy in front of the bucket's server that ends with the test.
 func (b *Bucket) Proxy() *Proxy {
@@ -148,73 +126,3 @@ func (p *Proxy) Seen(match func(Request) bool) []Request {
 	}
 	return found
 }
-
-// Mutation tells whether a request changes an object.
-func Mutation(r *http.Request) bool {
-	return r.Method == http.MethodPut || r.Method == http.MethodPost || r.Method == http.MethodDelete
-}
-
-func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, forward http.Handler) {
-	p.mu.Lock()
-	fault := Pass
-	if p.fault != nil {
-		fault = p.fault(r)
-	}
-	n, gate := len(p.seen), p.gate
-	p.seen = append(p.seen, Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Header: r.Header.Clone(), At: time.Now()})
-	p.mu.Unlock()
-
-	status := &statusWriter{ResponseWriter: w}
-	switch fault {
-	case Hang:
-		select {
-		case <-r.Context().Done():
-		case <-p.stop:
-		}
-		panic(http.ErrAbortHandler)
-	case Halt:
-		select {
-		case <-gate:
-			forward.ServeHTTP(status, r)
-		case <-r.Context().Done():
-			panic(http.ErrAbortHandler)
-		case <-p.stop:
-			panic(http.ErrAbortHandler)
-		}
-	case Refuse:
-		panic(http.ErrAbortHandler)
-	case LoseReply:
-		forward.ServeHTTP(&deafWriter{header: http.Header{}}, r)
-		panic(http.ErrAbortHandler)
-	case Busy, Denied, Held, Archived:
-		a := s3Answers[fault]
-		w.Header().Set("Content-Type", "application/xml")
-		status.WriteHeader(a.status)
-		fmt.Fprintf(status, "<Error><Code>%s</Code><Message>%s</Message></Error>", a.code, a.message)
-	default:
-		forward.ServeHTTP(status, r)
-	}
-	p.mu.Lock()
-	p.seen[n].Status = status.code
-	p.mu.Unlock()
-}
-
-// A statusWriter remembers the status code of an answer.
-type statusWriter struct {
-	http.ResponseWriter
-	code int
-}
-
-func (w *statusWriter) WriteHeader(code int) {
-	w.code = code
-	w.ResponseWriter.WriteHeader(code)
-}
-
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// A deafWriter takes an answer and drops it.
-type deafWriter struct{ header http.Header }
-
-func (w *deafWriter) Header() http.Header         { return w.header }
-func (w *deafWriter) WriteHeader(int)             {}
-func (w *deafWriter) Write(p []byte) (int, error) { return len(p), nil }

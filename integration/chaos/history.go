@@ -1,0 +1,186 @@
+package chaos
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/latchfs/latchfs/integration/harness"
+)
+
+// A history is everything that is known after a run.
+type history struct {
+	plan   Plan
+	began  int64 // by clock
+	start  time.Time
+	events []Event
+
+	keys  map[string][]*version // oldest first
+	byID  map[string]*version   // by key and id
+	first map[string]*version   // by line: where it was uploaded first, under a name
+	wrote map[string]*opened    // by line: through what it was written
+	opens []*opened
+	logs  string
+
+	mu    sync.Mutex
+	notes []string // what happened to the hosts
+	found []problem
+}
+
+// A problem is a broken promise.
+type problem struct{ kind, key, text string }
+
+// A version is one version or delete marker of a key.
+type version struct {
+	change
+	n       int
+	deleted bool
+	etag    string
+	writeID string
+	base    string // version that its author says to have replaced; "-": none; "": not ours
+	mode    int64  // -1: it has none
+	content string
+	tokens  []string
+	torn    error // it does not consist of lines
+}
+
+// never is a time after everything.
+const never = 1 << 62
+
+func newHistory(p Plan) *history {
+	h := &history{plan: p, keys: map[string][]*version{}, byID: map[string]*version{}, first: map[string]*version{}, wrote: map[string]*opened{}}
+	for { // both clocks of one moment
+		h.began, h.start = clock(), time.Now()
+		if clock()-h.began < int64(50*time.Microsecond) {
+			return h
+		}
+	}
+}
+
+func (h *history) note(format string, args ...any) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.notes = append(h.notes, fmt.Sprintf("%7.3f ", float64(clock()-h.began)/1e9)+fmt.Sprintf(format, args...))
+}
+
+func (h *history) wrong(kind, key, format string, args ...any) {
+	h.found = append(h.found, problem{kind, key, fmt.Sprintf(format, args...)})
+}
+
+// collect reads the bucket and finds out who made each version.
+func (h *history) collect(e *harness.Env, b *harness.Bucket, hosts []*member, f *foreign) {
+	e.Helper()
+	changes := map[string]change{}
+	for _, c := range f.tells {
+		changes[c.key+" "+c.version] = c
+	}
+	for _, m := range hosts {
+		h.logs += m.Log()
+		for _, r := range m.s3.Seen(func(r harness.Request) bool { return r.Version != "" && r.Status < 300 }) {
+			if c, ok := h.changeOf(r, b.Name); ok {
+				c.by = m.Hostname
+				changes[c.key+" "+c.version] = c
+			}
+		}
+	}
+	keys := slices.Clone(Names)
+	for _, name := range Names {
+		if mayBeDir(name) {
+			keys = append(keys, name+"/")
+		}
+	}
+	for _, key := range b.KeysBelow("d") {
+		if kept(key) {
+			keys = append(keys, key)
+		}
+	}
+	for _, key := range keys {
+		h.read(e, b, key, changes)
+	}
+	for _, key := range keys {
+		for _, v := range h.keys[key] {
+			for _, token := range v.tokens {
+				if w := h.first[token]; v.kind == "put" && !kept(key) && (w == nil || v.from < w.from) {
+					h.first[token] = v
+				}
+			}
+		}
+	}
+	slices.SortFunc(h.events, func(a, b Event) int { return int(a.From - b.From) })
+	h.lives()
+}
+
+// changeOf finds the change in a request that the server answered well.
+func (h *history) changeOf(r harness.Request, bucket string) (c change, ok bool) {
+	if !strings.HasPrefix(r.Path, "/"+bucket+"/") {
+		return c, false
+	}
+	at := func(t time.Time) int64 { return h.began + int64(t.Sub(h.start)) }
+	c = change{key: r.Key(bucket), version: r.Version, from: at(r.At), till: at(r.Till)}
+	switch source := r.Header.Get("X-Amz-Copy-Source"); {
+	case r.Method == "DELETE":
+		c.kind = "delete"
+	case source != "":
+		c.kind = "copy"
+		_, c.source, _ = strings.Cut(source, "versionId=")
+	case r.Method == "PUT" || r.Method == "POST":
+		c.kind = "put"
+	}
+	return c, c.kind != ""
+}
+
+// read reads the versions of a key.
+func (h *history) read(e *harness.Env, b *harness.Bucket, key string, changes map[string]change) {
+	e.Helper()
+	ctx := e.Timeout(time.Minute)
+	entries, err := b.S3.History(ctx, key)
+	e.Must(err)
+	heads, err := b.S3.Versions(ctx, key)
+	e.Must(err)
+	for n, entry := range entries {
+		v := &version{n: n, deleted: entry.Deleted, mode: -1}
+		v.key, v.version = key, entry.ID
+		if c, ok := changes[key+" "+entry.ID]; ok {
+			v.change = c
+		} else {
+			e.Fatalf("nobody is known to have made version %s of %s", entry.ID, key)
+		}
+		for _, head := range heads {
+			if head.ID == entry.ID {
+				v.etag, v.writeID = head.ETag, head.Meta["latchfs-write-id"]
+				v.base, _ = url.PathUnescape(head.Meta["latchfs-base"])
+				if mode, err := strconv.ParseInt(head.Meta["file-permissions"], 8, 64); err == nil {
+					v.mode = mode & 0o7777
+				}
+			}
+		}
+		if !entry.Deleted {
+			content, err := b.S3.Get(ctx, key, entry.ID)
+			e.Must(err)
+			v.content = string(content)
+			v.tokens, v.torn = lines(v.content)
+		}
+		h.keys[key] = append(h.keys[key], v)
+		h.byID[key+" "+v.version] = v
+	}
+}
+
+// before gives the version or marker below another one; nil: none.
+func (h *history) before(v *version) *version {
+	if v.n == 0 {
+		return nil
+	}
+	return h.keys[v.key][v.n-1]
+}
+
+// last gives the newest version or marker of a key; nil: none.
+func (h *history) last(key string) *version {
+	if all := h.keys[key]; len(all) > 0 {
+		return all[len(all)-1]
+	}
+	return nil
+}

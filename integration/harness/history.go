@@ -1,0 +1,70 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+// An Entry is a version or a delete marker in the history of a key.
+type Entry struct {
+	ID      string
+	Deleted bool
+}
+
+// History lists versions and delete markers of a key in the exact order of the server, oldest
+// first.
+func (c *Client) History(ctx context.Context, key string) ([]Entry, error) {
+	var found []Entry
+	in := &s3.ListObjectVersionsInput{Bucket: &c.Bucket, Prefix: &key}
+	for {
+		// The SDK gives versions and markers in two lists.
+		var answer tee
+		out, err := c.ListObjectVersions(ctx, in, func(o *s3.Options) { o.HTTPClient = &answer })
+		if err != nil {
+			return nil, err
+		}
+		var page struct {
+			Entries []struct {
+				XMLName        xml.Name
+				Key, VersionId string
+			} `xml:",any"`
+		}
+		if err := xml.Unmarshal(answer.body, &page); err != nil {
+			return nil, fmt.Errorf("the list of versions of %s: %w", key, err)
+		}
+		for _, e := range page.Entries {
+			if kind := e.XMLName.Local; e.Key == key && (kind == "Version" || kind == "DeleteMarker") {
+				found = append(found, Entry{e.VersionId, kind == "DeleteMarker"})
+			}
+		}
+		if out.IsTruncated == nil || !*out.IsTruncated {
+			slices.Reverse(found)
+			return found, nil
+		}
+		in.KeyMarker, in.VersionIdMarker = out.NextKeyMarker, out.NextVersionIdMarker
+	}
+}
+
+// A tee is an HTTP client that keeps the body of the last answer.
+type tee struct{ body []byte }
+
+// Do implements aws.HTTPClient.
+func (t *tee) Do(r *http.Request) (*http.Response, error) {
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if t.body, err = io.ReadAll(resp.Body); err != nil {
+		return nil, err
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(t.body))
+	return resp, nil
+}
