@@ -54,7 +54,7 @@ func (h *history) excused(v, lost *version) bool {
 // renamed: a rename removes the version that it copied, and no other mount's change to it.
 func (h *history) renamed() {
 	for _, e := range h.events {
-		if e.Op != "rename" || !e.Told() {
+		if e.Op != "rename" || e.Name == e.To || !e.Told() { // onto itself a rename does nothing
 			continue
 		}
 		var made, removed *version
