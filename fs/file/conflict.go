@@ -80,8 +80,6 @@ func (f *File) conflict(ctx context.Context, cause error) {
 // that a close or fsync was to save stay in the spool, where recovery finds them. What was
 // changed by name alone is dropped: that call fails, and must not come true later. f.op is held.
 func (f *File) park(m *commit, cause error) {
-	f.retain()
-	defer f.leave()
 	// Once the caller is told, what stays in the spool has to survive a power cut (SEMANTICS G5).
 	cause = errors.Join(cause, m.local.Failed(m.write.ID), m.local.Sync())
 	err := fmt.Errorf("saving %q: %w", m.write.Key, cause)

@@ -113,3 +113,24 @@ func TestBaseGoneWhileUploading(t *testing.T) {
 		h.stop()
 	})
 }
+
+// The tags of the base belong to it: the kept file has none, and needs none to be made.
+func TestConflictOfATaggedFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		if i := h.b.mem.PutForeignProps("a", "base", store.Props{}, "colour=red"); i.Props.TagCount != 1 {
+			t.Fatalf("%d tags", i.Props.TagCount)
+		}
+		x := h.open("a", "r+")
+		h.write(x, "ours", 0)
+		h.b.put("a", "theirs")
+		if err := h.close(x); !errors.Is(err, ErrConflicted) {
+			t.Errorf("close: %v", err)
+		}
+		kept := h.b.like("a.conflict-")
+		if len(kept) != 1 || h.b.get(kept[0]) != "ours" || h.b.info(kept[0]).Props.TagCount != 0 {
+			t.Errorf("kept %v", kept)
+		}
+	})
+}

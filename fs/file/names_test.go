@@ -154,3 +154,24 @@ func TestRenameOfASourceMadeMeanwhile(t *testing.T) {
 		}
 	})
 }
+
+// LOCKS P3: the copy that a rename makes is the file's own commit, and its base from then on.
+func TestRenameMakesTheCopyTheBase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		h.b.put("a", "base")
+		x := h.open("a", "r+")
+		if err := h.Rename(t.Context(), "a", "b", false, nil); err != nil {
+			t.Fatal(err)
+		}
+		if base, _ := x.Saved(); !base.Same(h.b.info("b").Base()) {
+			t.Errorf("the base is %+v", base)
+		}
+		h.write(x, "ours", 0)
+		h.locks.lose("b") // so that the name is compared with the base
+		if err := h.close(x); err != nil || h.b.get("b") != "ours" {
+			t.Errorf("close: %v, b is %q", err, h.b.get("b"))
+		}
+	})
+}

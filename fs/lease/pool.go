@@ -109,7 +109,7 @@ func (p *Pool) Acquire(ctx context.Context, key string, wait time.Duration) (*Ho
 	p.mu.Lock()
 	e.cur = g
 	p.mu.Unlock()
-	go p.watch(name, e, g)
+	go p.watch(g)
 	return &Hold{p: p, name: name, g: g}, nil
 }
 
@@ -189,24 +189,15 @@ func (p *Pool) share(name string, e *entry) (*Hold, <-chan struct{}) {
 	return &Hold{p: p, name: name, g: g}, nil
 }
 
-// watch waits for another host's wish and for the loss of a lease.
-func (p *Pool) watch(name string, e *entry, g *grant) {
+// watch waits for another host's wish.
+func (p *Pool) watch(g *grant) {
 	select {
 	case <-g.done:
 	case <-p.quit:
-	case <-g.lease.Lost():
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if g.refs == 0 && e.cur == g {
-			p.drop(name, e, g)
-		}
 	case <-g.lease.Wanted():
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		g.wanted = true
-		if g.refs == 0 && g.idle == nil && e.cur == g {
-			p.drop(name, e, g)
-		}
 	}
 }
 

@@ -183,6 +183,20 @@ func TestBarEnds(t *testing.T) {
 	})
 }
 
+// A lost lease that is kept is of no use to anybody.
+func TestLostWhileKept(t *testing.T) {
+	world(t, func(t *testing.T, p *Pool, l *table) {
+		acquire(t, p, "n").Release(time.Minute)
+		l.lose("n")
+		a := acquire(t, p, "n")
+		time.Sleep(2 * time.Minute)
+		if !l.holds("n") || len(l.names) != 2 {
+			t.Errorf("held: %v, acquired %q", l.holds("n"), l.names)
+		}
+		a.Release(0)
+	})
+}
+
 // A lost lease is not shared with anybody new.
 func TestLost(t *testing.T) {
 	world(t, func(t *testing.T, p *Pool, l *table) {
@@ -201,32 +215,23 @@ func TestLost(t *testing.T) {
 	})
 }
 
-// A lease is kept for as long as its last user says, also if another host wants it; whoever
-// comes meanwhile has it at once.
+// A lease is kept for as long as its last user says, also if another host wants it.
 func TestKept(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		end  func(l *table) // after half of the time
-		kept bool           // then
-	}{
-		{"time", func(*table) {}, true},
-		{"wanted", func(l *table) { l.want("n") }, true},
-		{"lost", func(l *table) { l.lose("n") }, false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			world(t, func(t *testing.T, p *Pool, l *table) {
-				acquire(t, p, "n").Release(time.Minute)
-				time.Sleep(30 * time.Second)
-				c.end(l)
-				synctest.Wait()
-				if l.holds("n") != c.kept {
-					t.Errorf("held: %v", !c.kept)
-				}
-				time.Sleep(31 * time.Second)
-				if l.holds("n") {
-					t.Error("still held")
-				}
-			})
+	for _, wanted := range []bool{false, true} {
+		world(t, func(t *testing.T, p *Pool, l *table) {
+			acquire(t, p, "n").Release(time.Minute)
+			time.Sleep(30 * time.Second)
+			if wanted {
+				l.want("n")
+			}
+			time.Sleep(29 * time.Second)
+			if !l.holds("n") {
+				t.Error("given back too early")
+			}
+			time.Sleep(2 * time.Second)
+			if l.holds("n") {
+				t.Error("still held")
+			}
 		})
 	}
 }
