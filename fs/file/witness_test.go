@@ -1,0 +1,348 @@
+package file
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/latchfs/latchfs/lockmgr/memtable"
+	"github.com/latchfs/latchfs/store"
+	"github.com/latchfs/latchfs/store/memstore"
+)
+
+// A witness sees all that the mounts of a bucket do and are told, and judges it:
+//
+//   - every version was made by somebody who had seen the one that it replaced (G1), and is
+//     what the programs on his mount had made of that one;
+//   - what a close, fsync, rename, unlink or chmod has acknowledged is in the bucket;
+//   - what was accepted is in the bucket in the end, or in a conflict or recovered file, or its
+//     name was taken away on the same mount;
+//   - an open shows nothing older than what was acknowledged before it began (G2);
+//   - whoever is told of a conflict has one;
+//   - at most one mount has a valid lease of a name, and a name is one kind of thing;
+//   - the invariants of doc.go hold, and nothing is left behind.
+//
+// What happens is noted as events, by whichever goroutine does it, and judged together once
+// everything waits.
+type witness struct {
+	t         *testing.T
+	mem       *memstore.Bucket
+	versioned bool
+	server    *memtable.Server
+	platter   *platter
+	proc      string
+	ending    sync.WaitGroup // of killed mounts
+
+	mu     sync.Mutex
+	seq    int64 // of whatever happened last
+	events []event
+	names  map[string]*history
+
+	// The fields below belong to the goroutine that judges.
+
+	mounts []*mount
+	drafts []*draft // that are not settled
+	byLive map[*live]*draft
+	ops    []*op // that are under way, or whose outcome was not known
+	counts map[string]int
+	log    []string
+	began  time.Time
+	failed bool
+	noisy  bool // the networks lose, delay and repeat
+	// diskFails: what a program is told may be an error of the disk.
+	diskFails bool
+}
+
+// A history is the versions of a key in the order in which they landed, and what of them was
+// acknowledged.
+type history struct {
+	editions []*edition
+	acks     []ack
+}
+
+// An ack says that version n, or a newer one, was acknowledged to somebody.
+type ack struct {
+	seq int64
+	n   int
+}
+
+// An edition is one version of a key, or a delete marker.
+type edition struct {
+	key     string
+	n       int
+	seq     int64
+	at      time.Time
+	by      *mount // nil: somebody else
+	req     *request
+	info    store.Info // without properties; its zero ETag means that nothing is there
+	body    string
+	attr    Attr
+	id      string   // the write id
+	base    string   // that the author says he saw
+	prev    *edition // nil: nothing ever was
+	source  string   // of a copy: its key
+	made    *op      // whose it is, if not a draft's
+	again   *edition // the one that the same request had made before, if it was doubled
+	deleted bool
+}
+
+// there tells whether an object is there.
+func (v *edition) there() bool { return v != nil && !v.deleted }
+
+func (v *edition) String() string {
+	switch {
+	case v == nil:
+		return "nothing"
+	case v.deleted:
+		return fmt.Sprintf("%s#%d (deleted)", v.key, v.n)
+	}
+	return fmt.Sprintf("%s#%d %q %o", v.key, v.n, v.body, v.attr.Mode)
+}
+
+func newWitness(t *testing.T, proc string, versioned bool) *witness {
+	return &witness{
+		t: t, mem: memstore.New(memstore.Options{Versioned: versioned}), versioned: versioned,
+		server: memtable.NewServer(), platter: newPlatter(), proc: proc,
+		names: map[string]*history{}, byLive: map[*live]*draft{}, counts: map[string]int{}, began: time.Now(),
+	}
+}
+
+// An event is something that happened. judge says why it should not have, "" if all is well.
+// What it says may change when later events of the same moment are judged.
+type event interface{ judge(*witness) string }
+
+// note adds an event, and returns the number of the moment.
+func (w *witness) note(e event) int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.noteLocked(e)
+}
+
+func (w *witness) noteLocked(e event) int64 {
+	w.seq++
+	if e != nil {
+		w.events = append(w.events, e)
+	}
+	return w.seq
+}
+
+// now is the number of this moment.
+func (w *witness) now() int64 { return w.note(nil) }
+
+// judge waits until everything waits and judges what has happened. What cannot be explained by
+// what is known so far is tried again once all else is known.
+func (w *witness) judge() {
+	synctest.Wait()
+	if w.failed {
+		return
+	}
+	// The race detector does not know that nobody else runs until this goroutine sleeps.
+	defer w.now()
+	w.mu.Lock()
+	events := w.events
+	w.events = nil
+	w.mu.Unlock()
+	for len(events) > 0 {
+		var left []event
+		var why string
+		for _, e := range events {
+			if said := e.judge(w); said != "" {
+				left = append(left, e)
+				if why == "" {
+					why = said
+				}
+			}
+		}
+		if len(left) == len(events) {
+			w.errorf("%s", why)
+			return
+		}
+		events = left
+	}
+	w.look()
+}
+
+func (w *witness) errorf(format string, args ...any) {
+	w.t.Helper()
+	w.failed = true
+	w.t.Errorf(format, args...)
+}
+
+func (w *witness) logf(format string, args ...any) {
+	w.log = append(w.log, fmt.Sprintf("%8.3f ", time.Since(w.began).Seconds())+fmt.Sprintf(format, args...))
+}
+
+// history returns that of a key. w.mu is held, or everything waits.
+func (w *witness) history(key string) *history {
+	h := w.names[key]
+	if h == nil {
+		h = &history{}
+		w.names[key] = h
+	}
+	return h
+}
+
+// current is the newest version of a key, nil if there never was any.
+func (h *history) current() *edition {
+	if len(h.editions) == 0 {
+		return nil
+	}
+	return h.editions[len(h.editions)-1]
+}
+
+// acked is the number of the newest version that was acknowledged before a moment, -1 if there
+// is none.
+func (h *history) acked(before int64) int {
+	n := -1
+	for _, a := range h.acks {
+		if a.seq < before {
+			n = max(n, a.n)
+		}
+	}
+	return n
+}
+
+// at is the number of the version that was there at a moment, -1 if there never was any.
+func (h *history) at(moment int64) int {
+	n := len(h.editions) - 1
+	for n >= 0 && h.editions[n].seq >= moment {
+		n--
+	}
+	return n
+}
+
+// ack notes that a version was acknowledged.
+func (w *witness) ack(v *edition, seq int64) {
+	h := w.history(v.key)
+	if len(h.acks) > 0 && h.acks[len(h.acks)-1].n >= v.n {
+		return
+	}
+	h.acks = append(h.acks, ack{seq, v.n})
+}
+
+// find finds the version that a look has shown.
+func (w *witness) find(key string, b store.Base) *edition {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	vs := w.history(key).editions
+	for i := len(vs) - 1; i >= 0; i-- {
+		v := vs[i]
+		switch {
+		case b.Absent() && v.deleted:
+			return v
+		case !b.Absent() && !v.deleted && v.info.Base().Same(b):
+			return v
+		}
+	}
+	return nil
+}
+
+// A recorder notes the changes of the bucket, of one mount or, with none, of somebody else.
+type recorder struct {
+	store.API
+	w *witness
+	m *mount
+}
+
+// landed notes what a request has made. w.mu is held.
+func (r *recorder) landed(ctx context.Context, key string, info store.Info, source string) {
+	w := r.w
+	h := w.history(key)
+	if cur := w.current(key); cur.ETag != "" && cur.Base() != info.Base() && info.ETag != "" && w.versioned && cur.VersionID != info.VersionID {
+		return // an upload under a newer version: it never was the current one
+	}
+	v := &edition{key: key, n: len(h.editions), at: time.Now(), by: r.m, prev: h.current(), source: source}
+	v.req, _ = ctx.Value(requestKey{}).(*request)
+	if cur := w.current(key); cur.ETag == "" {
+		v.deleted = true
+	} else {
+		v.info, v.attr, v.base = cur, AttrOf(cur, Defaults{UID: 1, GID: 2, FileMode: 0o644, DirMode: 0o755}), cur.Props.Meta["latchfs-base"]
+		v.id = cur.Props.Meta["latchfs-write-id"]
+		v.body, _ = w.mem.Content(key)
+	}
+	h.editions = append(h.editions, v)
+	v.seq = w.noteLocked(&landing{v: v})
+}
+
+// current is the object under a key; the zero Info if there is none.
+func (w *witness) current(key string) store.Info {
+	info, err := w.mem.Head(context.Background(), store.HeadRequest{Key: key})
+	if err != nil {
+		return store.Info{}
+	}
+	return info
+}
+
+func (r *recorder) Put(ctx context.Context, in store.PutRequest) (store.Info, error) {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	info, err := r.API.Put(ctx, in)
+	if err == nil {
+		r.landed(ctx, in.Key, info, "")
+	}
+	return info, err
+}
+
+func (r *recorder) Copy(ctx context.Context, in store.CopyRequest) (store.Info, error) {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	info, err := r.API.Copy(ctx, in)
+	if err == nil {
+		r.landed(ctx, in.Key, info, in.Source)
+	}
+	return info, err
+}
+
+func (r *recorder) CompleteUpload(ctx context.Context, in store.CompleteRequest) (store.Info, error) {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	info, err := r.API.CompleteUpload(ctx, in)
+	if err == nil {
+		r.landed(ctx, in.Key, info, "")
+	}
+	return info, err
+}
+
+func (r *recorder) Delete(ctx context.Context, in store.DeleteRequest) error {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	err := r.API.Delete(ctx, in)
+	if err == nil {
+		r.landed(ctx, in.Key, store.Info{}, "")
+	}
+	return err
+}
+
+// put is what somebody else writes; meta "" is an object without metadata.
+func (w *witness) put(key, body, meta string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var p store.Props
+	if meta != "" {
+		p.Meta = map[string]string{"note": meta}
+	}
+	info := w.mem.PutForeignProps(key, body, p, "")
+	(&recorder{w: w}).landed(context.Background(), key, info, "")
+}
+
+// remove is what somebody else deletes.
+func (w *witness) remove(key string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.mem.DeleteForeign(key)
+	(&recorder{w: w}).landed(context.Background(), key, store.Info{}, "")
+}
+
+// kept tells whether a key is that of a conflict or recovered file, and of what.
+func kept(key string) (of, kind string) {
+	for _, kind := range []string{".conflict-", ".recovered-"} {
+		if i := strings.Index(key, kind); i >= 0 {
+			return key[:i], kind
+		}
+	}
+	return "", ""
+}

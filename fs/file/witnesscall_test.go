@@ -1,0 +1,299 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/latchfs/latchfs/lockmgr"
+	"github.com/latchfs/latchfs/store"
+)
+
+// An op is a call that may wait.
+type op struct {
+	m     *mount
+	kind  string
+	key   string
+	to    string // of a rename
+	start int64
+	began time.Time
+	end   int64 // 0 while it is under way
+	err   error
+	// loose: its outcome is not known, or its mount died meanwhile.
+	loose bool
+	// check judges the answer, why not; "" if all is well.
+	check func(o *op) string
+	// explains tells whether a version may be what it makes.
+	explains func(v *edition) bool
+	// keeps tells whether a conflict or recovered file may be of what it was to make.
+	keeps func(v *edition) bool
+
+	made, removed *edition
+	// change is what a SETATTR by name is to make; applied: of a draft, as was seen.
+	change  *Change
+	applied bool
+}
+
+func (o *op) String() string {
+	name := o.key
+	if o.to != "" {
+		name += " to " + o.to
+	}
+	return fmt.Sprintf("%s %s on %s", o.kind, name, o.m.name)
+}
+
+// run makes a call in a goroutine of its own. do returns what it was told, and what is to be
+// judged once all that happened until then is known.
+func (w *witness) run(o *op, do func(ctx context.Context) error) {
+	o.began = time.Now()
+	o.start = w.now()
+	w.ops = append(w.ops, o)
+	w.logf("%s", o)
+	go func() {
+		err := do(o.m.ctx)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		o.err, o.end = err, w.noteLocked(o)
+	}()
+}
+
+// judge is that of its end.
+func (o *op) judge(w *witness) string {
+	if o.m.dead { // and its program with it
+		o.loose = true
+		return ""
+	}
+	if o.err != nil && !allowed(o.err) {
+		return fmt.Sprintf("%s: %v", o, o.err)
+	}
+	if why := o.check(o); why != "" {
+		return fmt.Sprintf("%s: %s (answer %v)", o, why, o.err)
+	}
+	w.logf("%s: %v", o, o.err)
+	w.count(o)
+	if errors.Is(o.err, store.ErrUnknownOutcome) {
+		o.loose = true
+		return ""
+	}
+	w.ops = slices.DeleteFunc(w.ops, func(p *op) bool { return p == o })
+	return ""
+}
+
+// count notes which calls went well, for the end of the test.
+func (w *witness) count(o *op) {
+	what := o.kind
+	switch {
+	case o.err == nil:
+	case errors.Is(o.err, ErrConflicted):
+		what += " conflict"
+	case errors.Is(o.err, ErrUnsaved):
+		what += " unsaved"
+	default:
+		what += " failed"
+	}
+	w.counts[what]++
+}
+
+// allowed tells the errors that a call may have in a world where everything may go wrong.
+func allowed(err error) bool {
+	if _, held := errors.AsType[*lockmgr.HeldError](err); held {
+		return true
+	}
+	for _, e := range []error{
+		store.ErrNotFound, fs.ErrExist, ErrIsDir, ErrNotDir, ErrNotEmpty, ErrStale, ErrConflicted, ErrUnsaved,
+		store.ErrUnavailable, store.ErrUnknownOutcome, store.ErrAccessDenied, lockmgr.ErrUnavailable,
+		store.ErrNotPermitted,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// ofOp tells whether a version is what a call under way makes.
+func (w *witness) ofOp(v *edition) bool {
+	for _, o := range slices.Backward(w.ops) { // rather the one that somebody waits for
+		if !w.authors(v.by, o.m) || o.explains == nil || !o.explains(v) {
+			continue
+		}
+		o.made, v.made = v, o
+		if o.kind == "rename" {
+			// The file that it replaces on the same mount is not under the name any more.
+			for _, d := range w.drafts {
+				if _, ok := d.place(o.to); ok && d.m == o.m && d.named() {
+					d.gone = true
+				}
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// remover finds the call that a delete marker is of.
+func (w *witness) remover(v *edition) *op {
+	for _, o := range slices.Backward(w.ops) {
+		if o.key == v.key && o.m == v.by && o.removed == nil && (o.kind == "unlink" || o.kind == "rmdir" || o.kind == "rename" && o.made != nil) {
+			return o
+		}
+	}
+	return nil
+}
+
+// underway tells whether a call concerns a key of a mount.
+func (w *witness) underway(m *mount, key string, kinds ...string) bool {
+	return slices.ContainsFunc(w.ops, func(o *op) bool {
+		return o.m == m && !o.loose && (o.key == key || o.to == key) && (len(kinds) == 0 || slices.Contains(kinds, o.kind))
+	})
+}
+
+// Rename and Unlink: what is acknowledged is in the bucket.
+
+func (w *witness) unlink(m *mount, key string) {
+	o := &op{m: m, kind: "unlink", key: key}
+	o.check = func(o *op) string { return w.removed(o) }
+	w.run(o, func(ctx context.Context) error { return m.Unlink(ctx, key, nil) })
+}
+
+func (w *witness) rmdir(m *mount, key string) {
+	o := &op{m: m, kind: "rmdir", key: key}
+	o.check = func(o *op) string {
+		if o.err == nil && o.removed == nil {
+			return "" // a directory without a marker
+		}
+		return w.removed(o)
+	}
+	w.run(o, func(ctx context.Context) error { return m.Rmdir(ctx, key, nil) })
+}
+
+// removed judges the answer to a removal.
+func (w *witness) removed(o *op) string {
+	switch {
+	case o.err != nil:
+		return w.absent(o)
+	case o.removed != nil:
+		w.ack(o.removed, o.end)
+		return ""
+	}
+	// It was only here, or somebody else has removed it meanwhile.
+	found := false
+	for _, d := range w.drafts {
+		if _, ok := d.place(o.key); ok && d.m == o.m && d.begun < o.end && d.named() {
+			d.gone, found = true, true
+		}
+	}
+	if !found && !w.wasAbsent(o.key, o.start, o.end) {
+		return "nothing was removed"
+	}
+	return ""
+}
+
+// absent judges an answer that nothing is there.
+func (w *witness) absent(o *op) string {
+	if errors.Is(o.err, store.ErrNotFound) && !w.wasAbsent(o.key, o.start, o.end) {
+		return fmt.Sprintf("there was %s", w.history(o.key).current())
+	}
+	return ""
+}
+
+// wasAbsent tells whether nothing was under a key at a moment between two.
+func (w *witness) wasAbsent(key string, start, end int64) bool {
+	h := w.history(key)
+	n := h.at(start)
+	return n < 0 || slices.ContainsFunc(h.editions[n:], func(v *edition) bool { return v.deleted && v.seq <= end })
+}
+
+func (w *witness) rename(m *mount, from, to string, noReplace bool) {
+	o := &op{m: m, kind: "rename", key: from, to: to}
+	o.explains = func(v *edition) bool {
+		_, ok := w.saw(v)
+		return ok && o.made == nil && v.key == to && v.source == from && w.sourced(v) && !(noReplace && v.prev.there())
+	}
+	o.check = func(o *op) string {
+		switch {
+		case o.err != nil:
+			return w.absent(o)
+		case o.made == nil:
+			return "nothing was made of it"
+		case o.removed == nil && !w.wasAbsent(from, o.start, o.end):
+			return "its old name is still there"
+		}
+		w.ack(o.made, o.end)
+		if o.removed != nil {
+			w.ack(o.removed, o.end)
+		}
+		for _, d := range w.drafts {
+			if p, ok := d.place(to); ok && d.m == m && d.named() && p.base == o.made {
+				d.leave(from)
+			}
+		}
+		return ""
+	}
+	w.run(o, func(ctx context.Context) error { return m.Rename(ctx, from, to, noReplace, nil) })
+}
+
+// sourced tells whether a copy has content and attributes of a version of its source.
+func (w *witness) sourced(v *edition) bool {
+	return slices.ContainsFunc(w.history(v.source).editions, func(s *edition) bool {
+		return !s.deleted && s.body == v.body && s.attr.Mode == v.attr.Mode && s.attr.Mtime.Equal(v.attr.Mtime)
+	})
+}
+
+// saw tells whether an edition replaced what its author says he saw, or what the condition
+// cannot tell from it, and gives that one; nil if nothing was there.
+func (w *witness) saw(v *edition) (seen *edition, ok bool) {
+	if v.base == "-" || !v.prev.there() {
+		return nil, v.base == "-" && !v.prev.there()
+	}
+	if name(v.prev) == v.base {
+		return v.prev, true
+	}
+	for _, old := range slices.Backward(w.history(v.key).editions[:v.prev.n]) {
+		if old.there() && name(old) == v.base {
+			return old, old.info.ETag == v.prev.info.ETag && v.prev.foreign()
+		}
+	}
+	return nil, false
+}
+
+// name is what metadata call a version.
+func name(v *edition) string {
+	if v.info.VersionID != "" {
+		return v.info.VersionID
+	}
+	return v.info.ETag
+}
+
+func (w *witness) mkdir(m *mount, key string, mode uint32) {
+	w.makes(&op{m: m, kind: "mkdir", key: key}, "", ModeDir|mode, func(ctx context.Context) error {
+		_, err := m.Mkdir(ctx, key, mode, 1, 2)
+		return err
+	})
+}
+
+func (w *witness) symlink(m *mount, key, target string) {
+	w.makes(&op{m: m, kind: "symlink", key: key}, target, ModeSymlink|0o777, func(ctx context.Context) error {
+		_, err := m.Symlink(ctx, key, target, 1, 2)
+		return err
+	})
+}
+
+func (w *witness) makes(o *op, body string, mode uint32, do func(context.Context) error) {
+	o.explains = func(v *edition) bool {
+		return o.made == nil && v.key == o.key && v.body == body && v.attr.Mode == mode && !v.prev.there()
+	}
+	o.check = func(o *op) string {
+		switch {
+		case o.err == nil && o.made == nil:
+			return "nothing was made"
+		case o.err == nil:
+			w.ack(o.made, o.end)
+		}
+		return ""
+	}
+	w.run(o, do)
+}
