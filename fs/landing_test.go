@@ -232,21 +232,27 @@ func TestLateRename(t *testing.T) {
 	})
 }
 
-// Pages of a file that was renamed late are kept: its bytes are the same.
+// Pages of a file that was renamed late are kept: its bytes are the same. If they were of an
+// older version, they still are.
 func TestLateRenameKeepsPages(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		n := w.save("a", "text")
-		synctest.Wait()
-		m, was, now := w.lateMove()
-		m.moved(was, now)
-		d, out, s := w.tryOpen(n, unix.O_RDONLY)
-		w.ok("open", s)
-		if out.OpenFlags&fuse.FOPEN_KEEP_CACHE == 0 {
-			t.Error("the pages are dropped")
-		}
-		w.release(d)
-	})
+	for _, older := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			n := w.save("a", "text")
+			synctest.Wait()
+			m, was, now := w.lateMove()
+			if older {
+				m.n.pages = store.Base{ETag: "older"}
+			}
+			m.moved(was, now)
+			d, out, s := w.tryOpen(n, unix.O_RDONLY)
+			w.ok("open", s)
+			if kept := out.OpenFlags&fuse.FOPEN_KEEP_CACHE != 0; kept == older {
+				t.Errorf("pages of an older version: %v, kept: %v", older, kept)
+			}
+			w.release(d)
+		})
+	}
 }
 
 // Names that others have by then stay theirs.

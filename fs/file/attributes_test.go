@@ -212,3 +212,19 @@ func TestEveryNameIsTaken(t *testing.T) {
 		}
 	})
 }
+
+// A change through a handle that reads an old version is not made on what has the name now.
+func TestAttributesOfAnOldVersion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		h.b.put("a", "old")
+		x := h.open("a", "r")
+		h.b.put("a", "new")
+		mode := uint32(0o600)
+		if _, err := x.SetAttr(t.Context(), Change{Mode: &mode}); !errors.Is(err, ErrStale) || h.b.versions("a") != 2 {
+			t.Errorf("chmod: %v, %d versions", err, h.b.versions("a"))
+		}
+		x.Release()
+	})
+}

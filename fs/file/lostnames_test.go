@@ -230,3 +230,56 @@ func TestLateLandingIsTold(t *testing.T) {
 		})
 	}
 }
+
+// An open(2) that Linux has repeated after an ErrStale is not repeated again: it finds what is
+// there, also if the file that it has waited for loses its name.
+func TestSecondTryIsNotStale(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		h.b.put("a", "base")
+		x := h.open("a", "r+")
+		theirs := h.b.put("a", "theirs").Base()
+		x.f.lockOp(t.Context())
+		h.locks.lose("a")
+		opened := make(chan error)
+		var y *Handle
+		go func() {
+			var err error
+			y, _, err = h.Open(t.Context(), OpenRequest{Key: "a", Read: true, Write: true, Known: &theirs, Again: true, Caller: caller})
+			opened <- err
+		}()
+		synctest.Wait()
+		x.f.unlockOp()
+		if err := <-opened; err != nil {
+			t.Fatalf("open: %v", err)
+		}
+		if got := h.read(y); got != "theirs" {
+			t.Errorf("it reads %q", got)
+		}
+		y.Release()
+		x.Release()
+	})
+}
+
+// The second try of an open for reading shows the version that was just looked up, whose
+// attributes the kernel has, although another one is there by now.
+func TestSecondTryShowsWhatWasLookedUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		known := h.b.put("a", "known").Base()
+		h.b.put("a", "theirs")
+		for _, want := range []string{"known", "theirs"} {
+			x, _, err := h.Open(t.Context(), OpenRequest{Key: "a", Read: true, Known: &known, Again: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := h.read(x); got != want {
+				t.Errorf("it reads %q, want %q", got, want)
+			}
+			x.Release()
+			h.b.mem.DeleteVersion("a", known.VersionID)
+		}
+	})
+}

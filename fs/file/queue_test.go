@@ -85,6 +85,29 @@ func TestSealsQueueIsRecovered(t *testing.T) {
 	}
 }
 
+// What waits to be saved goes with the name.
+func TestUnlinkEndsTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		h.b.put("f", "base")
+		x := h.open("f", "r+")
+		h.write(x, "B", 0)
+		h.b.net.On("Get").Fail(store.Unsent, errDial) // the rest of the base cannot be read
+		if err := x.Sync(t.Context()); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("fsync: %v", err)
+		}
+		if err := h.Unlink(t.Context(), "f", nil); err != nil {
+			t.Fatal(err)
+		}
+		h.b.net.Heal()
+		time.Sleep(time.Minute)
+		if err := h.close(x); err != nil || h.b.get("f") != "-" || h.locks.holds("f") {
+			t.Errorf("close: %v, f is %q, lease held: %v", err, h.b.get("f"), h.locks.holds("f"))
+		}
+	})
+}
+
 // LOCKS P4.4: close answers with the error again as long as what the handle wrote is not in the
 // bucket.
 func TestCloseFailsAgain(t *testing.T) {

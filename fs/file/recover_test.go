@@ -136,6 +136,12 @@ func TestRecovery(t *testing.T) {
 			mode := uint32(0o600)
 			h.SetAttr(context.Background(), "a", Change{Mode: &mode})
 		}, nil, map[string]string{"a": "base"}},
+		{"a sealed change of metadata, somebody else wrote", func(h *host) {
+			h.b.put("a", "base")
+			h.b.hang(false)
+			mode := uint32(0o600)
+			h.SetAttr(context.Background(), "a", Change{Mode: &mode})
+		}, func(b *bucket) { b.put("a", "theirs") }, map[string]string{"a": "theirs"}},
 		{"renamed while dirty", func(h *host) {
 			x := h.open("a", "c")
 			h.write(x, "one", 0)

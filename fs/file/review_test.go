@@ -509,6 +509,7 @@ func TestLostNameBecameADirectory(t *testing.T) {
 					n.recover(h)
 					err = ErrConflicted
 				}
+				synctest.Wait() // a close that comes while the file is being kept is told at once
 				if kept := h.b.like("n.conflict-"); !errors.Is(err, ErrConflicted) || h.b.get("n") != "-" || len(kept) != 1 {
 					t.Errorf("close: %v; n is %q, kept %v", err, h.b.get("n"), kept)
 				}

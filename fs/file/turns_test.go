@@ -3,6 +3,7 @@ package file
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,6 +139,26 @@ func TestStaleKeepsLease(t *testing.T) {
 			t.Fatalf("known from a listing: %v", err)
 		}
 		h.close(r)
+	})
+}
+
+// So is that of a name that was found to be something else, for what its caller tries then.
+func TestLookKeepsLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		h.b.put("n/x", "theirs")
+		if _, err := h.tryOpen("n", "c"); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("create: %v", err)
+		}
+		if err := h.Rmdir(t.Context(), "n/", nil); !errors.Is(err, ErrNotEmpty) || h.locks.acquired["n"] != 1 {
+			t.Errorf("rmdir: %v, %d leases", err, h.locks.acquired["n"])
+		}
+		time.Sleep(staleKeep)
+		synctest.Wait()
+		if h.locks.holds("n") {
+			t.Error("still held")
+		}
 	})
 }
 

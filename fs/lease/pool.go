@@ -176,7 +176,7 @@ func (p *Pool) share(name string, e *entry) (*Hold, <-chan struct{}) {
 	}
 	select {
 	case <-g.lease.Lost():
-		p.drop(name, e, g)
+		p.drop(name, g)
 		return nil, nil
 	default:
 	}
@@ -201,16 +201,18 @@ func (p *Pool) watch(g *grant) {
 	}
 }
 
-// drop gives the lease back. p.mu is held.
-func (p *Pool) drop(name string, e *entry, g *grant) {
+// drop gives the lease back, unless it was lost and replaced by another. p.mu is held.
+func (p *Pool) drop(name string, g *grant) {
 	if g.idle != nil {
 		g.idle.Stop()
 	}
-	if e.cur == g {
-		e.cur = nil
-		close(g.done)
-		g.lease.Release()
+	e := p.names[name]
+	if e == nil || e.cur != g {
+		return
 	}
+	e.cur = nil
+	close(g.done)
+	g.lease.Release()
 	p.forget(name, e)
 }
 
@@ -222,7 +224,7 @@ func (p *Pool) Close() {
 	defer p.mu.Unlock()
 	for name, e := range p.names {
 		if e.cur != nil && e.cur.refs == 0 {
-			p.drop(name, e, e.cur)
+			p.drop(name, e.cur)
 		}
 	}
 }
@@ -246,21 +248,17 @@ func (h *Hold) Release(linger time.Duration) {
 		return
 	}
 	close(g.zero)
-	e := p.names[h.name]
-	if e == nil || e.cur != g {
-		return // lost, and replaced by another
-	}
 	if linger > 0 {
 		g.idle = time.AfterFunc(linger, func() {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			if g.refs == 0 {
-				p.drop(h.name, e, g)
+				p.drop(h.name, g)
 			}
 		})
 		return
 	}
-	p.drop(h.name, e, g)
+	p.drop(h.name, g)
 }
 
 // Share returns one more share in the same grant. The Hold must not be released yet.
