@@ -175,6 +175,6 @@ func (m *model) alive() (all []*mount) {
 // start begins a mount.
 func (m *model) start() {
 	x := m.newMount()
-	x.b.net.Hook(m.noise.store)
+	x.b.net.Hook(m.network(x))
 	x.table.SetFaults(m.noise.table)
 }

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -14,16 +15,31 @@ import (
 // noise is what the networks do to requests: nothing, or with a chance one of what they can do.
 // What is late is dead within the quiet time.
 type noise struct {
-	mu   sync.Mutex
-	r    *rand.Rand
-	one  int // in how many requests something goes wrong; 0: never
-	lock int // the same of the lock table
+	mu    sync.Mutex
+	r     *rand.Rand
+	one   int // in how many requests something goes wrong; 0: never
+	lock  int // the same of the lock table
+	texts int
 }
 
 func (n *noise) set(one, lock int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.one, n.lock = one, lock
+}
+
+func (n *noise) chance(of int) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.r.IntN(of) == 0
+}
+
+// text is content that never was there.
+func (n *noise) text() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.texts++
+	return fmt.Sprintf("<faster %d>", n.texts)
 }
 
 func (n *noise) late() time.Duration { return time.Duration(n.r.Int64N(int64(timing.Delay))) }
@@ -81,6 +97,30 @@ func (n *noise) table(string) memtable.Fault {
 	return memtable.Fault{Duplicate: n.late()}
 }
 
+// network is what a mount's requests meet: noise, and now and then somebody else who is just a
+// moment faster. He often is where nothing but looks keeps him away.
+func (m *model) network(x *mount) func(op, key string, n int) faultstore.Fault {
+	return func(op, key string, n int) faultstore.Fault {
+		if op == "Put" && slices.Contains(sharedNames, key) && (m.noise.chance(40) || x.isCut() && m.noise.chance(2)) {
+			m.overtake(key, m.noise.chance(2))
+		}
+		return m.noise.store(op, key, n)
+	}
+}
+
+// overtake puts something over the object of a key: other metadata, or other bytes.
+func (m *model) overtake(key string, bytes bool) {
+	m.mu.Lock()
+	cur := m.history(key).current()
+	m.mu.Unlock()
+	switch {
+	case bytes:
+		m.put(key, m.noise.text(), "")
+	case cur.there():
+		m.put(key, cur.body, "overtaken")
+	}
+}
+
 // trouble begins or ends something that goes wrong.
 func (m *model) trouble() {
 	x := pick(m.r, m.alive())
@@ -103,6 +143,8 @@ func (m *model) trouble() {
 		m.crash(x)
 	case n < 15:
 		m.rescue(x)
+	case n < 16:
+		m.refusedUnlink(x)
 	default:
 		m.pauseFor(x)
 	}
@@ -110,7 +152,9 @@ func (m *model) trouble() {
 
 // cut takes the lock table away from a mount, or gives it back.
 func (m *model) cut(x *mount, off bool) {
+	x.w.mu.Lock()
 	x.cut = off
+	x.w.mu.Unlock()
 	if off {
 		m.logf("%s is cut off from the lock table", x.name)
 		x.table.Partition(true)
@@ -136,7 +180,7 @@ func (m *model) outage(x *mount, off bool) {
 		return
 	}
 	m.logf("%s has the bucket again", x.name)
-	x.b.net.Hook(m.noise.store)
+	x.b.net.Hook(m.network(x))
 	x.calm = time.Now()
 }
 
@@ -200,6 +244,34 @@ func (m *model) pauseFor(x *mount) {
 		time.Sleep(m.upTo(time.Second))
 	}
 	m.cut(x, false)
+}
+
+// refusedUnlink lets the bucket refuse the removal of what somebody writes, and, as often as not,
+// takes the bucket away then while that is to be saved, and the mount too.
+func (m *model) refusedUnlink(x *mount) {
+	m.open = slices.DeleteFunc(m.open, func(d *descriptor) bool { return d.closed || d.m.dead })
+	i := slices.IndexFunc(m.open, func(d *descriptor) bool { return d.m == x && d.writes() && d.busy == 0 })
+	if i < 0 || x.offline {
+		return
+	}
+	d := m.open[i]
+	m.logf("%s may not remove anything", x.name)
+	x.b.net.Hook(func(op, key string, n int) faultstore.Fault {
+		if op == "Delete" {
+			return faultstore.Fault{Err: &store.AttemptError{Fate: store.Refused, Err: store.ErrAccessDenied}}
+		}
+		return m.noise.store(op, key, n)
+	})
+	m.unlinkSome(x, d.Key())
+	m.judge()
+	m.outage(x, m.chance(2))
+	if !x.offline || m.failed {
+		return
+	}
+	m.write(d, m.text(), m.r.IntN(30))
+	m.flush(d, "fsync", false)
+	time.Sleep(m.upTo(time.Minute))
+	m.crash(x)
 }
 
 // finish ends all trouble, closes what is open, saves what the dead have left, and checks that

@@ -104,6 +104,13 @@ func (m *mount) String() string {
 	return m.name
 }
 
+// isCut may be asked from any goroutine.
+func (m *mount) isCut() bool {
+	m.w.mu.Lock()
+	defer m.w.mu.Unlock()
+	return m.cut
+}
+
 // isDead may be asked from any goroutine.
 func (m *mount) isDead() bool {
 	m.w.mu.Lock()
