@@ -154,7 +154,7 @@ func TestLookKeepsLease(t *testing.T) {
 		if err := h.Rmdir(t.Context(), "n/", nil); !errors.Is(err, ErrNotEmpty) || h.locks.acquired["n"] != 1 {
 			t.Errorf("rmdir: %v, %d leases", err, h.locks.acquired["n"])
 		}
-		time.Sleep(staleKeep)
+		time.Sleep(staleLinger)
 		synctest.Wait()
 		if h.locks.holds("n") {
 			t.Error("still held")
