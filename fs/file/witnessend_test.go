@@ -24,12 +24,12 @@ func fakeProc(t *testing.T) string {
 // whoever recovers it.
 func (w *witness) unmount(m *mount) {
 	m.exit()
-	left, err := m.Shutdown(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	left, err := m.Shutdown(ctx)
 	if !w.failed && (err != nil || len(left) > len(m.parked)) {
 		w.errorf("unmounting %s: left %+v, %v", m.name, left, err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
-	defer cancel()
 	if err := m.mgr.Close(ctx); err != nil && !w.failed {
 		w.errorf("unmounting %s: %v", m.name, err)
 	}
