@@ -118,6 +118,13 @@ func (n *fileNode) anyHandle() *handle {
 	return found
 }
 
+// isDetached tells whether the node's open file has lost its name to somebody else, which no
+// LOOKUP has found out yet.
+func (n *fileNode) isDetached() bool {
+	h := n.anyHandle()
+	return h != nil && h.file.Detached()
+}
+
 // follows tells whether a handle of the node follows the live file of the key.
 func (n *fileNode) follows(key string) bool {
 	n.mu.Lock()

@@ -2,6 +2,7 @@ package fs
 
 import (
 	"context"
+	"errors"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fs"
@@ -18,7 +19,7 @@ func (n *fileNode) Setattr(ctx context.Context, fh fs.FileHandle, in *fuse.SetAt
 	defer stop()
 	c := changeOf(in)
 	h, _ := fh.(*handle)
-	if h == nil && n.retired() {
+	if h == nil && (n.retired() || n.isDetached()) {
 		if h = n.anyHandle(); h == nil {
 			return unix.ESTALE // nothing is left of it, or the name is another node's
 		}
@@ -36,16 +37,38 @@ func (n *fileNode) Setattr(ctx context.Context, fh fs.FileHandle, in *fuse.SetAt
 			return h.failed("setattr", err)
 		}
 	} else if a, err = n.setAttrByName(ctx, c); err != nil {
-		return n.f.fail("setattr", n.keyNow(), staleIfGone(err))
+		return n.f.fail("setattr", n.keyNow(), n.f.lookAgain(n.keyNow(), err))
 	}
 	n.answer(a, out)
 	return 0
 }
 
-// setAttrByName changes a file that the caller has not opened.
+// lookAgain gives the error of a change by inode. The kernel repeats a call with a path once
+// when it is answered ESTALE, after a LOOKUP, which then has to ask the bucket.
+func (f *front) lookAgain(key string, err error) error {
+	err = staleIfGone(err)
+	if errors.Is(err, file.ErrStale) {
+		f.tree.Forget(key)
+	}
+	return err
+}
+
+// setAttrByName changes a file by its name, or, since the kernel sends no handle with fchmod,
+// fchown and futimens, by a descriptor. A descriptor's change belongs to the version that the
+// node shows, and to no other that is under the name by now.
 func (n *fileNode) setAttrByName(ctx context.Context, c file.Change) (file.Attr, error) {
 	c.Caller = n.f.caller(ctx, n.number())
-	a, err := n.f.files.SetAttr(ctx, n.keyNow(), c)
+	n.mu.Lock()
+	key, shown := n.key, n.seen
+	bound := len(n.handles) > 0 && !n.dirtied
+	n.mu.Unlock()
+	var a file.Attr
+	var err error
+	if bound {
+		a, err = n.f.files.SetAttrOf(ctx, key, shown, c)
+	} else {
+		a, err = n.f.files.SetAttr(ctx, key, c)
+	}
 	if err != nil {
 		return a, err
 	}
@@ -75,7 +98,7 @@ func (d *dirNode) Setattr(ctx context.Context, _ fs.FileHandle, in *fuse.SetAttr
 		a, err = d.f.files.SetAttr(ctx, d.key, c)
 	}
 	if err != nil {
-		return d.f.fail("setattr", d.key, err)
+		return d.f.fail("setattr", d.key, d.f.lookAgain(d.key, err))
 	}
 	d.attr.Store(&a)
 	d.f.fill(&out.Attr, a)

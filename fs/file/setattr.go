@@ -106,6 +106,17 @@ func (t *Table) SetAttr(ctx context.Context, key string, c Change) (Attr, error)
 	return t.setAttr(ctx, key, c, func(store.Base) error { return nil })
 }
 
+// SetAttrOf is SetAttr for a descriptor that shows the version seen: it fails with ErrStale if
+// another one is under the name. A file that is open for write here takes the change in any case.
+func (t *Table) SetAttrOf(ctx context.Context, key string, seen store.Base, c Change) (Attr, error) {
+	return t.setAttr(ctx, key, c, func(found store.Base) error {
+		if !sameSeen(seen, found) {
+			return ErrStale
+		}
+		return nil
+	})
+}
+
 func (t *Table) setAttr(ctx context.Context, key string, c Change, accepts func(store.Base) error) (Attr, error) {
 	var beside look
 	if name := lease.Name(key); name != key {
