@@ -88,6 +88,7 @@ func TestBadInput(t *testing.T) {
 		{name: "init with another table", b: good, args: []string{"init", "--lock", "dynamodb:another", good.Source()}, code: 1, says: "another"},
 		{name: "init with other times", b: good, args: []string{"init", "--lock", good.LockFlag(), "--lease", "40s", good.Source()}, code: 1, says: "40s"},
 		{name: "init with a short lease", b: missing, args: []string{"init", "--lock", missing.LockFlag(), "--beat", "5s", "--lease", "6s", missing.Source()}, code: 2, says: "lease"},
+		{name: "init with times that no table can keep", b: missing, args: []string{"init", "--lock", missing.LockFlag(), "--beat", "1ns", "--lease", "4ns", missing.Source()}, code: 2, says: "milliseconds"},
 		{name: "umount of what is no mount", b: good, args: []string{"umount", mnt}, code: 1, says: "mount"},
 	}
 	program, err := suite.Latchfs()

@@ -27,7 +27,8 @@ func (t Timing) Margin() time.Duration { return min(5*time.Second, t.Lease/4) }
 // request that was abandoned so is gone within D.
 func (t Timing) Stall() time.Duration { return min(10*time.Second, t.Delay/3) }
 
-// Validate refuses times with which the protocol would not be safe or not live.
+// Validate refuses times with which the protocol would not be safe or not live, and those that
+// a table, which has milliseconds, could not keep.
 func (t Timing) Validate() error {
 	switch {
 	case t.Beat <= 0:
@@ -36,6 +37,8 @@ func (t Timing) Validate() error {
 		return fmt.Errorf("the lease of %s must be at least four beats of %s", t.Lease, t.Beat)
 	case t.Delay < time.Second:
 		return fmt.Errorf("the delay of %s must be at least 1s", t.Delay)
+	case t.Beat%time.Millisecond != 0 || t.Lease%time.Millisecond != 0 || t.Delay%time.Millisecond != 0:
+		return fmt.Errorf("the times (%s) must be whole milliseconds", t)
 	}
 	return nil
 }

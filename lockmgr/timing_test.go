@@ -17,6 +17,11 @@ func TestTimingValidate(t *testing.T) {
 		{3 * time.Second, 12 * time.Second, time.Second - 1, false},
 		{0, 12 * time.Second, time.Second, false},
 		{-1, 12 * time.Second, time.Second, false},
+		{time.Millisecond, 4 * time.Millisecond, time.Second, true},
+		{1, 4, time.Second, false}, // a table would keep 0
+		{3*time.Second + 1, 13 * time.Second, time.Second, false},
+		{3 * time.Second, 13*time.Second + 1, time.Second, false},
+		{3 * time.Second, 13 * time.Second, time.Second + 1, false},
 	} {
 		if err := (Timing{tt.beat, tt.lease, tt.delay}).Validate(); (err == nil) != tt.ok {
 			t.Errorf("beat %s, lease %s, delay %s: %v", tt.beat, tt.lease, tt.delay, err)
