@@ -11,22 +11,9 @@ import (
 	"github.com/latchfs/latchfs/integration/chaos"
 )
 
-// TestChaos runs the random model of everything at once (package chaos) for a short time.
+// TestLongChaos runs the random model of everything at once (package chaos) for as long as
+// LATCHFS_CHAOS_FOR says.
 // SEMANTICS G1, G2, G4, G5
-func TestChaos(t *testing.T) {
-	t.Parallel()
-	for _, seed := range []uint64{chaosSeed(t, 1), chaosSeed(t, 2)} {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			t.Parallel()
-			runChaos(t, seed, 25*time.Second)
-		})
-	}
-}
-
-// TestSoakChaos is TestChaos for five minutes.
-func TestSoakChaos(t *testing.T) { chaosRounds(t, 5*time.Minute) }
-
-// TestLongChaos is TestChaos for as long as LATCHFS_CHAOS_FOR says.
 func TestLongChaos(t *testing.T) {
 	limit, err := time.ParseDuration(os.Getenv("LATCHFS_CHAOS_FOR"))
 	if err != nil {

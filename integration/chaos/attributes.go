@@ -39,9 +39,21 @@ func (h *history) tookBack(i int) bool {
 	}
 	others := slices.ContainsFunc(h.keys[c.Name], func(v *version) bool { return v.by != c.Host && v.from > c.From })
 	return slices.ContainsFunc(h.opens, func(o *opened) bool {
-		return o.Host == c.Host && o.had(c.Name, never) && o.ended > c.From && (o.stale || len(o.names) > 1 || o.doomed && others ||
+		return o.Host == c.Host && o.had(c.Name, never) && o.ended > c.From && (o.stale || len(o.names) > 1 || o.doomed && (others || h.onlyMade(o, c)) ||
 			slices.ContainsFunc(o.calls, func(e Event) bool { return e.Op == "fchmod" && e.Till > c.From }))
 	})
+}
+
+// onlyMade tells whether a file was made by an open, and nothing was in it or in the bucket when
+// the call began: if its mount dies then, no file is left that could have a mode.
+func (h *history) onlyMade(o *opened, c Event) bool {
+	var last *version
+	for _, v := range h.keys[c.Name] {
+		if v.from < c.From {
+			last = v
+		}
+	}
+	return (last == nil || last.deleted) && !slices.ContainsFunc(o.calls, func(e Event) bool { return e.Token != "" })
 }
 
 // keptModes: a kept file has a mode that its file had, on the host or in the bucket.

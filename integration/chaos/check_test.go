@@ -233,6 +233,17 @@ func TestCheck(t *testing.T) {
 		}, nil},
 		{"a mixture", func(s *scene) { s.last(f).torn = fmt.Errorf("half a line") }, []string{"MIXTURE"}},
 
+		{"a mode of a file that was only made when its mount died", func(s *scene) {
+			h := s.opens("two", "d2/c", "create")
+			s.says("two", Event{Op: "chmod", Name: "d2/c", Mode: 0o613}, 0)
+			s.closes(h, unix.ENOTCONN)
+		}, nil},
+		{"a mode of a file with a line when its mount died", func(s *scene) {
+			h := s.opens("two", "d2/c", "create")
+			s.writes(h, "two.0.1")
+			s.says("two", Event{Op: "chmod", Name: "d2/c", Mode: 0o613}, 0)
+			s.closes(h, unix.ENOTCONN, func() { s.version("two", "put", "d2/c.recovered-two", nil, "two.0.1") })
+		}, []string{"ATTRIBUTE LOST"}},
 		{"a mode is lost", func(s *scene) { s.says("two", Event{Op: "chmod", Name: f, Mode: 0o613}, 0) }, []string{"ATTRIBUTE LOST"}},
 		{"a mode is replaced", func(s *scene) {
 			s.says("two", Event{Op: "chmod", Name: f, Mode: 0o613}, 0)
