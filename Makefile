@@ -76,6 +76,7 @@ soak: test-packages build test-tools
 
 soak-long: test-packages build test-tools
 	LATCHFS_CHAOS_FOR=$(FOR) $(TEST) -timeout 0 -count 1 -v -run '^TestLong' ./integration
+	$(TEST) -tags soak -timeout 0 -count 1 -run '^TestModel$$' ./fs/file -model.seeds 5000
 
 lint:
 	@unformatted=$$(gofmt -l $(SOURCES)); \

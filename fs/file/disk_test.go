@@ -49,13 +49,6 @@ func newPlatter() *platter {
 // disk returns the disk as one more process sees it.
 func (p *platter) disk() *disk { return &disk{platter: p} }
 
-// kill ends what the process does to the disk.
-func (d *disk) kill() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.dead = true
-}
-
 // failing makes operations fail, or none with nil.
 func (d *disk) failing(fault func(label string) error) {
 	d.mu.Lock()

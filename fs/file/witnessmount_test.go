@@ -1,3 +1,5 @@
+//go:build soak
+
 package file
 
 import (
@@ -116,4 +118,11 @@ func (m *mount) isDead() bool {
 	m.w.mu.Lock()
 	defer m.w.mu.Unlock()
 	return m.dead
+}
+
+// kill ends what the process does to the disk.
+func (d *disk) kill() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.dead = true
 }
