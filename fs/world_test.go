@@ -63,7 +63,7 @@ func newWorld(t *testing.T) *world {
 	defaults := file.Defaults{FileMode: 0o644, DirMode: 0o755}
 	files := file.NewTable(file.Options{
 		Objects: bucket, Locks: w.locks, Spool: sp, Reader: ahead, Host: "here", Defaults: defaults,
-		LockTimeout: time.Minute, FlushTimeout: 80 * time.Second, Quiet: testQuiet, Proc: procfs.FS(t.TempDir()), Changed: names.Note,
+		LockTimeout: time.Minute, FlushTimeout: 80 * time.Second, Quiet: testQuiet, Proc: procfs.FS(t.TempDir()), Changed: names.Note, Lasting: names.Lasting,
 	})
 	w.front = newFront(Config{Tree: names, Files: files, Reader: ahead, History: history.New(bucket), Defaults: defaults, MetadataTTL: testTTL, Log: log})
 	w.raw = w.front.serve(w.kernel)
@@ -316,6 +316,8 @@ func (l *locks) Acquire(context.Context, string, time.Duration) (lease.Lease, er
 	}
 	return &fakeLease{l: l, lost: make(chan struct{}), wanted: make(chan struct{})}, nil
 }
+
+func (l *locks) Held(context.Context, string) (bool, error) { return false, nil }
 
 // expire cuts the host off from the lock table, or ends that.
 func (l *locks) expire(yes bool) {

@@ -264,6 +264,16 @@ func (f *files) call(c fileCall) (fileResult, error) {
 	return f.within(2*time.Minute, f.begin(c))
 }
 
+// must is call for what has to succeed.
+func (f *files) must(c fileCall) fileResult {
+	f.t.Helper()
+	r, err := f.call(c)
+	if err != nil {
+		f.t.Fatalf("%s of %s: %v", c.Op, c.Path, err)
+	}
+	return r
+}
+
 func (f *files) open(path string, flags int) (int, error) {
 	f.t.Helper()
 	r, err := f.call(fileCall{Op: "open", Path: path, Flags: flags})

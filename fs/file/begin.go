@@ -15,13 +15,25 @@ func (t *Table) enter(key string) (*File, error) {
 	if t.closed {
 		return nil, ErrClosed
 	}
+	return t.keep(key), nil
+}
+
+// visit is enter for work that is done in the background until the table has ended.
+func (t *Table) visit(key string) *File {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.keep(key)
+}
+
+// keep finds or makes the File of a key. t.mu is held.
+func (t *Table) keep(key string) *File {
 	f := t.files[key]
 	if f == nil {
 		f = newFile(t, key)
 		t.files[key] = f
 	}
 	f.users++
-	return f, nil
+	return f
 }
 
 // leave undoes enter.
@@ -82,7 +94,7 @@ func (t *Table) enliven(c *claim) error {
 	f.mu.Lock()
 	defer f.unlock()
 	f.unpin()
-	f.core.begin(hold, c.found, AttrOf(c.found, t.o.Defaults))
+	f.core.begin(hold, c.found, AttrOf(c.found, t.o.Defaults), c.above)
 	for h := range f.handles {
 		h.joined = h.info.ETag != "" && h.info.Base().Same(c.found.Base())
 	}

@@ -24,6 +24,8 @@ type claim struct {
 	// found is what is under the name: the base of a live file, else what the bucket says.
 	// Its ETag is zero where nothing is.
 	found store.Info
+	// above is what is above a name that is to be made.
+	above parent
 	// baseGone: another version was found since under the name of the file, which is live.
 	baseGone bool
 }
@@ -38,8 +40,14 @@ func (t *Table) claim(ctx context.Context, key string, limit time.Duration, besi
 	if err != nil {
 		return nil, err
 	}
+	return t.claimOf(ctx, f, key, limit, beside)
+}
+
+// claimOf is claim of a file that was entered already.
+func (t *Table) claimOf(ctx context.Context, f *File, key string, limit time.Duration, beside look) (*claim, error) {
 	for until := time.Now().Add(limit); ; {
-		if err := f.lockName(ctx, key, max(time.Until(until), 0)); err != nil {
+		err := f.lockName(ctx, key, max(time.Until(until), 0))
+		if err != nil {
 			f.leave()
 			return nil, err
 		}
@@ -81,7 +89,7 @@ func (c *claim) take(ctx context.Context, key string, until time.Time, beside lo
 	}
 	var looks looking
 	if beside != nil {
-		looks.ask(func() error { return beside(ctx) })
+		looks.ask(func() error { return beside(ctx, c) })
 	}
 	found, err := c.f.under(ctx, key, hold)
 	switch said := looks.wait(); {

@@ -25,10 +25,16 @@ func (f *File) commit(ctx context.Context, m *commit) error {
 	if err == nil && m.unleased {
 		err = f.lookBelow(ctx, m, info)
 	}
+	if err == nil && m.write.Base.Absent() {
+		err = f.lookAgain(ctx)
+	}
 	over, overwrote := errors.AsType[*overwroteError](err)
 	switch {
 	case err == nil:
 		f.landed(m, info, nil)
+		return nil
+	case misplaced(err):
+		f.misplaced(ctx, info, err)
 		return nil
 	case overwrote:
 		f.landed(m, info, &ConflictError{Key: m.write.Key, Over: over.version})
@@ -97,4 +103,27 @@ func (t *Table) changed(key string, i *store.Info) {
 	if t.o.Changed != nil {
 		t.o.Changed(key, i)
 	}
+}
+
+// lookAgain is the look above a new name once it is in the bucket. Whoever waits for the commit is
+// told before his time is up. f.op is held.
+func (f *File) lookAgain(ctx context.Context) error {
+	f.mu.Lock()
+	above := f.core.live().above
+	f.unlock()
+	return f.t.lookAgain(ctx, above, f.t.o.FlushTimeout/2)
+}
+
+// misplaced puts a new file into conflict whose directory has become a file, and takes back
+// what is under its name; in this order, so that no crash loses the bytes. f.op is held.
+func (f *File) misplaced(ctx context.Context, made store.Info, cause error) {
+	hold := f.lease().Share()
+	f.conflictThen(ctx, cause, func() {
+		err := f.t.takeBack(ctx, hold, made)
+		if errors.Is(err, store.ErrUnknownOutcome) {
+			f.t.unknown([]string{made.Key}) // and its lease is not given back
+			return
+		}
+		hold.Release(0)
+	})
 }

@@ -15,6 +15,11 @@ import (
 // the bytes are safe. If the bucket refuses the conflict file they stay in the spool. f.op is
 // held.
 func (f *File) conflict(ctx context.Context, cause error) {
+	f.conflictThen(ctx, cause, func() {})
+}
+
+// conflictThen is conflict with something to do once the bytes are kept, before anybody is told.
+func (f *File) conflictThen(ctx context.Context, cause error, then func()) {
 	f.retain()
 	defer f.leave()
 	over, _ := errors.AsType[*overwroteError](cause)
@@ -29,7 +34,7 @@ func (f *File) conflict(ctx context.Context, cause error) {
 	if over != nil {
 		reason.Over = over.version
 	}
-	k := keeper{t: f.t, kind: "conflict", key: key, ours: store.NewWriteID(), base: c.base.Base()}
+	k := keeper{t: f.t, kind: "conflict", key: key, ours: store.NewWriteID(), base: c.base.Base(), higher: misplaced(cause)}
 	if last := c.last(); last != nil {
 		k.ours = last.write.ID
 	}
@@ -66,6 +71,7 @@ func (f *File) conflict(ctx context.Context, cause error) {
 		f.core.explain(told)
 		f.unlock()
 	}
+	then()
 	f.mu.Lock()
 	f.tellAll(told)
 	f.core.content.drop()

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchfs/latchfs/fs/lease"
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/internal/wait"
@@ -24,6 +25,8 @@ type keeper struct {
 	key  string
 	ours store.WriteID
 	base store.Base
+	// higher: not in the directory of the file, which is one no more.
+	higher bool
 	// props are what the version would have had.
 	props store.Props
 	// seed, if set, names what is kept, and at when it was made: then the kept file has the same
@@ -78,9 +81,13 @@ func (k keeper) try(ctx context.Context, suffix string, body store.Body) (store.
 		sum := sha256.Sum256([]byte(k.kind + suffix + "\x00" + k.seed))
 		name, id = hex.EncodeToString(sum[:4]), store.WriteID(hex.EncodeToString(sum[4:20]))
 	}
+	beside, err := k.beside(ctx)
+	if err != nil {
+		return store.Info{}, err
+	}
 	meta := k.meta(ctx)
 	for n := 1; ; n++ {
-		w := store.Write{Key: keptName(k.key, k.kind, k.t.o.Host, at, name, suffix), ID: id, Props: meta}
+		w := store.Write{Key: keptName(beside, k.kind, k.t.o.Host, at, name, suffix), ID: id, Props: meta}
 		info, err := k.send(ctx, w, body)
 		if !errors.Is(err, store.ErrConflict) || n == maxNames {
 			return info, err
@@ -92,9 +99,34 @@ func (k keeper) try(ctx context.Context, suffix string, body store.Body) (store.
 	}
 }
 
+// beside is the name beside which the bytes are kept. If the directory of the file has become a
+// file, that is in the next directory above.
+func (k keeper) beside(ctx context.Context) (key string, err error) {
+	higher := k.higher
+	for key = k.key; ; higher = true {
+		dir := k.t.above(lease.Name(key))
+		if dir == "" {
+			return key, nil
+		}
+		if higher {
+			key = dir[:strings.LastIndexByte(lease.Name(dir), '/')+1] + key[len(dir):]
+		}
+		if _, err := k.t.lookAbove(ctx, lease.Name(key)); !errors.Is(err, ErrNotDir) {
+			if passing(err) {
+				return "", fmt.Errorf("looking where to keep %q: %w", k.key, err)
+			}
+			return key, nil // a directory that is gone comes back
+		}
+	}
+}
+
 // send makes a new object without a lease: its name has a random id.
 func (k keeper) send(ctx context.Context, w store.Write, body store.Body) (store.Info, error) {
-	return k.t.put(ctx, store.Unleased("a "+k.kind+" file with a new random name"), w, body)
+	info, err := k.t.put(ctx, store.Unleased("a "+k.kind+" file with a new random name"), w, body)
+	if err == nil {
+		k.t.changed(w.Key, &info)
+	}
+	return info, err
 }
 
 // zeros stands in for a base version that is gone.

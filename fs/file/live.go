@@ -72,3 +72,17 @@ func (t *Table) below(dirKey string) (fs []*File) {
 	}
 	return fs
 }
+
+// hasLive tells whether a file below the directory is there for those who look on this host,
+// whatever the bucket says.
+func (t *Table) hasLive(dirKey string) bool {
+	for _, f := range t.below(dirKey) {
+		f.mu.Lock()
+		here := f.core.live() != nil && f.core.exists()
+		f.unlock()
+		if here {
+			return true
+		}
+	}
+	return false
+}

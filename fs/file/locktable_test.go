@@ -65,6 +65,15 @@ func (l *lockTable) Acquire(ctx context.Context, key string, wait time.Duration)
 	}
 }
 
+func (l *lockTable) Held(_ context.Context, key string) (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.down {
+		return false, lockmgr.ErrUnavailable
+	}
+	return l.held[key] != nil, nil
+}
+
 func (h *testLease) Check() error {
 	h.l.mu.Lock()
 	defer h.l.mu.Unlock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"strings"
 	"sync"
 
 	"github.com/latchfs/latchfs/fs/lease"
@@ -17,19 +16,20 @@ import (
 // made the one or the other while the kernel here still believed what it had seen before.
 
 // A look asks the bucket, under the lease of a name, for more than the object of its key.
-type look func(ctx context.Context) error
+type look func(ctx context.Context, c *claim) error
 
 // free fails unless nothing is inside a name, there is no object under the name of what is to
-// become a directory, and its parent is a directory: with fs.ErrExist or ErrNotDir.
+// become a directory, and its parent is a directory: with fs.ErrExist, ErrNotDir or
+// store.ErrNotFound.
 func (t *Table) free(key string) look {
 	name := lease.Name(key)
-	return func(ctx context.Context) error {
+	return func(ctx context.Context, c *claim) error {
 		var looks looking
 		looks.ask(func() error { return exists(t.inside(ctx, name+"/")) })
 		if key != name {
 			looks.ask(func() error { return exists(t.isObject(ctx, name)) })
 		}
-		looks.ask(func() error { return t.parentIsDir(ctx, name) })
+		looks.ask(func() error { return c.lookAbove(ctx, name) })
 		return looks.wait()
 	}
 }
@@ -42,11 +42,11 @@ func exists(is bool, err error) error {
 	return err
 }
 
-// replaceable fails with ErrIsDir if a name is a directory, and with ErrNotDir if its parent
-// is none. Where an object and a directory have one name, the object is shown under another
-// and may be replaced.
+// replaceable fails with ErrIsDir if a name is a directory, and with ErrNotDir or
+// store.ErrNotFound if its parent is none. Where an object and a directory have one name, the
+// object is shown under another and may be replaced.
 func (t *Table) replaceable(key string) look {
-	return func(ctx context.Context) error {
+	return func(ctx context.Context, c *claim) error {
 		var looks looking
 		looks.ask(func() error {
 			switch dir, err := t.inside(ctx, key+"/"); {
@@ -61,34 +61,19 @@ func (t *Table) replaceable(key string) look {
 			}
 			return err
 		})
-		looks.ask(func() error { return t.parentIsDir(ctx, key) })
+		looks.ask(func() error { return c.lookAbove(ctx, key) })
 		return looks.wait()
 	}
 }
 
-// parentIsDir fails with ErrNotDir if what is above the name is an object and no directory.
-// A directory need not have an object of its own, so that one is not looked for.
-func (t *Table) parentIsDir(ctx context.Context, name string) error {
-	dir := name[:strings.LastIndexByte(name, '/')+1]
-	if dir == "" || dir == t.o.Root {
-		return nil
-	}
-	return t.stillDir(lease.Name(dir))(ctx)
-}
-
-// stillDir fails with ErrNotDir if an object is under the name and nothing is inside: another
-// host has made a file of a directory.
-func (t *Table) stillDir(name string) look {
-	return func(ctx context.Context) error {
-		if is, err := t.isObject(ctx, name); err != nil || !is {
-			return err
-		}
-		is, err := t.inside(ctx, name+"/")
-		if err == nil && !is {
-			err = ErrNotDir
-		}
+// lookAtDir fails with ErrNotDir if a directory whose attributes are to change has become a file,
+// and with store.ErrNotFound if it is gone. One without a marker will get one.
+func (c *claim) lookAtDir(ctx context.Context, name string) error {
+	p, err := c.f.t.lookAbove(ctx, name+"/")
+	if err != nil || p.marker.ETag != "" {
 		return err
 	}
+	return c.lookAbove(ctx, name)
 }
 
 // isObject tells whether an object is under the key, in the bucket or only here.
@@ -125,8 +110,12 @@ func (t *Table) stands(ctx context.Context, key string, base store.Base) (bool, 
 	return err == nil && !is, err
 }
 
-// inside tells whether any key begins with that of a directory, its marker included.
+// inside tells whether any key begins with that of a directory, its marker included, in the
+// bucket or only here.
 func (t *Table) inside(ctx context.Context, dirKey string) (bool, error) {
+	if t.hasLive(dirKey) {
+		return true, nil
+	}
 	keys, err := t.firstKeys(ctx, dirKey, 1)
 	return len(keys) > 0, err
 }

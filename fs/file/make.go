@@ -12,7 +12,8 @@ import (
 )
 
 // Mkdir makes the marker of a directory, whose key ends in "/". It fails with fs.ErrExist
-// if anything has the name, and with ErrNotDir if its parent has become a file.
+// if anything has the name, with ErrNotDir if its parent has become a file, and with
+// store.ErrNotFound if that is gone.
 func (t *Table) Mkdir(ctx context.Context, dirKey string, mode, uid, gid uint32) (Attr, error) {
 	return t.make(ctx, dirKey, "", ModeDir|mode&modePerm, uid, gid)
 }
@@ -49,6 +50,12 @@ func (t *Table) make(ctx context.Context, key, body string, mode, uid, gid uint3
 			w.Unanswered = waiting.unanswered
 			var err error
 			info, err = t.put(ctx, p, w, store.Body{ReaderAt: strings.NewReader(body), Size: int64(len(body))})
+			if err == nil {
+				err = c.settled(ctx, info, NameWait)
+			}
+			if err == nil {
+				t.changed(key, &info)
+			}
 			return err
 		},
 	})

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"github.com/latchfs/latchfs/fs/lease"
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/internal/wait"
@@ -153,14 +155,17 @@ func (r *Recovery) seals(ctx context.Context, f *spool.Found) error {
 	for len(f.Seals) > 0 {
 		s := f.Seals[0]
 		if s.After != "" && s.Base.Absent() {
-			return r.conflict(ctx, f) // what it follows is not known, so it must replace nothing
+			return r.conflict(ctx, f, false) // what it follows is not known, so it must replace nothing
 		}
 		info, err := r.sealed(ctx, f, s)
+		if misplaced(err) {
+			return r.misplaced(ctx, f, *info)
+		}
 		if err != nil {
 			return err
 		}
 		if info == nil {
-			return r.conflict(ctx, f)
+			return r.conflict(ctx, f, false)
 		}
 		f.Landed(s.ID, info.Base())
 	}
@@ -199,7 +204,7 @@ func (r *Recovery) sealed(ctx context.Context, f *spool.Found, s *spool.FoundSea
 				return nil, err
 			}
 		}
-		return &found.Current, nil
+		return &found.Current, r.lookAgain(ctx, f.Key, s)
 	case store.Unchanged:
 		if stands, err := r.t.stands(ctx, f.Key, s.Base); err != nil || !stands {
 			return nil, err
@@ -207,10 +212,47 @@ func (r *Recovery) sealed(ctx context.Context, f *spool.Found, s *spool.FoundSea
 		info, err := r.commit(ctx, c, f, s)
 		unanswered = errors.Is(err, store.ErrUnknownOutcome) && ctx.Err() != nil
 		if !errors.Is(err, store.ErrConflict) && !errors.Is(err, reader.ErrChanged) {
+			if err == nil {
+				err = r.lookAgain(ctx, f.Key, s)
+			}
 			return info, err
 		}
 	}
 	return nil, nil
+}
+
+// lookAgain repeats the look above a new name that the dead session may have owed.
+func (r *Recovery) lookAgain(ctx context.Context, key string, s *spool.FoundSeal) error {
+	p := parent{dir: r.t.above(lease.Name(key))}
+	if !s.Base.Absent() || s.After != "" || p.dir == "" {
+		return nil
+	}
+	keys, err := r.t.firstKeys(ctx, p.dir, 2)
+	if err != nil || slices.ContainsFunc(keys, func(k string) bool { return k != key }) {
+		return err // it is a directory without ours too
+	}
+	return r.t.lookAgain(ctx, p, r.t.o.LockTimeout)
+}
+
+// misplaced keeps what was sealed in a directory that has become a file, and takes back what is
+// under its name; in this order, so that no crash loses the bytes.
+func (r *Recovery) misplaced(ctx context.Context, f *spool.Found, made store.Info) error {
+	if err := r.conflict(ctx, f, true); err != nil {
+		return err
+	}
+	c, err := r.t.reserve(ctx, f.Key)
+	if err != nil {
+		return err
+	}
+	if sameVersion(c.found.Base(), made.Base()) {
+		err = r.t.takeBack(ctx, c.hold, made)
+	}
+	unanswered := errors.Is(err, store.ErrUnknownOutcome)
+	if unanswered {
+		r.t.unknown([]string{f.Key})
+	}
+	c.release(unanswered)
+	return err
 }
 
 // lookBelow repeats the look that the dead session owed after its attempt without a lease
@@ -225,8 +267,9 @@ func (r *Recovery) lookBelow(ctx context.Context, key string, info store.Info, b
 }
 
 // conflict keeps the newest content that was sealed beside the file that somebody else
-// changed. What has no bytes of its own is not kept.
-func (r *Recovery) conflict(ctx context.Context, f *spool.Found) error {
+// changed; with higher not in its directory, which is one no more. What has no bytes of its own is
+// not kept.
+func (r *Recovery) conflict(ctx context.Context, f *spool.Found, higher bool) error {
 	last, bytes := f.Seals[len(f.Seals)-1], false
 	for _, s := range f.Seals {
 		bytes = bytes || !s.Copy
@@ -237,7 +280,7 @@ func (r *Recovery) conflict(ctx context.Context, f *spool.Found) error {
 	}
 	k := keeper{
 		t: r.t, kind: "conflict", key: f.Key, ours: last.ID, base: f.Base, props: last.Props,
-		seed: r.seed(f), at: f.Created,
+		seed: r.seed(f), at: f.Created, higher: higher,
 	}
 	base := r.base(f)
 	defer base.Close()
@@ -293,6 +336,7 @@ func (r *Recovery) commit(ctx context.Context, c *claim, f *spool.Found, s *spoo
 	if err != nil {
 		return nil, err
 	}
+	r.t.changed(f.Key, &info)
 	r.t.o.Log.Info("recovered", "key", f.Key, "bytes", info.Size)
 	return &info, nil
 }
@@ -317,8 +361,12 @@ func (r *Recovery) attributes(ctx context.Context, f *spool.Found) error {
 	}()
 	if sameVersion(c.found.Base(), f.Base) {
 		w := store.Write{Key: f.Key, ID: store.NewWriteID(), Base: f.Base, Props: f.Props}
-		_, err = r.t.copy(ctx, c.hold, w, store.Source{Key: f.Key, Base: f.Base, Size: c.found.Size})
+		var info store.Info
+		info, err = r.t.copy(ctx, c.hold, w, store.Source{Key: f.Key, Base: f.Base, Size: c.found.Size})
 		unanswered = errors.Is(err, store.ErrUnknownOutcome) && ctx.Err() != nil
+		if err == nil {
+			r.t.changed(f.Key, &info)
+		}
 		if !errors.Is(err, store.ErrConflict) {
 			return err
 		}

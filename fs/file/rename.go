@@ -118,9 +118,13 @@ func (r *renaming) send(ctx context.Context, p store.Permit, waiting waiter) err
 		Unanswered: waiting.unanswered, Progress: waiting.progress,
 	}
 	info, err := r.t.copy(ctx, p, w, store.Source{Key: r.from, Base: src.Base(), Size: src.Size})
+	if err == nil && w.Base.Absent() {
+		err = r.dst.settled(ctx, info, NameWait)
+	}
 	if err != nil {
 		return err
 	}
+	r.t.changed(r.to, &info)
 	err = r.t.delete(ctx, p, store.Deletion{
 		Key: r.from, Base: src.Base(), Unanswered: waiting.unanswered,
 		Gone: func() {

@@ -22,27 +22,21 @@ func (t *Table) journalled(op spool.Op, request func() error) error {
 	return err
 }
 
-// put is Put, journalled.
+// put is Put, journalled. The caller tells what has changed.
 func (t *Table) put(ctx context.Context, p store.Permit, w store.Write, b store.Body) (info store.Info, err error) {
 	err = t.journalled(spool.Op{ID: w.ID, Key: w.Key, Base: w.Base, Kind: "put"}, func() (err error) {
 		info, err = t.send(ctx, p, w, b)
 		return err
 	})
-	if err == nil {
-		t.changed(w.Key, &info)
-	}
 	return info, err
 }
 
-// copy is Copy, journalled.
+// copy is Copy, journalled. The caller tells what has changed.
 func (t *Table) copy(ctx context.Context, p store.Permit, w store.Write, src store.Source) (info store.Info, err error) {
 	err = t.journalled(spool.Op{ID: w.ID, Key: w.Key, Base: w.Base, Kind: "copy"}, func() (err error) {
 		info, err = t.sendCopy(ctx, p, w, src)
 		return err
 	})
-	if err == nil {
-		t.changed(w.Key, &info)
-	}
 	return info, err
 }
 

@@ -120,7 +120,7 @@ func (t *Table) SetAttrOf(ctx context.Context, key string, seen store.Base, c Ch
 func (t *Table) setAttr(ctx context.Context, key string, c Change, accepts func(store.Base) error) (Attr, error) {
 	var beside look
 	if name := lease.Name(key); name != key {
-		beside = t.stillDir(name)
+		beside = func(ctx context.Context, c *claim) error { return c.lookAtDir(ctx, name) }
 	}
 	f, err := t.begin(ctx, key, t.o.LockTimeout, beside, accepts)
 	if err != nil {

@@ -44,6 +44,8 @@ type live struct {
 	// unproved are the versions that the file grew from since its lease was proved valid last;
 	// empty while it is.
 	unproved []store.Info
+	// above is what was above the name when a file that was not there was made.
+	above parent
 	// ended: the table has ended and its spool may be removed, so nothing more is accepted.
 	ended bool
 }
@@ -145,11 +147,11 @@ func (c *core) refuses() error {
 }
 
 // begin makes an idle file live on the version that was found under its lease.
-func (c *core) begin(hold *lease.Hold, found store.Info, attr Attr) {
+func (c *core) begin(hold *lease.Hold, found store.Info, attr Attr, above parent) {
 	if _, ok := c.state.(idle); !ok {
 		c.impossible("begin")
 	}
-	c.state = &live{hold: hold}
+	c.state = &live{hold: hold, above: above}
 	c.content.base, c.content.attr = found, attr
 	c.content.attr.Base = found.Base()
 }

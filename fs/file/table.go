@@ -50,6 +50,9 @@ type Options struct {
 	// Changed, if set, is told what is in the bucket now under a key that we changed; nil
 	// means that it is gone. It is called without a lock held and must not call back.
 	Changed func(key string, i *store.Info)
+	// Lasting, if set, tells whether a directory of which the bucket has no key is shown on this
+	// host all the same. Without it every directory is.
+	Lasting func(dirKey string) bool
 }
 
 // A Table is the table of open files of one mount.

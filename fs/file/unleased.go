@@ -27,6 +27,8 @@ func (e *overwroteError) Error() string {
 // only metadata changed; between mounts the lease prevents that, and here there is none. So
 //
 //   - the bucket has to keep versions;
+//   - there has to be a base: nothing but the lease keeps a new file and a directory of its
+//     name apart;
 //   - the base has to be the current version just before the attempt, and the version right
 //     below ours after it (lookBelow), so that we overwrite nothing unseen;
 //   - the attempt has to bring an ETag that is new to the name, so that whoever has the lease by
@@ -40,17 +42,16 @@ func (f *File) singleAttempt(ctx context.Context, m *commit) (store.Permit, erro
 		return nil, nil // what cannot be found out counts as no
 	}
 	base := m.write.Base
-	if !base.Absent() && !base.Pinned() {
-		return nil, nil // of a time without versioning: its id does not tell it from others
-	}
-	if !f.bringsNewETag(ctx, m) {
-		return nil, nil
+	if !base.Absent() && (!base.Pinned() || !f.bringsNewETag(ctx, m)) {
+		return nil, nil // without versioning then, its id does not tell it from others
 	}
 	switch stands, err := f.t.stands(ctx, m.write.Key, base); {
 	case err != nil:
 		return nil, nil
 	case !stands:
 		return nil, fmt.Errorf("before the only attempt without a lease: %w", errBaseGone)
+	case base.Absent():
+		return nil, nil
 	}
 	m.unleased = true
 	p := &revocable{Permit: store.Unleased("the lock table is out of reach"), why: "the only attempt without a lease was made"}

@@ -154,9 +154,9 @@ func TestRecoveryRepeatsTheLookBelow(t *testing.T) {
 	})
 }
 
-// An attempt without a lease on a file that is not there needs no look below: If-None-Match
-// has seen that nothing is.
-func TestUnleasedAttemptOfANewFile(t *testing.T) {
+// LOCKS P5: a new file is not made without a lease: another host may be making a directory of
+// its name, and no condition sees that. It is made when the table answers.
+func TestNoUnleasedAttemptOfANewFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, newBucket(), newLockTable())
 		defer h.stop()
@@ -165,8 +165,13 @@ func TestUnleasedAttemptOfANewFile(t *testing.T) {
 		x := h.open("a", "c")
 		h.write(x, "ours", 0)
 		h.cutOff("a")
-		if err := h.close(x); err != nil || h.b.get("a") != "ours" {
-			t.Errorf("close: %v, %q", err, h.b.get("a"))
+		if err := h.close(x); !errors.Is(err, ErrUnsaved) || h.b.count("Put") != 0 {
+			t.Errorf("close: %v, %d requests", err, h.b.count("Put"))
+		}
+		h.healLocks()
+		time.Sleep(time.Minute)
+		if h.b.get("a") != "ours" {
+			t.Errorf("a is %q", h.b.get("a"))
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/latchfs/latchfs/fs/lease"
 	"github.com/latchfs/latchfs/fs/spool"
+	"github.com/latchfs/latchfs/internal/wait"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -34,18 +35,18 @@ func (t *Table) Unlink(ctx context.Context, key string, gone func()) error {
 		}
 		return fmt.Errorf("removing %q: %w", key, err)
 	}
-	if err := c.remove(gone); err != nil {
+	if err := c.remove(gone, nil); err != nil {
 		return fmt.Errorf("removing %q: %w", key, err)
 	}
 	return nil
 }
 
-// Rmdir removes the marker of a directory that has no entries. A directory without a
-// marker and without entries is gone already. It fails with ErrNotEmpty, and with ErrNotDir if
-// the name has become a file. gone is that of Unlink.
+// Rmdir removes the marker of a directory that has no entries. One that is shown here without any
+// key (Options.Lasting) has none. It fails with ErrNotEmpty, with ErrNotDir if the name has
+// become a file, and with store.ErrNotFound if it is gone. gone is that of Unlink.
 func (t *Table) Rmdir(ctx context.Context, dirKey string, gone func()) error {
 	var empty bool
-	c, err := t.claim(ctx, dirKey, NameWait, func(ctx context.Context) (err error) {
+	c, err := t.claim(ctx, dirKey, NameWait, func(ctx context.Context, _ *claim) (err error) {
 		empty, err = t.empty(ctx, dirKey)
 		return err
 	})
@@ -57,13 +58,52 @@ func (t *Table) Rmdir(ctx context.Context, dirKey string, gone func()) error {
 		return fmt.Errorf("removing %q: %w", dirKey, ErrNotEmpty)
 	}
 	if c.absent() {
-		if err := t.stillDir(lease.Name(dirKey))(ctx); err != nil {
+		if err := t.notAFile(ctx, dirKey); err != nil {
 			c.end(0)
 			return fmt.Errorf("removing %q: %w", dirKey, err)
 		}
 	}
-	if err := c.remove(gone); err != nil {
+	if err := c.remove(gone, c.stillEmpty); err != nil {
 		return fmt.Errorf("removing %q: %w", dirKey, err)
+	}
+	return nil
+}
+
+// stillEmpty looks once more inside a directory whose marker was just removed: whoever made
+// something there before that may have seen the marker, and count on it. Then the marker is
+// put back, and rmdir fails with ErrNotEmpty.
+func (c *claim) stillEmpty(ctx context.Context) error {
+	t, dirKey := c.f.t, c.f.name()
+	for {
+		switch empty, err := t.empty(ctx, dirKey); {
+		case err != nil && errors.Is(err, store.ErrUnavailable) && wait.For(ctx, retryPause, nil):
+			continue
+		case err != nil:
+			return fmt.Errorf("%w: %w", store.ErrUnknownOutcome, err)
+		case empty:
+			return nil
+		}
+		_, err := t.marker(ctx, c, c.found)
+		if err != nil && !errors.Is(err, store.ErrConflict) {
+			t.o.Log.Warn("another host made something in a directory that was being removed, whose marker cannot be put back; it has the default mode and owner now", "key", dirKey, "err", err)
+		}
+		if errors.Is(err, store.ErrUnknownOutcome) {
+			return err
+		}
+		return ErrNotEmpty
+	}
+}
+
+// notAFile fails with ErrNotDir if another host has made a file of a directory that has no marker
+// and nothing inside, and with store.ErrNotFound if that is gone and not shown here either.
+func (t *Table) notAFile(ctx context.Context, dirKey string) error {
+	switch is, err := t.isObject(ctx, lease.Name(dirKey)); {
+	case err != nil:
+		return err
+	case is:
+		return ErrNotDir
+	case t.o.Lasting != nil && !t.o.Lasting(dirKey):
+		return store.ErrNotFound
 	}
 	return nil
 }
@@ -71,13 +111,8 @@ func (t *Table) Rmdir(ctx context.Context, dirKey string, gone func()) error {
 // empty tells whether nothing but the marker is below the directory, in the bucket or only
 // here.
 func (t *Table) empty(ctx context.Context, dirKey string) (bool, error) {
-	for _, f := range t.below(dirKey) {
-		f.mu.Lock()
-		here := f.core.live() != nil && f.core.exists()
-		f.unlock()
-		if here {
-			return false, nil
-		}
+	if t.hasLive(dirKey) {
+		return false, nil
 	}
 	keys, err := t.firstKeys(ctx, dirKey, 2)
 	for _, key := range keys {
@@ -89,8 +124,8 @@ func (t *Table) empty(ctx context.Context, dirKey string) (bool, error) {
 }
 
 // remove deletes what is under a claimed name, if anything is, detaches the file and ends the
-// claim.
-func (c *claim) remove(gone func()) error {
+// claim. confirm, if not nil, is asked once the name is gone, and its error is returned.
+func (c *claim) remove(gone func(), confirm func(context.Context) error) error {
 	f, t := c.f, c.f.t
 	key := f.name()
 	// The file loses its name once, as soon as the object is known to be gone.
@@ -115,15 +150,26 @@ func (c *claim) remove(gone func()) error {
 	return t.carryOut(nameChange{
 		keys: []string{key}, permit: c.hold, release: c.release,
 		run: func(ctx context.Context, p store.Permit, waiting waiter) error {
+			confirmed := sync.OnceValue(func() error {
+				if confirm == nil {
+					return nil
+				}
+				return confirm(ctx)
+			})
 			err := t.delete(ctx, p, store.Deletion{
 				Key: key, Base: c.found.Base(), Unanswered: waiting.unanswered,
 				Gone: func() {
-					landed()
-					waiting.landed()
+					if confirmed() == nil {
+						landed()
+						waiting.landed()
+					}
 				},
 			})
 			switch {
 			case err == nil:
+				if err := confirmed(); err != nil {
+					return err
+				}
 				landed()
 				return nil
 			case errors.Is(err, store.ErrUnknownOutcome):

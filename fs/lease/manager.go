@@ -24,6 +24,9 @@ type Locks interface {
 	// Acquire waits at most wait for the lease of a name; with 0 it tries once. It fails with
 	// *lockmgr.HeldError, lockmgr.ErrUnavailable or the error of ctx.
 	Acquire(ctx context.Context, name string, wait time.Duration) (Lease, error)
+	// Held tells whether any host, this one included, has the lease of a name, without asking
+	// for it. It fails with lockmgr.ErrUnavailable or the error of ctx.
+	Held(ctx context.Context, name string) (bool, error)
 }
 
 // Manager makes Locks of a lock manager.
@@ -38,3 +41,5 @@ func (l manager) Acquire(ctx context.Context, name string, wait time.Duration) (
 	}
 	return lease, nil
 }
+
+func (l manager) Held(ctx context.Context, name string) (bool, error) { return l.m.Held(ctx, name) }

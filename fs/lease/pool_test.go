@@ -39,6 +39,12 @@ func (t *table) Acquire(_ context.Context, name string, wait time.Duration) (Lea
 	return g, nil
 }
 
+func (t *table) Held(_ context.Context, name string) (bool, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.held[name] != nil, nil
+}
+
 func (g *given) Check() error            { return nil }
 func (g *given) Lost() <-chan struct{}   { return g.lost }
 func (g *given) Wanted() <-chan struct{} { return g.wanted }

@@ -133,6 +133,13 @@ func (t *Tree) hasKeys(dir string) {
 	}
 }
 
+// Lasting tells whether a directory is shown although the bucket may have no key of it any more.
+func (t *Tree) Lasting(dir string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.lasting.has(dir)
+}
+
 // Forget says that what is known of a key is old: the next Lookup asks the bucket.
 func (t *Tree) Forget(key string) {
 	if key == t.root || !strings.HasPrefix(key, t.root) {

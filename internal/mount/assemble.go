@@ -130,7 +130,8 @@ func (m *Mount) openFiles(context.Context) error {
 	names := tree.New(m.volume.Bucket, tree.Options{Prefix: o.Source.Prefix, TTL: o.MetadataTTL})
 	files := file.NewTable(file.Options{
 		Objects: m.volume.Bucket, Root: o.Source.Prefix, Locks: locks, Spool: m.spool, Reader: ahead, Host: m.host, Defaults: defaults,
-		LockTimeout: o.LockTimeout, FlushTimeout: o.FlushTimeout, Quiet: m.table.Config.Delay, Log: m.log, Changed: names.Note,
+		LockTimeout: o.LockTimeout, FlushTimeout: o.FlushTimeout, Quiet: m.table.Config.Delay, Log: m.log,
+		Changed: names.Note, Lasting: names.Lasting,
 	})
 	m.files = files
 	m.front = lfs.Config{
@@ -176,3 +177,5 @@ type noLocks struct{}
 func (noLocks) Acquire(context.Context, string, time.Duration) (lease.Lease, error) {
 	return nil, unix.EROFS
 }
+
+func (noLocks) Held(context.Context, string) (bool, error) { return false, nil }

@@ -1,0 +1,220 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/latchfs/latchfs/fs/lease"
+	"github.com/latchfs/latchfs/internal/wait"
+	"github.com/latchfs/latchfs/lockmgr"
+	"github.com/latchfs/latchfs/store"
+)
+
+// A new name has a lease of its own, and so has the directory that it is in. Another host can
+// therefore remove the directory, or even make a file of its name, while a file in it has been
+// created and not been closed. Nothing in S3 makes one request depend on two keys. So whoever
+// makes a name looks at what is above it twice: before, to be told early, and after its own
+// write, when whoever takes the lease of the directory's name sees that write (LOCKS P2).
+// parentmodel_test.go searches through all orders.
+
+// A parent is what was found above a name that is to be made.
+type parent struct {
+	// dir is the key of the directory; "" for the root, which is always there.
+	dir string
+	// marker is that of the directory; its ETag is zero where there is none.
+	marker store.Info
+	// both: an object has the name of the directory, in which there is something all the same.
+	// Other tools do that.
+	both bool
+}
+
+// above gives the key of the directory that a name is in, "" if that is the root.
+func (t *Table) above(name string) string {
+	dir := name[:strings.LastIndexByte(name, '/')+1]
+	if dir == t.o.Root {
+		return ""
+	}
+	return dir
+}
+
+// lookAbove is the look before: it fails with ErrNotDir if what is above the name is an object
+// and no directory, and with store.ErrNotFound if it is nothing. A directory need not have a
+// marker, and one whose last entry this mount removed need not have a key.
+func (c *claim) lookAbove(ctx context.Context, name string) (err error) {
+	c.above, err = c.f.t.lookAbove(ctx, name)
+	return err
+}
+
+func (t *Table) lookAbove(ctx context.Context, name string) (p parent, err error) {
+	if p.dir = t.above(name); p.dir == "" {
+		return p, nil
+	}
+	if p.marker, err = t.current(ctx, p.dir); err != nil || p.marker.ETag != "" {
+		return p, err
+	}
+	var object, inside bool
+	var looks looking
+	looks.ask(func() (err error) { object, err = t.isObject(ctx, lease.Name(p.dir)); return err })
+	looks.ask(func() (err error) { inside, err = t.inside(ctx, p.dir); return err })
+	switch err := looks.wait(); {
+	case err != nil:
+		return p, err
+	case object && !inside:
+		return p, ErrNotDir
+	case !inside && t.o.Lasting != nil && !t.o.Lasting(p.dir):
+		return p, store.ErrNotFound
+	}
+	p.both = object
+	return p, nil
+}
+
+// A misplacedError: what is above a name that was just made is no directory, or may be one no
+// more at any moment. What was made has to be taken back.
+type misplacedError struct{ cause error }
+
+func (e *misplacedError) Error() string { return e.cause.Error() }
+func (e *misplacedError) Unwrap() error { return e.cause }
+
+func misplaced(err error) bool {
+	_, is := errors.AsType[*misplacedError](err)
+	return is
+}
+
+// lookAgain is the look after, once the name is in the bucket. It fails with *misplacedError if
+// what is above it has become a file, or if somebody has the lease of the directory's name for
+// longer than limit and may make one. A marker that was there before and is gone is put back,
+// with the mode and owner that it had. It goes on until it is answered or ctx ends.
+func (t *Table) lookAgain(ctx context.Context, p parent, limit time.Duration) error {
+	if p.dir == "" || p.both {
+		return nil
+	}
+	for until := time.Now().Add(limit); ; {
+		err := t.lookOnce(ctx, p, max(time.Until(until), 0))
+		switch {
+		case err == nil, misplaced(err):
+			return err
+		case errors.Is(err, ErrNotDir), isHeld(err):
+			return &misplacedError{fmt.Errorf("what is above a new name: %w", err)}
+		case !passing(err) && !errors.Is(err, lockmgr.ErrUnavailable) && !errors.Is(err, ErrStale):
+			return err
+		case !wait.For(ctx, retryPause, nil):
+			return err
+		}
+	}
+}
+
+func isHeld(err error) bool {
+	_, is := errors.AsType[*lockmgr.HeldError](err)
+	return is
+}
+
+func (t *Table) lookOnce(ctx context.Context, p parent, limit time.Duration) error {
+	// Whoever makes a file of the directory's name has looked inside it before, under the lease
+	// of the name, and a marker stops him. Whoever makes a marker has looked for a file. So a
+	// marker that is there after our write proves that there is no such file and will be none.
+	now, err := t.current(ctx, p.dir)
+	if err != nil || now.ETag != "" {
+		return err
+	}
+	if p.marker.ETag != "" {
+		return t.putBack(ctx, p, limit)
+	}
+	name := lease.Name(p.dir)
+	switch held, err := t.o.Locks.Held(ctx, name); {
+	case err != nil:
+		return err
+	case held:
+		c, err := t.claimOf(ctx, t.visit(name), name, limit, nil)
+		if err != nil {
+			return err
+		}
+		c.end(0)
+	}
+	// Whoever takes the lease from now on finds what we made.
+	is, err := t.isObject(ctx, name)
+	if err == nil && is {
+		err = ErrNotDir
+	}
+	return err
+}
+
+// putBack makes the marker of a directory again that another host has removed, since the
+// directory is not empty any more.
+func (t *Table) putBack(ctx context.Context, p parent, limit time.Duration) (err error) {
+	name := lease.Name(p.dir)
+	c, err := t.claimOf(ctx, t.visit(p.dir), p.dir, limit, func(ctx context.Context, c *claim) error {
+		if is, err := t.isObject(ctx, name); err != nil || is {
+			return errors.Join(err, ErrNotDir)
+		}
+		err := c.lookAbove(ctx, name)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil // it went with the directory, and comes back with it
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		unanswered := errors.Is(err, store.ErrUnknownOutcome)
+		if unanswered {
+			t.unknown([]string{p.dir})
+		}
+		c.release(unanswered)
+	}()
+	if !c.absent() {
+		return nil
+	}
+	info, err := t.marker(ctx, c, p.marker)
+	switch {
+	case errors.Is(err, store.ErrConflict):
+		return nil // it is there
+	case refused(err):
+		t.o.Log.Warn("another host removed a directory that has entries, and it cannot be made again; it has the default mode and owner now", "key", p.dir, "err", err)
+		return nil
+	case err != nil:
+		return err
+	}
+	return c.settled(ctx, info, limit)
+}
+
+// marker makes the marker of a claimed directory as it was.
+func (t *Table) marker(ctx context.Context, c *claim, was store.Info) (store.Info, error) {
+	w := store.Write{Key: c.f.name(), ID: store.NewWriteID(), Props: was.Props}
+	w.Props.TagCount = 0 // tags are gone with the version that had them
+	info, err := t.put(ctx, c.hold, w, store.Body{ReaderAt: strings.NewReader("")})
+	if err == nil {
+		t.changed(w.Key, &info)
+	}
+	return info, err
+}
+
+// settled is the look after for what was made under a claim, which is taken back where it cannot
+// stay.
+func (c *claim) settled(ctx context.Context, made store.Info, limit time.Duration) error {
+	t := c.f.t
+	err := t.lookAgain(ctx, c.above, limit)
+	if misplaced(err) {
+		if terr := t.takeBack(ctx, c.hold, made); terr != nil {
+			return terr
+		}
+	}
+	return err
+}
+
+// takeBack removes a version that we have made just now, unless somebody else's is on top.
+func (t *Table) takeBack(ctx context.Context, permit store.Permit, made store.Info) error {
+	for {
+		err := t.delete(ctx, permit, store.Deletion{Key: made.Key, Base: made.Base()})
+		switch {
+		case err == nil, errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrNotFound):
+			return nil
+		case !errors.Is(err, store.ErrUnavailable) || !wait.For(ctx, retryPause, nil):
+			t.o.Log.Error("what was made in a directory that another host has made a file of cannot be removed", "key", made.Key, "err", err)
+			return fmt.Errorf("taking %q back: %w", made.Key, err)
+		}
+	}
+}
