@@ -98,8 +98,8 @@ func (t *Table) lookAgain(ctx context.Context, p parent, limit time.Duration) er
 			return err
 		case errors.Is(err, ErrNotDir), isHeld(err):
 			return &misplacedError{fmt.Errorf("what is above a new name: %w", err)}
-		case !passing(err) && !errors.Is(err, lockmgr.ErrUnavailable) && !errors.Is(err, ErrStale):
-			return err
+		case !passing(err) && !errors.Is(err, lockmgr.ErrUnavailable) && !errors.Is(err, ErrStale) && !errors.Is(err, store.ErrNotPermitted):
+			return err // not for a while; the last two are a name or a lease that was lost meanwhile
 		case !wait.For(ctx, retryPause, nil):
 			return err
 		}

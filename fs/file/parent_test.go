@@ -171,6 +171,22 @@ func TestDirectoryThatIsGone(t *testing.T) {
 	}
 }
 
+// What another tool keeps under the key of a directory is not a mere marker.
+func TestRmdirOfAMarkerWithBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		log := h.logged()
+		h.b.put("page/", "<html>")
+		if err := h.Rmdir(t.Context(), "page/", nil); !errors.Is(err, ErrNotEmpty) || h.b.get("page/") != "<html>" {
+			t.Errorf("rmdir: %v, the bucket has %q", err, h.b.get("page/"))
+		}
+		if !strings.Contains(log.String(), "key=page/ bytes=6") {
+			t.Errorf("log: %s", log)
+		}
+	})
+}
+
 // LOCKS P6: the look that a dead session owed above a new name is repeated. The bytes are kept
 // beside the file that the directory has become.
 func TestRecoveryLooksAbove(t *testing.T) {

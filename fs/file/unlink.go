@@ -42,8 +42,9 @@ func (t *Table) Unlink(ctx context.Context, key string, gone func()) error {
 }
 
 // Rmdir removes the marker of a directory that has no entries. One that is shown here without any
-// key (Options.Lasting) has none. It fails with ErrNotEmpty, with ErrNotDir if the name has
-// become a file, and with store.ErrNotFound if it is gone. gone is that of Unlink.
+// key (Options.Lasting) has none. It fails with ErrNotEmpty, also if the marker itself has
+// bytes, with ErrNotDir if the name has become a file, and with store.ErrNotFound if it is gone.
+// gone is that of Unlink.
 func (t *Table) Rmdir(ctx context.Context, dirKey string, gone func()) error {
 	var empty bool
 	c, err := t.claim(ctx, dirKey, NameWait, func(ctx context.Context, _ *claim) (err error) {
@@ -52,6 +53,10 @@ func (t *Table) Rmdir(ctx context.Context, dirKey string, gone func()) error {
 	})
 	if err != nil {
 		return fmt.Errorf("removing %q: %w", dirKey, err)
+	}
+	if empty && c.found.Size > 0 {
+		t.o.Log.Warn("a directory is not removed, since another tool has kept bytes under its own key; remove that object with the tool that made it", "key", dirKey, "bytes", c.found.Size)
+		empty = false
 	}
 	if !empty {
 		c.end(0)
