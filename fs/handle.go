@@ -3,21 +3,38 @@ package fs
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"github.com/latchfs/latchfs/fs/file"
+	"github.com/latchfs/latchfs/store"
 )
 
 // A handle is one open file.
 type handle struct {
 	n    *fileNode
 	file *file.Handle
+	// drops is nil, or the version that was opened, if the kernel drops its pages when it gets
+	// the reply to the open, which has not been seen yet.
+	drops atomic.Pointer[store.Base]
+}
+
+// used is called first by requests that come only after the kernel got the reply to the open.
+// Without them another open could overtake that, and be let keep the pages that are to go.
+func (h *handle) used() {
+	if h.drops.Load() == nil {
+		return
+	}
+	if version := h.drops.Swap(nil); version != nil {
+		h.n.dropped(*version)
+	}
 }
 
 // Read implements fs.FileReader.
 func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	h.used()
 	ctx, stop := untilKilled(ctx)
 	defer stop()
 	n, err := h.file.Read(ctx, dest, off)
@@ -30,6 +47,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 // Write implements fs.FileWriter. A write by an ordinary user takes the set-id bits away
 // (HANDLE_KILLPRIV_V2 leaves it to us).
 func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, syscall.Errno) {
+	h.used()
 	h.n.mu.Lock()
 	h.n.dirtied = true
 	h.n.mu.Unlock()
@@ -98,6 +116,7 @@ func (h *handle) failed(op string, err error) syscall.Errno {
 
 // Release implements fs.FileReleaser.
 func (h *handle) Release(context.Context) syscall.Errno {
+	h.used()
 	attr := h.file.Attr()
 	h.n.mu.Lock()
 	delete(h.n.handles, h)

@@ -61,10 +61,14 @@ type fileNode struct {
 	// are open still show it.
 	nameless bool
 	attr     file.Attr
-	// seen is the version whose attributes the kernel has.
+	// seen is the version whose attributes the kernel was told last.
 	seen store.Base
+	// several: the kernel was told those of more than one version, and which one it has we do not
+	// know. It drops an answer if another one about the same inode came while it waited, so that
+	// the one that was formed last may be lost. What we changed ourselves does not count.
+	several bool
 	// pages is the version whose bytes the kernel's pages show, besides what was written
-	// through this node.
+	// through this node; the zero Base if that is not certain.
 	pages store.Base
 	// dirtied: something was written through this node since pages was set.
 	dirtied bool
@@ -144,7 +148,17 @@ func (n *fileNode) shows(e entry) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	// If it is dirtied, we do not know what became of what was written.
-	return !n.dirtied && n.seen.Same(e.attr.Base)
+	return !n.dirtied && n.sees(e.attr.Base)
+}
+
+// sees tells whether the kernel has the attributes of the version, and never had those of another
+// one that others wrote. n.mu is held.
+func (n *fileNode) sees(version store.Base) bool { return !n.several && n.seen.Same(version) }
+
+// tell notes that the kernel is told these attributes. n.mu is held.
+func (n *fileNode) tell(a file.Attr) {
+	n.several = n.several || !n.seen.Same(a.Base)
+	n.attr, n.seen = a, a.Base
 }
 
 // child gives the node for what was found under a name: the one that the kernel may know if
@@ -237,6 +251,15 @@ func (n *fileNode) loseName(key string) {
 	n.nameless = true
 }
 
+// dropped notes that the kernel has dropped its pages, for an open of the version.
+func (n *fileNode) dropped(version store.Base) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.pages.Absent() {
+		n.pages = version
+	}
+}
+
 // saved notes that what was written through the node is in the bucket as this version.
 func (n *fileNode) saved(b store.Base) {
 	n.mu.Lock()
@@ -314,7 +337,7 @@ func (n *fileNode) stat(ctx context.Context) (file.Attr, error) {
 			if e.key != n.key || e.attr.Mode&file.ModeType != n.Mode() || n.dirtied && !e.live {
 				return file.Attr{}, file.ErrStale
 			}
-			n.attr, n.seen = e.attr, e.attr.Base
+			n.tell(e.attr)
 			return e.attr, nil
 		}
 		n.mu.Unlock()

@@ -21,8 +21,7 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	pid := callerOf(ctx).Pid
 	again := f.stale.again(pid, key)
 	if n.retired() && !(again && flags&(unix.O_ACCMODE|unix.O_TRUNC) == unix.O_RDONLY) {
-		f.stale.note(pid, key)
-		return nil, 0, unix.ESTALE
+		return nil, 0, f.openAgain(pid, key)
 	}
 	r := openRequest(flags)
 	if r.Write && f.readOnly {
@@ -30,12 +29,15 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	}
 	r.Key, r.Caller = key, f.caller(ctx, n.number())
 	n.mu.Lock()
-	seen := n.seen
+	seen, several := n.seen, n.several
 	n.mu.Unlock()
 	r.Again = again
 	// If the file is cut to nothing it does not matter what the kernel knows of it, unless
 	// somebody here still shows the version that it knows.
 	if !r.Trunc || n.isOpen() {
+		if several && !again {
+			return nil, 0, f.openAgain(pid, key) // the look-up gives a new node
+		}
 		r.Known = &seen
 	}
 	until := untilKilled
@@ -49,10 +51,20 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 		return nil, 0, n.openFailed(r, pid, err)
 	}
 	fh, fuseFlags := n.opened(h, attr)
-	if fuseFlags&fuse.FOPEN_DIRECT_IO != 0 {
+	if fuseFlags&fuse.FOPEN_KEEP_CACHE == 0 {
+		// The kernel drops its pages at this reply, but not the size, which may be another
+		// version's and would cut what is read. Answers that are under way are dropped too.
 		n.NotifyContent(-1, 0) // the attributes only, which takes no lock of the inode
 	}
 	return fh, fuseFlags, 0
+}
+
+// openAgain gives the errno of an open that Linux is to repeat, after a LOOKUP, which then has to
+// ask the bucket.
+func (f *front) openAgain(pid uint32, key string) syscall.Errno {
+	f.tree.Forget(key)
+	f.stale.note(pid, key)
+	return unix.ESTALE
 }
 
 // openFailed gives the errno of an open that failed.
@@ -64,8 +76,7 @@ func (n *fileNode) openFailed(r file.OpenRequest, pid uint32, err error) syscall
 		return unix.EWOULDBLOCK
 	case r.Again: // there is no third
 	case errors.Is(err, file.ErrStale), errors.Is(err, store.ErrNotFound):
-		n.f.tree.Forget(r.Key)
-		n.f.stale.note(pid, r.Key)
+		n.f.openAgain(pid, r.Key)
 		err = staleIfGone(err)
 	}
 	return n.f.fail("open", r.Key, err)
@@ -81,15 +92,17 @@ func (n *fileNode) opened(h *file.Handle, attr file.Attr) (*handle, uint32) {
 	n.handles[fh] = struct{}{}
 	var flags uint32
 	switch {
-	case !n.seen.Same(attr.Base) && !attr.Base.Absent():
+	case !n.sees(attr.Base) && !attr.Base.Absent():
 		// The second try after an ESTALE found yet another version, or the file is cut to
 		// nothing: the kernel's size and pages are of no use to this handle.
 		flags |= fuse.FOPEN_DIRECT_IO
+		n.tell(attr)
 	case n.pages.Same(attr.Base) && (followed || clean && !n.dirtied):
 		flags |= fuse.FOPEN_KEEP_CACHE
 	default:
-		// The kernel drops its pages at this reply.
-		n.pages, n.dirtied = attr.Base, !clean
+		// The kernel drops its pages when it gets this reply.
+		n.pages, n.dirtied = store.Base{}, !clean
+		fh.drops.Store(&attr.Base)
 	}
 	if !h.Writable() {
 		flags |= fuse.FOPEN_NOFLUSH // there is nothing that close could fail to save

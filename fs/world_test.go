@@ -47,10 +47,15 @@ const (
 	root      = fuse.FUSE_ROOT_ID
 )
 
-// newWorld mounts an empty bucket. It is to be called in a bubble of synctest.
+// newWorld mounts an empty, versioned bucket. It is to be called in a bubble of synctest.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, bucket: memstore.New(memstore.Options{Versioned: true}), locks: &locks{}, kernel: &kernel{}, log: &bytes.Buffer{}}
+	return newWorldOf(t, memstore.Options{Versioned: true})
+}
+
+func newWorldOf(t *testing.T, o memstore.Options) *world {
+	t.Helper()
+	w := &world{t: t, bucket: memstore.New(o), locks: &locks{}, kernel: &kernel{}, log: &bytes.Buffer{}}
 	w.net = faultstore.New(w.bucket)
 	log := slog.New(slog.NewTextHandler(w.log, nil))
 	bucket := store.New(w.net, store.Options{Host: "here", Timing: store.Timing{Quiet: testQuiet}})
