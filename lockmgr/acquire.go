@@ -9,10 +9,11 @@ import (
 	"github.com/latchfs/latchfs/internal/wait"
 )
 
-// The pauses between two looks at a lock that somebody else holds.
+// The pauses between two looks at a lock that somebody else holds. With the requests for it a look
+// has to come within a turn, which is given once for each wish.
 const (
 	pollFirst = 50 * time.Millisecond
-	pollLast  = time.Second
+	pollLast  = turnLong * 4 / 5
 )
 
 // Acquire obtains the lease of a key, waiting at most wait for whoever holds it; with wait 0
@@ -202,7 +203,7 @@ func (a *acquisition) grant(ctx context.Context) (*Lease, error) {
 	default:
 	}
 	a.loose = false
-	a.slot.lease, a.slot.obtained, a.slot.asked = l, m.now(), false
+	a.slot.lease, a.slot.obtained = l, m.now()
 	return l, nil
 }
 

@@ -31,7 +31,7 @@ type slot struct {
 	// contested: another session wants the key, or wanted it when we last obtained it. The
 	// next local acquisition after a release then lets the other have its turn.
 	contested bool
-	asked     bool          // mail told of it since we obtained the key
+	asked     bool          // mail told of it, and the other neither had the key nor a turn since
 	obtained  time.Duration // when the lease was granted
 	// released is when the contested key was last let go, 0 if we have not held it since, and
 	// turn how long the other has it from then.
@@ -112,6 +112,7 @@ func (m *Manager) vacate(sl *slot) {
 		if sl.lease != nil && !sl.asked {
 			sl.turn = max(turnShort, min(turnLong, m.now()-sl.obtained))
 		}
+		sl.asked = false
 	}
 	sl.lease, sl.stuck = nil, nil
 	<-sl.gate // never blocks: the token is ours
@@ -151,6 +152,7 @@ func (m *Manager) giveTurn(ctx context.Context, sl *slot, limit time.Duration) {
 			return // the acquisition will say why
 		}
 		if l.Nonce != "" && !m.isOwn(l.SID) {
+			m.contest(sl)
 			return
 		}
 		if !wait.For(ctx, min(poll.Next(), max(0, until-m.now())), m.closed) {
@@ -159,7 +161,8 @@ func (m *Manager) giveTurn(ctx context.Context, sl *slot, limit time.Duration) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.now() >= sl.released+sl.turn { // a short wait does not use the turn up
+	// A short wait does not use the turn up, and a wish that came meanwhile is for another one.
+	if sl.released > 0 && m.now() >= sl.released+sl.turn {
 		sl.contested = false
 	}
 }
@@ -168,7 +171,7 @@ func (m *Manager) giveTurn(ctx context.Context, sl *slot, limit time.Duration) {
 func (m *Manager) contest(sl *slot) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	sl.contested, sl.released = true, 0
+	sl.contested, sl.asked, sl.released = true, false, 0
 }
 
 func (m *Manager) isOwn(sid string) bool {
