@@ -85,7 +85,7 @@ func (f *File) landed(m *commit, info store.Info, told error) {
 	}
 	f.mu.Lock()
 	f.unpin()
-	f.core.landed(m, info)
+	f.core.landed(m, info, told == nil)
 	var local *spool.File
 	if !f.core.pending() && (m.local.Garbage() > m.snap.Size() || f.core.writers == 0) {
 		local = f.take()

@@ -19,7 +19,8 @@ type content struct {
 	// seals are oldest first. At most the first of them is being sent.
 	seals []*commit
 	tail  changes
-	// n counts the changes so far; those up to saved are in the bucket.
+	// n counts the changes so far; those up to saved are in the bucket, in versions that have
+	// replaced nothing unseen.
 	n, saved uint64
 }
 
@@ -71,9 +72,11 @@ func (c *content) seal(m *commit) {
 	c.tail = changes{}
 }
 
-func (c *content) landed(m *commit, info store.Info) {
+func (c *content) landed(m *commit, info store.Info, well bool) {
 	c.seals = c.seals[1:]
-	c.saved = m.upto
+	if well {
+		c.saved = m.upto
+	}
 	c.rebase(info)
 }
 

@@ -206,12 +206,14 @@ func (c *core) seal(m *commit) {
 	c.content.seal(m)
 }
 
-// landed makes the version of the oldest seal the base.
-func (c *core) landed(m *commit, info store.Info) {
+// landed makes the version of the oldest seal the base. It is not well if that version has
+// replaced another one than the base: what it contains does not count as saved then, so that
+// whoever wrote it is told at each close.
+func (c *core) landed(m *commit, info store.Info, well bool) {
 	if c.live() == nil || c.content.head() != m {
 		c.impossible("landing")
 	}
-	c.content.landed(m, info)
+	c.content.landed(m, info, well)
 }
 
 // end makes a live file idle that nobody writes and that has nothing to save; false if it is
