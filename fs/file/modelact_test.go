@@ -141,7 +141,7 @@ func (m *model) useSome() {
 func (m *model) close(x *descriptor) {
 	x.closed = true
 	if m.chance(10) {
-		m.logf("release %s on %s (%s)", x.Key(), x.m.name, x.how)
+		m.logf("release %s on %s (%s)", x.Key(), x.m.name, x.label())
 		x.Release()
 		return
 	}

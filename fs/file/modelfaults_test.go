@@ -106,7 +106,11 @@ func (m *model) network(x *mount) func(op, key string, n int) faultstore.Fault {
 		if op == "Put" && slices.Contains(sharedNames, key) && (m.noise.chance(40) || x.isCut() && m.noise.chance(2)) {
 			m.overtake(key, m.noise.chance(2))
 		}
-		return m.noise.store(op, key, n)
+		f := m.noise.store(op, key, n)
+		if f != (faultstore.Fault{}) {
+			m.tracef("%s: %s %s meets %+v", x.name, op, key, f)
+		}
+		return f
 	}
 }
 

@@ -51,6 +51,7 @@ type witness struct {
 	byLive map[*live]*draft
 	ops    []*op // that are under way, or whose outcome was not known
 	counts map[string]int
+	opens  int // descriptors so far
 	log    []string
 	began  time.Time
 	failed bool
@@ -74,22 +75,24 @@ type ack struct {
 
 // An edition is one version of a key, or a delete marker.
 type edition struct {
-	key     string
-	n       int
-	seq     int64
-	at      time.Time
-	by      *mount // nil: somebody else
-	req     *request
-	info    store.Info // without properties; its zero ETag means that nothing is there
-	body    string
-	attr    Attr
-	id      string   // the write id
-	base    string   // that the author says he saw
-	prev    *edition // nil: nothing ever was
-	source  string   // of a copy: its key
-	made    *op      // whose it is, if not a draft's
-	again   *edition // the one that the same request had made before, if it was doubled
-	deleted bool
+	key    string
+	n      int
+	seq    int64
+	at     time.Time
+	by     *mount // nil: somebody else
+	req    *request
+	info   store.Info // without properties; its zero ETag means that nothing is there
+	body   string
+	attr   Attr
+	id     string   // the write id
+	base   string   // that the author says he saw
+	prev   *edition // nil: nothing ever was
+	source string   // of a copy: its key
+	made   *op      // whose it is, if not a draft's
+	again  *edition // the one that the same request had made before, if it was repeated; nil if it was refused then
+	// repeated: a box on the way has sent the request once more.
+	repeated bool
+	deleted  bool
 }
 
 // there tells whether an object is there.
@@ -174,8 +177,28 @@ func (w *witness) errorf(format string, args ...any) {
 	w.t.Errorf(format, args...)
 }
 
-func (w *witness) logf(format string, args ...any) {
-	w.log = append(w.log, fmt.Sprintf("%8.3f ", time.Since(w.began).Seconds())+fmt.Sprintf(format, args...))
+func (w *witness) logf(format string, args ...any) { w.logAt(time.Now(), fmt.Sprintf(format, args...)) }
+
+func (w *witness) logAt(at time.Time, text string) {
+	w.log = append(w.log, fmt.Sprintf("%8.3f %s", at.Sub(w.began).Seconds(), text))
+}
+
+// A remark is for the log alone.
+type remark struct {
+	at   time.Time
+	text string
+}
+
+func (e *remark) judge(w *witness) string {
+	w.logAt(e.at, "    "+e.text)
+	return ""
+}
+
+// tracef adds to the log, from any goroutine, if it is to have every request.
+func (w *witness) tracef(format string, args ...any) {
+	if *modelTrace {
+		w.note(&remark{time.Now(), fmt.Sprintf(format, args...)})
+	}
 }
 
 // history returns that of a key. w.mu is held, or everything waits.
@@ -250,6 +273,13 @@ type recorder struct {
 	m *mount
 }
 
+// arrives counts how often a request has come to the bucket. w.mu is held.
+func arrives(ctx context.Context) {
+	if r, ok := ctx.Value(requestKey{}).(*request); ok {
+		r.arrived++
+	}
+}
+
 // landed notes what a request has made. w.mu is held.
 func (r *recorder) landed(ctx context.Context, key string, info store.Info, source string) {
 	w := r.w
@@ -258,7 +288,9 @@ func (r *recorder) landed(ctx context.Context, key string, info store.Info, sour
 		return // an upload under a newer version: it never was the current one
 	}
 	v := &edition{key: key, n: len(h.editions), at: time.Now(), by: r.m, prev: h.current(), source: source}
-	v.req, _ = ctx.Value(requestKey{}).(*request)
+	if v.req, _ = ctx.Value(requestKey{}).(*request); v.req != nil {
+		v.repeated = v.req.arrived > 1
+	}
 	if cur := w.current(key); cur.ETag == "" {
 		v.deleted = true
 	} else {
@@ -282,6 +314,7 @@ func (w *witness) current(key string) store.Info {
 func (r *recorder) Put(ctx context.Context, in store.PutRequest) (store.Info, error) {
 	r.w.mu.Lock()
 	defer r.w.mu.Unlock()
+	arrives(ctx)
 	info, err := r.API.Put(ctx, in)
 	if err == nil {
 		r.landed(ctx, in.Key, info, "")

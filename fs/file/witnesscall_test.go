@@ -19,7 +19,8 @@ type op struct {
 	m     *mount
 	kind  string
 	key   string
-	to    string // of a rename
+	to    string      // of a rename
+	x     *descriptor // that it is about, or has opened
 	start int64
 	began time.Time
 	end   int64 // 0 while it is under way
@@ -43,6 +44,9 @@ func (o *op) String() string {
 	name := o.key
 	if o.to != "" {
 		name += " to " + o.to
+	}
+	if o.x != nil {
+		name += " (" + o.x.label() + ")"
 	}
 	return fmt.Sprintf("%s %s on %s", o.kind, name, o.m.name)
 }
@@ -212,12 +216,14 @@ func (w *witness) wasAbsent(key string, start, end int64) bool {
 func (w *witness) rename(m *mount, from, to string, noReplace bool) {
 	o := &op{m: m, kind: "rename", key: from, to: to}
 	o.explains = func(v *edition) bool {
-		_, ok := w.saw(v)
-		return ok && o.made == nil && v.key == to && v.source == from && w.sourced(v) && !(noReplace && v.prev.there())
+		return len(w.saw(v)) > 0 && o.made == nil && v.key == to && v.source == from && w.sourced(v) && !(noReplace && v.prev.there())
 	}
 	o.check = func(o *op) string {
 		switch {
 		case o.err != nil:
+			if !errors.Is(o.err, store.ErrUnknownOutcome) {
+				w.stays(o)
+			}
 			return w.absent(o)
 		case o.made == nil:
 			return "nothing was made of it"
@@ -238,6 +244,31 @@ func (w *witness) rename(m *mount, from, to string, noReplace bool) {
 	w.run(o, func(ctx context.Context) error { return m.Rename(ctx, from, to, noReplace, nil) })
 }
 
+// mayMove notes that what a rename was to remove is gone already: whoever did it, the file that
+// is open under the old name on the mount of the rename has the new one, or will have it.
+func (w *witness) mayMove(v *edition) {
+	for _, o := range w.ops {
+		if o.kind != "rename" || o.key != v.key || o.made == nil || o.removed != nil {
+			continue
+		}
+		for _, d := range w.drafts {
+			if _, ok := d.place(v.key); ok && d.m == o.m && d.named() {
+				d.leave(o.to)
+				d.at = append(d.at, place{o.to, o.made})
+			}
+		}
+	}
+}
+
+// stays takes that back: the rename has failed.
+func (w *witness) stays(o *op) {
+	for _, d := range w.drafts {
+		if p, ok := d.place(o.to); ok && d.m == o.m && len(d.at) > 1 && p.base == o.made {
+			d.leave(o.to)
+		}
+	}
+}
+
 // sourced tells whether a copy has content and attributes of a version of its source.
 func (w *witness) sourced(v *edition) bool {
 	return slices.ContainsFunc(w.history(v.source).editions, func(s *edition) bool {
@@ -245,21 +276,22 @@ func (w *witness) sourced(v *edition) bool {
 	})
 }
 
-// saw tells whether an edition replaced what its author says he saw, or what the condition
-// cannot tell from it, and gives that one; nil if nothing was there.
-func (w *witness) saw(v *edition) (seen *edition, ok bool) {
+// saw gives the editions that the author of one may have seen: what it replaced, if that is what
+// he says, or what the condition cannot tell from it (G1, limit). It is nil alone if nothing was
+// there, and empty if he replaced something else.
+func (w *witness) saw(v *edition) (seen []*edition) {
 	if v.base == "-" || !v.prev.there() {
-		return nil, v.base == "-" && !v.prev.there()
+		if v.base == "-" && !v.prev.there() {
+			seen = append(seen, nil)
+		}
+		return seen
 	}
-	if name(v.prev) == v.base {
-		return v.prev, true
-	}
-	for _, old := range slices.Backward(w.history(v.key).editions[:v.prev.n]) {
-		if old.there() && name(old) == v.base {
-			return old, old.info.ETag == v.prev.info.ETag && v.prev.foreign()
+	for _, old := range slices.Backward(w.history(v.key).editions[:v.n]) {
+		if old.there() && name(old) == v.base && (old == v.prev || old.info.ETag == v.prev.info.ETag && v.prev.foreign()) {
+			seen = append(seen, old)
 		}
 	}
-	return nil, false
+	return seen
 }
 
 // name is what metadata call a version.

@@ -24,8 +24,7 @@ func (w *witness) change(m *mount, key string, c Change) {
 	w.logf("%s of %s", describe(c), key)
 	var got found
 	o.explains = func(v *edition) bool {
-		seen, ok := w.saw(v)
-		return ok && o.made == nil && v.key == key && makes(seen, v, c)
+		return o.made == nil && v.key == key && slices.ContainsFunc(w.saw(v), func(seen *edition) bool { return makes(seen, v, c) })
 	}
 	o.keeps = func(v *edition) bool {
 		return slices.ContainsFunc(w.history(key).editions, func(b *edition) bool {

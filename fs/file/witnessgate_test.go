@@ -108,6 +108,8 @@ type request struct {
 	id     string
 	leased bool
 	before asked // the one before it about its key
+
+	arrived int // how often; guarded by witness.mu
 }
 
 type requestKey struct{}
@@ -125,6 +127,7 @@ func (g *gate) pass(ctx context.Context, op, key, id string) (context.Context, e
 	last := g.last[key]
 	r := &request{m: g.m, id: id, leased: leased, before: last}
 	g.last[key] = asked{op: op, leased: leased, id: id, saw: last.saw}
+	g.m.w.tracef("%s: %s %s %s (leased: %v)", g.m, op, key, id, leased)
 	return context.WithValue(ctx, requestKey{}, r), nil
 }
 
@@ -138,6 +141,7 @@ func (g *gate) Head(ctx context.Context, in store.HeadRequest) (store.Info, erro
 	}
 	leased := g.m.leases.valid(lease.Name(in.Key))
 	info, err := g.API.Head(ctx, in)
+	g.m.w.tracef("%s: Head %s: %s %v", g.m, in.Key, info.VersionID, err)
 	if err == nil || errors.Is(err, store.ErrNotFound) {
 		saw := g.m.w.find(in.Key, info.Base())
 		g.mu.Lock()
@@ -159,7 +163,9 @@ func (g *gate) Put(ctx context.Context, in store.PutRequest) (store.Info, error)
 	if err != nil {
 		return store.Info{}, err
 	}
-	return g.API.Put(ctx, in)
+	info, err := g.API.Put(ctx, in)
+	g.m.w.tracef("%s: Put %s: %s %v", g.m, in.Key, info.VersionID, err)
+	return info, err
 }
 
 func (g *gate) Copy(ctx context.Context, in store.CopyRequest) (store.Info, error) {
@@ -167,7 +173,9 @@ func (g *gate) Copy(ctx context.Context, in store.CopyRequest) (store.Info, erro
 	if err != nil {
 		return store.Info{}, err
 	}
-	return g.API.Copy(ctx, in)
+	info, err := g.API.Copy(ctx, in)
+	g.m.w.tracef("%s: Copy %s: %s %v", g.m, in.Key, info.VersionID, err)
+	return info, err
 }
 
 func (g *gate) CompleteUpload(ctx context.Context, in store.CompleteRequest) (store.Info, error) {
@@ -183,5 +191,7 @@ func (g *gate) Delete(ctx context.Context, in store.DeleteRequest) error {
 	if err != nil {
 		return err
 	}
-	return g.API.Delete(ctx, in)
+	err = g.API.Delete(ctx, in)
+	g.m.w.tracef("%s: Delete %s: %v", g.m, in.Key, err)
+	return err
 }

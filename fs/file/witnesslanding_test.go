@@ -18,10 +18,13 @@ func (e *landing) judge(w *witness) string {
 	v := e.v
 	if !e.said {
 		e.said = true
-		w.logf("  %s by %s", v, v.by)
+		w.logAt(v.at, fmt.Sprintf("  %s by %s", v, v.by))
 	}
 	switch of, kind := kept(v.key); {
 	case v.by == nil:
+		if v.deleted {
+			w.mayMove(v)
+		}
 		return ""
 	case kind != "":
 		return w.keptFile(v, of, kind)
@@ -37,19 +40,19 @@ func (e *landing) judge(w *witness) string {
 	return fmt.Sprintf("%s over %s by %s: nobody there has made this of it%s", v, v.prev, v.by, w.near(v))
 }
 
-// doubled tells whether a write was made that had been made before. A box on the way that repeats
-// a request late is nothing that a condition on the ETag keeps away, if the same bytes are there
-// again, or nothing is. Without versions the client cannot tell either that a write was there, if
-// somebody has removed it since.
+// doubled tells whether a write was made that had been made, or refused, before. A box on the way
+// that repeats a request late is nothing that a condition on the ETag keeps away, if the same
+// bytes are there again, or nothing is (G1, limit). Without versions the client cannot tell either
+// that a write was there, if somebody has removed it since.
 func (w *witness) doubled(v *edition) bool {
 	vs := w.history(v.key).editions[:v.n]
 	for i := len(vs) - 1; i >= 0; i-- {
 		if old := vs[i]; old.id == v.id && (old.req == v.req || !w.versioned && !v.prev.there()) {
-			v.again = old
+			v.again, v.repeated = old, true
 			return true
 		}
 	}
-	return false
+	return v.repeated
 }
 
 // first is the edition that the request has made when it was applied first.
@@ -88,7 +91,11 @@ func (w *witness) authors(by, of *mount) bool {
 func (w *witness) ofDraft(v *edition) bool {
 	for _, d := range w.drafts {
 		p, ok := d.place(v.key)
-		if !ok || !d.named() || !w.authors(v.by, d.m) || !w.over(d, p.base, v) {
+		if !ok || !d.named() || !w.authors(v.by, d.m) {
+			continue
+		}
+		ok, unseen := w.over(p.base, v)
+		if !ok {
 			continue
 		}
 		j := d.find(v, d.landed)
@@ -107,6 +114,9 @@ func (w *witness) ofDraft(v *edition) bool {
 			continue
 		}
 		w.looked(v)
+		if unseen && !d.overwrote {
+			d.overwrote, d.fine = true, d.landed
+		}
 		d.landed = j
 		d.leave(v.key)
 		d.at = append([]place{{v.key, v}}, d.at...)
@@ -115,26 +125,26 @@ func (w *witness) ofDraft(v *edition) bool {
 	return false
 }
 
-// over tells whether a draft that grew from base may have replaced what v did. An ETag does not
-// tell the same bytes, put back by somebody else, from those that were there (G1, limit); what
-// other mounts do is kept away by the lease, and if there was none, it has to be told.
-func (w *witness) over(d *draft, base, v *edition) bool {
+// over tells whether a draft that grew from base may have replaced what v did, and whether nobody
+// there has seen it. An ETag does not tell the same bytes, put back by somebody else, from those
+// that were there (G1, limit); what other mounts do is kept away by the lease, and if there was
+// none, it has to be told.
+func (w *witness) over(base, v *edition) (ok, unseen bool) {
 	if base.first() == v.prev.first() || !base.there() && !v.prev.there() {
-		return true
+		return true, false
 	}
 	if !base.there() || !v.prev.there() || base.info.ETag != v.prev.info.ETag || base.n > v.prev.n {
-		return false
+		return false, false
 	}
 	if v.req != nil && !v.req.leased {
-		d.overwrote = true
-		return true
+		return true, true
 	}
 	// Without versions, two of one second with the same bytes are the same (G1, limit).
-	return v.prev.foreign() || !w.versioned && base.info.LastModified.Equal(v.prev.info.LastModified)
+	return v.prev.foreign() || !w.versioned && base.info.LastModified.Equal(v.prev.info.LastModified), false
 }
 
 // foreign tells whether somebody else made an edition, or a box that repeats requests.
-func (v *edition) foreign() bool { return v.by == nil || v.again != nil }
+func (v *edition) foreign() bool { return v.by == nil || v.repeated }
 
 // looked complains if an attempt without a lease had no look before it (LOCKS P5).
 func (w *witness) looked(v *edition) {

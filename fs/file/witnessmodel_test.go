@@ -22,6 +22,7 @@ var (
 	modelSeed  = flag.Uint64("model.seed", 0, "run this seed of the random model alone, as often as -model.seeds says")
 	modelSeeds = flag.Uint64("model.seeds", defaultSeeds(), "number of seeds of the random model")
 	modelFrom  = flag.Uint64("model.from", 1, "first seed of the random model")
+	modelTrace = flag.Bool("model.trace", false, "a failure of the random model shows every request, too")
 	modelSteps = flag.Int("model.steps", 200, "steps of each seed of the random model")
 )
 
@@ -122,10 +123,10 @@ func runModel(t *testing.T, proc string, seed uint64) (m *model) {
 			}
 		}
 		m.finish()
+		if m.failed { // synctest.Test does not return then
+			t.Logf("-model.seed=%d, versioned: %v\n%s\n%v", seed, m.versioned, strings.Join(m.log, "\n"), slices.Sorted(maps.Keys(m.counts)))
+		}
 	})
-	if m.failed {
-		t.Logf("-model.seed=%d, versioned: %v\n%s\n%v", seed, m.versioned, strings.Join(m.log, "\n"), slices.Sorted(maps.Keys(m.counts)))
-	}
 	return m
 }
 

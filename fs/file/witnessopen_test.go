@@ -18,11 +18,13 @@ type descriptor struct {
 	*Handle
 	m   *mount
 	how string
+	n   int // tells it from others in the log
 	// d is the draft that it shows, pinned the version, if it was opened while there was none.
 	d      *draft
 	pinned *edition
-	wrote  int // newest stage of the draft that it has made
-	busy   int // calls under way
+	wrote  int  // newest stage of the draft that it has made
+	busy   int  // calls under way
+	told   bool // that there is a conflict, by close or fsync
 	closed bool
 }
 
@@ -32,6 +34,9 @@ func (x *descriptor) String() string {
 	}
 	return fmt.Sprintf("%s of %s, which is %q", x.how, x.d, x.d.last().body)
 }
+
+// label is how the log calls it.
+func (x *descriptor) label() string { return fmt.Sprintf("%s %d", x.how, x.n) }
 
 func (x *descriptor) writes() bool { return x.how != "r" }
 
@@ -113,7 +118,9 @@ func (w *witness) existed(o *op) string {
 
 // opened judges an open that went well, and gives the descriptor.
 func (w *witness) opened(o *op, how string, mode uint32, got found) (*descriptor, string) {
-	x := &descriptor{Handle: got.handle, m: o.m, how: how}
+	w.opens++
+	x := &descriptor{Handle: got.handle, m: o.m, how: how, n: w.opens}
+	o.x = x
 	h := w.history(o.key)
 	if !got.pinned.Absent() {
 		x.pinned = w.find(o.key, got.pinned)
@@ -159,7 +166,7 @@ func (w *witness) opened(o *op, how string, mode uint32, got found) (*descriptor
 // write writes through a descriptor.
 func (w *witness) write(x *descriptor, text string, off int) {
 	d := x.d
-	w.logf("write %q at %d of %s on %s (%s)", text, off, x.Key(), x.m.name, x.how)
+	w.logf("write %q at %d of %s on %s (%s)", text, off, x.Key(), x.m.name, x.label())
 	n, err := x.Write([]byte(text), int64(off))
 	switch {
 	case err == nil && n == len(text):
@@ -186,7 +193,7 @@ func (w *witness) refused(x *descriptor, err error) {
 // setattr changes size or mode through a descriptor that may write.
 func (w *witness) setattr(x *descriptor, c Change) {
 	d := x.d
-	w.logf("%s of %s on %s", describe(c), x.Key(), x.m.name)
+	w.logf("%s of %s on %s (%s)", describe(c), x.Key(), x.m.name, x.label())
 	a, err := x.SetAttr(x.m.ctx, c)
 	if err != nil {
 		w.refused(x, err)

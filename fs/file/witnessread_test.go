@@ -14,7 +14,7 @@ import (
 // read reads all through a descriptor.
 func (w *witness) read(x *descriptor) {
 	var got string
-	o := &op{m: x.m, kind: "read", key: x.Key()}
+	o := &op{m: x.m, kind: "read", key: x.Key(), x: x}
 	x.busy++
 	o.check = func(o *op) string {
 		x.busy--

@@ -15,7 +15,7 @@ import (
 // flush is close(2), and with defers one of a process that holds another descriptor.
 func (w *witness) flush(x *descriptor, kind string, defers bool) {
 	d := x.d
-	o := &op{m: x.m, kind: kind, key: x.Key()}
+	o := &op{m: x.m, kind: kind, key: x.Key(), x: x}
 	x.busy++
 	all, own := 0, x.wrote
 	if d != nil {
@@ -56,6 +56,7 @@ func (w *witness) saved(d *draft, o *op, all, own int, asks bool) string {
 	case d.over == "idle" && o.err != nil: // of a later life, which it follows
 		return ""
 	case errors.Is(o.err, ErrConflicted):
+		o.x.told = true
 		return w.conflict(d, o.err)
 	case o.err != nil:
 		if errors.Is(o.err, ErrUnsaved) {
@@ -68,7 +69,7 @@ func (w *witness) saved(d *draft, o *op, all, own int, asks bool) string {
 		return fmt.Sprintf("stage %d is not in the bucket: %s", own, d)
 	case landed < all && d.lives():
 		return fmt.Sprintf("stage %d is not in the bucket: %s", all, d)
-	case d.overwrote:
+	case d.overwrote && (!o.x.told || own > d.fine):
 		return fmt.Sprintf("nobody is told of what was overwritten: %s", d)
 	}
 	for _, p := range d.at {
@@ -108,7 +109,7 @@ func (w *witness) hasConflict(d *draft) bool {
 			n = p.base.n + 1
 		}
 		if slices.ContainsFunc(w.history(p.key).editions[n:], func(v *edition) bool {
-			return v.by != d.m || v.again != nil || v.made != nil && v.made.err != nil
+			return v.by != d.m || v.repeated || v.made != nil && v.made.err != nil
 		}) {
 			return true
 		}
