@@ -97,13 +97,26 @@ func (r *rewrite) progress(n int64) {
 func (r *rewrite) made(ctx context.Context, i Info) Info {
 	i.Key, i.Size, i.Props = r.key, r.size, r.props
 	if i.LastModified.IsZero() && !i.Base().Pinned() {
-		// If this fails, or shows somebody else's version, the write has landed all the same.
-		if seen, err := r.c.Head(ctx, r.key, ""); err == nil && wrote(seen.Props.Meta, r.w.ID) {
-			i.LastModified = seen.LastModified
-		}
+		i.LastModified = r.lastModified(ctx)
 	}
 	if i.LastModified.IsZero() {
 		i.LastModified = time.Now().UTC().Truncate(time.Second)
 	}
 	return i
+}
+
+// lastModified asks until it is answered: with this host's time the version would not be known
+// again. It is zero if ctx ends, if nobody may look, or if somebody else's version is there; the
+// write has landed all the same.
+func (r *rewrite) lastModified(ctx context.Context) (t time.Time) {
+	pause := pauses()
+	for {
+		seen, err := r.c.Head(ctx, r.key, "")
+		switch {
+		case err == nil && wrote(seen.Props.Meta, r.w.ID):
+			return seen.LastModified
+		case !errors.Is(err, ErrUnavailable) || !pause.Wait(ctx, nil):
+			return t
+		}
+	}
 }
