@@ -101,13 +101,13 @@ func (c *content) set() store.PosixField {
 }
 
 // unsavedBytes tells whether bytes are not in the bucket. A file that was only created has
-// none.
+// none; one that was to be saved with some, and was emptied since, was more than that.
 func (c *content) unsavedBytes() bool {
-	all := c.tail
+	all, created := c.tail, c.base.ETag == "" && c.attr.Size == 0
 	for _, m := range c.seals {
-		all = all.and(m.covers)
+		all, created = all.and(m.covers), created && m.snap.Size() == 0
 	}
-	return all.bytes && !(c.base.ETag == "" && c.attr.Size == 0)
+	return all.bytes && !created
 }
 
 // owed tells whether a close or fsync answers for anything that is not in the bucket.

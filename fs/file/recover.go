@@ -270,11 +270,11 @@ func (r *Recovery) lookBelow(ctx context.Context, key string, info store.Info, b
 // changed; with higher not in its directory, which is one no more. What has no bytes of its own is
 // not kept.
 func (r *Recovery) conflict(ctx context.Context, f *spool.Found, higher bool) error {
-	last, bytes := f.Seals[len(f.Seals)-1], false
+	last, bytes, created := f.Seals[len(f.Seals)-1], false, f.Base.Absent()
 	for _, s := range f.Seals {
-		bytes = bytes || !s.Copy
+		bytes, created = bytes || !s.Copy, created && s.Size() == 0
 	}
-	if !bytes || last.Size() == 0 && f.Base.Absent() {
+	if !bytes || created {
 		r.t.o.Log.Warn("a change was not recovered: somebody else changed the file", "key", f.Key)
 		return nil
 	}
