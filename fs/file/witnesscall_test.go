@@ -123,7 +123,7 @@ func allowed(err error) bool {
 // ofOp tells whether a version is what a call under way makes.
 func (w *witness) ofOp(v *edition) bool {
 	for _, o := range slices.Backward(w.ops) { // rather the one that somebody waits for
-		if !w.authors(v.by, o.m) || o.explains == nil || !o.explains(v) {
+		if !w.authors(v.by, o.m) || o.explains == nil || v.req.sent < o.start || !o.explains(v) {
 			continue
 		}
 		o.made, v.made = v, o
@@ -143,7 +143,7 @@ func (w *witness) ofOp(v *edition) bool {
 // remover finds the call that a delete marker is of.
 func (w *witness) remover(v *edition) *op {
 	for _, o := range slices.Backward(w.ops) {
-		if o.key == v.key && o.m == v.by && o.removed == nil && (o.kind == "unlink" || o.kind == "rmdir" || o.kind == "rename" && o.made != nil) {
+		if o.key == v.key && o.m == v.by && o.removed == nil && o.start < v.req.sent && (o.kind == "unlink" || o.kind == "rmdir" || o.kind == "rename" && o.made != nil) {
 			return o
 		}
 	}

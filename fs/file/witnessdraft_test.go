@@ -56,6 +56,8 @@ type stage struct {
 	bytes bool
 	// maybe: whoever made it was not told that it was accepted.
 	maybe bool
+	// owed: it was made through a descriptor, whose close answers for it.
+	owed bool
 }
 
 func (d *draft) String() string {
@@ -97,7 +99,7 @@ func (s stage) write(text string, off int, at time.Time) stage {
 		body = append(body, make([]byte, n-len(body))...)
 	}
 	copy(body[off:], text)
-	s.body, s.mtime, s.bytes, s.maybe = string(body), at, true, false
+	s.body, s.mtime, s.bytes, s.maybe, s.owed = string(body), at, true, false, true
 	return s
 }
 
@@ -105,12 +107,13 @@ func (s stage) write(text string, off int, at time.Time) stage {
 func (s stage) truncate(size int, at time.Time) stage {
 	body := s.body[:min(size, len(s.body))]
 	s.body, s.mtime, s.bytes, s.maybe = body+strings.Repeat("\x00", size-len(body)), at, true, false
+	s.owed = false
 	return s
 }
 
 func (s stage) chmod(mode uint32) stage {
 	s.mode = s.mode&ModeType | mode&modePerm
-	s.bytes, s.maybe = false, false
+	s.bytes, s.maybe, s.owed = false, false, false
 	return s
 }
 
@@ -168,6 +171,12 @@ func (d *draft) place(key string) (place, bool) {
 		}
 	}
 	return place{}, false
+}
+
+// dropped tells whether what the bucket has refused of the draft is forgotten: nobody had made it
+// through a descriptor, and who had asked for it by name was told that it has not happened.
+func (d *draft) dropped() bool {
+	return d.over == "parked" && !slices.ContainsFunc(d.stages[d.landed+1:], func(s stage) bool { return s.owed })
 }
 
 // named tells whether the draft has its names, as far as is known.

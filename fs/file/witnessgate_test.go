@@ -108,6 +108,7 @@ type request struct {
 	id     string
 	leased bool
 	before asked // the one before it about its key
+	sent   int64 // the moment
 
 	arrived int // how often; guarded by witness.mu
 }
@@ -121,11 +122,11 @@ func (g *gate) pass(ctx context.Context, op, key, id string) (context.Context, e
 	if g.m.isDead() {
 		return ctx, &store.AttemptError{Op: op, Key: key, Fate: store.Unsent, Err: errKilled}
 	}
-	leased := g.m.leases.valid(lease.Name(key))
+	leased, sent := g.m.leases.valid(lease.Name(key)), g.m.w.now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	last := g.last[key]
-	r := &request{m: g.m, id: id, leased: leased, before: last}
+	r := &request{m: g.m, id: id, leased: leased, before: last, sent: sent}
 	g.last[key] = asked{op: op, leased: leased, id: id, saw: last.saw}
 	g.m.w.tracef("%s: %s %s %s (leased: %v)", g.m, op, key, id, leased)
 	return context.WithValue(ctx, requestKey{}, r), nil

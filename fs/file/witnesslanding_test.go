@@ -31,6 +31,13 @@ func (e *landing) judge(w *witness) string {
 	case v.deleted:
 		return w.removal(v)
 	case w.doubled(v):
+		for _, d := range w.drafts {
+			for i, p := range d.at {
+				if p.key == v.key && d.m == v.by && v.again != nil && p.base.first() == v.again.first() {
+					d.at[i].base = v
+				}
+			}
+		}
 		return ""
 	}
 	renamed := v.source != "" && v.source != v.key
@@ -68,16 +75,23 @@ func (w *witness) near(v *edition) string {
 	var b strings.Builder
 	for _, d := range w.drafts {
 		if _, ok := d.place(v.key); ok && w.authors(v.by, d.m) {
-			fmt.Fprintf(&b, "\n  %s: at", d)
-			for _, p := range d.at {
-				fmt.Fprintf(&b, " %s on %s", p.key, p.base)
-			}
-			for _, s := range d.stages {
-				fmt.Fprintf(&b, "\n    %q %o %v", s.body, s.mode, s.mtime.Sub(w.began))
-			}
+			b.WriteString("\n  " + w.all(d))
 		}
 	}
 	fmt.Fprintf(&b, "\n  it has mtime %v", v.attr.Mtime.Sub(w.began))
+	return b.String()
+}
+
+// all is what is known of a draft.
+func (w *witness) all(d *draft) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, conflict %d, recovered %d, promised %d: at", d, d.conflict, d.recovered, d.promised)
+	for _, p := range d.at {
+		fmt.Fprintf(&b, " %s on %s", p.key, p.base)
+	}
+	for i, s := range d.stages {
+		fmt.Fprintf(&b, "\n    %d: %q %o %v", i, s.body, s.mode, s.mtime.Sub(w.began))
+	}
 	return b.String()
 }
 
@@ -170,8 +184,8 @@ func (w *witness) keptFile(v *edition, of, kind string) string {
 			}
 			return -1
 		},
-		func(d *draft) int { return d.findLast(same) },
 		func(d *draft) int { return w.unanswered(d, v, same) },
+		func(d *draft) int { return d.findLast(same) },
 		func(d *draft) int {
 			if !partial || !w.baseGone(d, of) {
 				return -1

@@ -141,11 +141,11 @@ func (w *witness) survived(d *draft) bool {
 	case d.gone, d.unlinking && w.taken(d):
 	case d.told && !d.unsaved(sealed, last): // a conflict about what was empty again
 	case d.promised > sealed && d.unsaved(sealed, d.promised) && !d.unlinking:
-		w.errorf("it was said to be saved later, and was not: stage %d of %s", d.promised, d)
+		w.errorf("it was said to be saved later, and was not: stage %d of %s", d.promised, w.all(d))
 	case d.unsaved(somewhere, last) && d.local():
-		w.errorf("what was written is lost: %s", d)
+		w.errorf("what was written is lost: %s", w.all(d))
 	case last > max(somewhere, d.attrs) && !d.last().maybe && !d.refused && !w.hasConflict(d) && d.last().mode != d.stages[max(somewhere, d.attrs)].mode && d.at[0].base.there():
-		w.errorf("a change of attributes is lost: %s", d)
+		w.errorf("a change of attributes is lost: %s", w.all(d))
 	}
 	return true
 }
@@ -205,13 +205,26 @@ func (w *witness) recover(m, dead *mount) {
 }
 
 // oneThing checks that no name is both a file and a directory. A directory that exists only by
-// what is in it does not count: that may be made in the same moment, under another lease.
+// what is in it does not count: that may be made in the same moment, under another lease. Neither
+// does what a box on the way has made once more, after it was removed.
 func (w *witness) oneThing() {
 	for _, key := range w.mem.Keys() {
 		if name := lease.Name(key); name != key && w.current(name).ETag != "" {
-			w.errorf("%q is a file and a directory", name)
+			if !w.history(name).current().cameBack() && !w.history(key).current().cameBack() {
+				w.errorf("%q is a file and a directory", name)
+			}
 		}
 	}
+}
+
+// cameBack tells whether what is there grew from what a box on the way has made once more.
+func (v *edition) cameBack() bool {
+	for ; v.there(); v = v.prev {
+		if v.repeated {
+			return true
+		}
+	}
+	return false
 }
 
 // empty checks that nothing is left on a mount.

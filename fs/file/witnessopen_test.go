@@ -144,20 +144,23 @@ func (w *witness) opened(o *op, how string, mode uint32, got found) (*descriptor
 			shown = p.base.n
 		}
 		// A mount that does not know that its own write has landed cannot tell that it was
-		// removed since from that it was never there.
-		if shown < n && (h.editions[n].there() || p.base.there() && !got.attr.Base.Absent()) {
+		// removed since from that it was never there. Neither can one whose file grew from nothing
+		// tell what came and went: nothing is there, so it is followed (LOCKS P3).
+		if shown < n && !(!p.base.there() && w.wasAbsent(o.key, o.start, o.end)) && (h.editions[n].there() || p.base.there() && !got.attr.Base.Absent()) {
 			return nil, fmt.Sprintf("it grew from %s, and %s was acknowledged before it began", p.base, h.editions[n])
 		}
 	}
 	d := x.d
 	switch s := *d.last(); {
 	case how == "c":
-		s.bytes, s.mtime, s.mode = true, got.attr.Mtime, ModeRegular|mode
+		s.bytes, s.owed, s.mtime, s.mode = true, true, got.attr.Mtime, ModeRegular|mode
 		x.wrote = d.become(w, s, o.start)
 	case how == "w" && s.body != "":
-		x.wrote = d.become(w, s.truncate(0, got.attr.Mtime), o.start)
+		s = s.truncate(0, got.attr.Mtime)
+		s.owed = true
+		x.wrote = d.become(w, s, o.start)
 	case how == "w":
-		s.mtime, s.bytes = got.attr.Mtime, false
+		s.mtime, s.bytes, s.owed = got.attr.Mtime, false, true
 		x.wrote = d.become(w, s, o.start)
 	}
 	return x, ""
@@ -200,6 +203,6 @@ func (w *witness) setattr(x *descriptor, c Change) {
 		return
 	}
 	if n, changed := w.changed(d, c, a.Mtime, atOnce); changed {
-		x.wrote = n
+		x.wrote, d.stages[n].owed = n, c.Size != nil
 	}
 }

@@ -56,6 +56,9 @@ func (w *witness) shows(x *descriptor, got string, o *op) bool {
 		}
 		for j, s := range d.stages {
 			last := j == len(d.stages)-1
+			if j == d.landed && s.body == got && d.dropped() {
+				return true
+			}
 			same := s.body == got || !w.versioned && !d.lives() && s.part(got) // a conflict whose base is gone
 			if same && s.from <= o.end && (last || d.stages[j+1].seq >= o.start) {
 				return true

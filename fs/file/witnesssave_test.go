@@ -88,6 +88,9 @@ func (w *witness) conflict(d *draft, err error) string {
 		return ""
 	}
 	d.told = true
+	if v := w.history(c.Kept).current(); c.Kept != "" && v != nil {
+		d.conflict = max(d.conflict, d.findLast(func(s *stage) bool { return s.body == v.body && s.mode == v.attr.Mode }))
+	}
 	if v := w.history(c.Kept).current(); c.Kept != "" && (v == nil || d.conflict < len(d.stages)-1 && d.unsaved(d.conflict, len(d.stages)-1)) {
 		return fmt.Sprintf("kept %s of %s", v, d)
 	}
