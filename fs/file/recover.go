@@ -26,7 +26,7 @@ type Recovery struct {
 }
 
 // Recovery reads the spool directory of a session that is proved dead. Corrupt journals
-// are set aside in it.
+// are set aside in it; what the disk does not give stays for another try.
 func (t *Table) Recovery(dir string) (*Recovery, error) {
 	scan, err := t.o.Spool.Scan(dir)
 	if err != nil {
@@ -80,7 +80,7 @@ func (r *Recovery) Run(ctx context.Context) (left []Left, err error) {
 	for name, berr := range r.scan.Bad {
 		left = append(left, Left{Key: name, Reason: berr.Error()})
 	}
-	return left, err
+	return left, errors.Join(err, r.scan.Unread) // the next try may read it
 }
 
 // abort frees the parts of an upload that nobody will complete. Whoever may not abort leaves

@@ -42,6 +42,7 @@ func (f *Found) replay(journal []byte, dataSize int64) (keep bool, err error) {
 	f.Key, f.Base, f.BaseSize, f.Props, f.Created = h.Key, h.Base, h.BaseSize, h.Props, h.Created
 	c = content{size: h.Size, base: min(h.BaseSize, h.Size)}
 	rest := journal[n:]
+	f.end = int64(n)
 	for len(rest) > 0 {
 		k, p, n := decode(rest)
 		if n == 0 {
@@ -80,6 +81,7 @@ func (f *Found) replay(journal []byte, dataSize int64) (keep bool, err error) {
 			}
 		}
 		rest = rest[n:]
+		f.end = int64(len(journal) - len(rest))
 	}
 	if changed {
 		f.Tail = &Snapshot{content: c, data: f.data}
@@ -151,10 +153,13 @@ func (f *Found) present(w write, dataSize int64) (bool, error) {
 		return false, nil
 	}
 	sum, err := sumAt(f.data, w.data, w.len)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
 		return false, nil
+	case err != nil:
+		return false, diskError{err}
 	}
-	return sum == w.sum, err
+	return sum == w.sum, nil
 }
 
 // promised tells whether any sound record after bad says that the journal had been synced

@@ -39,6 +39,7 @@ type Found struct {
 	scan   *Scan
 	name   string
 	data   DiskFile
+	end    int64         // of the part of the journal that was replayed
 	landed store.WriteID // the last seal that did
 }
 
@@ -48,8 +49,11 @@ type Scan struct {
 	// Ops are mutations without data whose outcome nobody recorded, and uploads that nobody
 	// completed or aborted.
 	Ops []Op
-	// Bad are directories that could not be read and were set aside, with the reason.
+	// Bad are directories that cannot be read and were set aside, with the reason; and those that
+	// the disk did not give, which stay under their names.
 	Bad map[string]error
+	// Unread is why the disk did not give something that another try may find; nil if it gave all.
+	Unread error
 
 	dir string
 	fs  FS
@@ -80,7 +84,7 @@ func ScanDir(dir string, fsys FS) (*Scan, error) {
 		return nil, fmt.Errorf("scanning the spool %s: %w", dir, err)
 	}
 	if s.Ops, err = readOps(fsys, filepath.Join(dir, opsName)); err != nil {
-		s.Bad[opsName] = err
+		s.bad(opsName, err)
 	}
 	for _, n := range names {
 		if strings.HasPrefix(n, badPrefix) {
@@ -90,12 +94,24 @@ func ScanDir(dir string, fsys FS) (*Scan, error) {
 			continue
 		}
 		if err := s.file(n); err != nil {
-			s.Close()
-			return nil, fmt.Errorf("scanning the spool file %s: %w", n, err)
+			s.bad(n, diskError{err})
 		}
 	}
 	return s, nil
 }
+
+// bad notes what could not be read.
+func (s *Scan) bad(name string, err error) {
+	s.Bad[name] = err
+	if _, disk := errors.AsType[diskError](err); disk {
+		s.Unread = errors.Join(s.Unread, fmt.Errorf("scanning the spool file %s: %w", name, err))
+	}
+}
+
+// A diskError is one of the disk, not of what is on it: it may be gone at the next try.
+type diskError struct{ error }
+
+func (e diskError) Unwrap() error { return e.error }
 
 // Scan is ScanDir on the file system of the spool.
 func (s *Spool) Scan(dir string) (*Scan, error) { return ScanDir(dir, s.fs) }
@@ -108,8 +124,11 @@ func (s *Scan) Close() {
 }
 
 // Unanswered tells whether a request for the key may still land. An upload alone cannot:
-// what completes it is recorded too.
+// what completes it is recorded too. Where something could not be read, any request may.
 func (s *Scan) Unanswered(key string) bool {
+	if len(s.Bad) > 0 {
+		return true
+	}
 	for _, op := range s.Ops {
 		if op.Key == key && op.Kind != OpUpload {
 			return true
@@ -150,7 +169,11 @@ func (s *Scan) file(name string) error {
 		}
 	}
 	keep, err := f.replay(journal, size)
+	_, disk := errors.AsType[diskError](err)
 	switch {
+	case disk:
+		closeAll(data)
+		return err
 	case err != nil && size == 0 && !promised(journal, 0) && !followed(journal, 0):
 		// A crash while it was made or removed: no byte was accepted.
 		keep = false
@@ -161,8 +184,7 @@ func (s *Scan) file(name string) error {
 		return s.fs.Rename(dir, filepath.Join(s.dir, bad))
 	}
 	if !keep {
-		closeAll(data)
-		return removeEntry(s.fs, dir)
+		return f.Drop()
 	}
 	s.Files = append(s.Files, f)
 	return nil
@@ -175,10 +197,31 @@ func (f *Found) Name() string { return f.name }
 // Drop removes what was found: it is in the bucket now.
 func (f *Found) Drop() error {
 	closeAll(f.data)
-	if err := removeEntry(f.scan.fs, filepath.Join(f.scan.dir, f.name)); err != nil {
+	dir := filepath.Join(f.scan.dir, f.name)
+	if f.end > 0 {
+		// Even if it cannot be noted: only a crash before all is removed would need it.
+		_ = f.noteDropped(filepath.Join(dir, journalName))
+	}
+	if err := removeEntry(f.scan.fs, dir); err != nil {
 		return fmt.Errorf("removing the spool file %s: %w", f.name, err)
 	}
 	return nil
+}
+
+// noteDropped notes that nothing is needed any more, so that a journal whose data is gone
+// already does not look damaged.
+func (f *Found) noteDropped(journal string) error {
+	rec, err := encode(kindDropped, nil)
+	if err != nil {
+		return err
+	}
+	file, err := f.scan.fs.Open(journal)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	_, err = file.WriteAt(rec, f.end)
+	return err
 }
 
 // removeEntry removes the directory of a file, the journal after the data.
