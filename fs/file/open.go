@@ -73,7 +73,7 @@ func (t *Table) open(ctx context.Context, r OpenRequest) (*Handle, Attr, error) 
 		}
 	case r.Trunc:
 		now := time.Now() // as on any file system; the content is the same
-		if err := f.change(Change{Mtime: &now}, true); err != nil {
+		if err := f.change(Change{Mtime: &now}, true, false); err != nil {
 			return nil, Attr{}, fmt.Errorf("opening %q: %w", r.Key, err)
 		}
 	}

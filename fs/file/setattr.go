@@ -11,24 +11,32 @@ import (
 )
 
 // change applies a change to the file. It reaches the bucket with the next commit. One that
-// changes nothing leaves the file as it is. owed: a handle answers for it. f.mu is held.
-func (f *File) change(ch Change, owed bool) error {
+// changes nothing leaves the file as it is. owed: a handle answers for it. journal: nobody waits
+// for its commit, so that the spool has to know of it. What fails has not happened. f.mu is held.
+func (f *File) change(ch Change, owed, journal bool) error {
 	c := &f.core
+	n := c.content.n
 	if ch.Size != nil && *ch.Size != c.content.attr.Size {
 		if err := f.truncate(*ch.Size, owed); err != nil {
 			return err
 		}
 	}
-	attr, set := ch.apply(c.content.attr)
-	if set == 0 {
+	before := c.content
+	if attr, set := ch.apply(c.content.attr); set != 0 {
+		if err := c.refuses(); err != nil {
+			return err
+		}
+		attr.Ctime = time.Now()
+		c.content.attr = attr
+		c.changed(changes{set: set})
+	}
+	if !journal || c.content.n == n {
 		return nil
 	}
-	if err := c.refuses(); err != nil {
+	if err := f.journalAttr(ch); err != nil {
+		c.content = before
 		return err
 	}
-	attr.Ctime = time.Now()
-	c.content.attr = attr
-	c.changed(changes{set: set})
 	return nil
 }
 
@@ -90,12 +98,11 @@ func (h *Handle) SetAttr(ctx context.Context, c Change) (Attr, error) {
 func (f *File) changeOpen(h *Handle, c Change) (Attr, error) {
 	content := &f.core.content
 	before := content.n
-	err := f.change(c, c.Size != nil)
-	if content.n == before || err != nil {
-		return content.attr, err
+	err := f.change(c, c.Size != nil, true)
+	if content.n != before {
+		h.wrote = content.n
 	}
-	h.wrote = content.n
-	return content.attr, f.journalAttr(c)
+	return content.attr, err
 }
 
 // SetAttr changes the attributes of a name. If a process here has it open for write, the
@@ -149,6 +156,7 @@ func (f *File) changeNamed(key string, c Change) (attr Attr, alone bool, err err
 	f.mu.Lock()
 	defer f.unlock()
 	core := &f.core
+	before := core.content
 	switch {
 	case core.named(key) != nil:
 		return Attr{}, false, ErrStale
@@ -163,14 +171,22 @@ func (f *File) changeNamed(key string, c Change) (attr Attr, alone bool, err err
 	if strings.HasSuffix(key, "/") {
 		c.Size = nil
 	}
-	if err := f.change(c, false); err != nil {
+	alone = !f.openForWrite()
+	if err := f.change(c, false, !alone); err != nil {
 		return Attr{}, false, err
 	}
-	alone = !f.openForWrite()
 	if !alone {
-		err = f.journalAttr(c)
+		return core.content.attr, false, nil
 	}
-	return core.content.attr, alone, err
+	if _, err := f.seal(); err != nil {
+		// What is refused must not come true later. Of a truncation that the spool has taken the
+		// outcome is unknown: there is room for its seal, so that the disk is broken.
+		if core.content.attr.Size == before.attr.Size {
+			core.content = before
+		}
+		return Attr{}, false, err
+	}
+	return core.content.attr, true, nil
 }
 
 // openForWrite tells whether a process has the file open for write. f.mu is held.
