@@ -260,9 +260,6 @@ func (w *worker) unlink(name string) {
 
 // directory makes or removes a directory.
 func (w *worker) directory(op, name string) {
-	if !mayBeDir(name) {
-		return
-	}
 	w.name(&Event{Op: op, Name: name}, func(path string) error {
 		if op == "mkdir" {
 			return unix.Mkdir(path, 0o700)

@@ -31,30 +31,6 @@ func (h *history) whole() {
 	}
 }
 
-// oneKind: never are there a file and a directory of one name.
-func (h *history) oneKind() {
-	for _, name := range Names {
-		for _, dir := range h.keys[name+"/"] {
-			for _, file := range h.keys[name] {
-				// Each is surely there from its answer to the beginning of what removes it.
-				if !dir.deleted && !file.deleted && max(dir.till, file.till) < min(h.gone(dir), h.gone(file)) {
-					h.wrong("TWO KINDS", name, "%v and %v are there at the same time", dir, file)
-				}
-			}
-		}
-	}
-}
-
-// gone gives when the request began that deleted what a version is of.
-func (h *history) gone(v *version) int64 {
-	for _, w := range h.keys[v.key][v.n+1:] {
-		if w.deleted {
-			return w.from
-		}
-	}
-	return never
-}
-
 // saved: what close or fsync answered 0 for is a version at that time, and what write accepted
 // is a version or stands in a kept file, unless the host itself took it away again.
 func (h *history) saved() {

@@ -192,10 +192,10 @@ func members(b *harness.Bucket, p Plan, note func(string, ...any)) (all []*membe
 	return all
 }
 
-func (m *member) startWorkers(p Plan, place int) (all []*harness.Process) {
+func (m *member) startWorkers(p Plan, place int, began int64) (all []*harness.Process) {
 	for i := range p.Workers {
 		cmd := m.ProgramCommand("chaos", m.Mountpoint, m.Hostname, fmt.Sprint(i), fmt.Sprint(len(p.Hosts)*p.Workers), fmt.Sprint(place+i),
-			fmt.Sprint(p.Seed), p.For.String())
+			fmt.Sprint(p.Seed), fmt.Sprint(began), p.For.String())
 		// It makes its calls itself: Go interrupts its own threads.
 		cmd.Env = append(cmd.Env, "GODEBUG=asyncpreemptoff=1")
 		all = append(all, m.Start(cmd))

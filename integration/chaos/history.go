@@ -18,13 +18,15 @@ type history struct {
 	began  int64 // by clock
 	start  time.Time
 	events []Event
+	names  []string // that the calls and their checks are about
 
 	keys  map[string][]*version // oldest first
 	byID  map[string]*version   // by key and id
 	first map[string]*version   // by line: where it was uploaded first, under a name
 	wrote map[string]*opened    // by line: through what it was written
 	opens []*opened
-	logs  string
+	logs  map[string]string // by host
+	holds bool              // namesHoldTheirDirectory
 
 	mu    sync.Mutex
 	notes []string // what happened to the hosts
@@ -52,7 +54,7 @@ type version struct {
 const never = 1 << 62
 
 func newHistory(p Plan) *history {
-	h := &history{plan: p, keys: map[string][]*version{}, byID: map[string]*version{}, first: map[string]*version{}, wrote: map[string]*opened{}}
+	h := &history{plan: p, holds: namesHoldTheirDirectory, logs: map[string]string{}, keys: map[string][]*version{}, byID: map[string]*version{}, first: map[string]*version{}, wrote: map[string]*opened{}}
 	for { // both clocks of one moment
 		h.began, h.start = clock(), time.Now()
 		if clock()-h.began < int64(50*time.Microsecond) {
@@ -79,7 +81,7 @@ func (h *history) collect(e *harness.Env, b *harness.Bucket, hosts []*member, f 
 		changes[c.key+" "+c.version] = c
 	}
 	for _, m := range hosts {
-		h.logs += m.Log()
+		h.logs[m.Hostname] = m.Log()
 		for _, r := range m.s3.Seen(func(r harness.Request) bool { return r.Version != "" && r.Status < 300 }) {
 			if c, ok := h.changeOf(r, b.Name); ok {
 				c.by = m.Hostname
@@ -87,12 +89,7 @@ func (h *history) collect(e *harness.Env, b *harness.Bucket, hosts []*member, f 
 			}
 		}
 	}
-	keys := slices.Clone(Names)
-	for _, name := range Names {
-		if mayBeDir(name) {
-			keys = append(keys, name+"/")
-		}
-	}
+	keys := h.keysOfEvents()
 	for _, key := range b.KeysBelow("d") {
 		if kept(key) {
 			keys = append(keys, key)
@@ -112,6 +109,28 @@ func (h *history) collect(e *harness.Env, b *harness.Bucket, hosts []*member, f 
 	}
 	slices.SortFunc(h.events, func(a, b Event) int { return int(a.From - b.From) })
 	h.lives()
+}
+
+// keysOfEvents gives the keys of what the calls were about, and notes the names.
+func (h *history) keysOfEvents() []string {
+	keys := slices.Clone(Names)
+	for _, e := range h.events {
+		keys = append(keys, e.Name)
+		switch e.Op {
+		case "rename":
+			keys = append(keys, e.To)
+		case "mkdir":
+			keys = append(keys, e.Name+"/")
+		}
+	}
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	for _, key := range keys {
+		if !strings.HasSuffix(key, "/") {
+			h.names = append(h.names, key)
+		}
+	}
+	return keys
 }
 
 // changeOf finds the change in a request that the server answered well.

@@ -48,7 +48,12 @@ func (h *history) excused(v, lost *version) bool {
 			told, acked = told || o.stale, acked || o.saves(token)
 		}
 	}
-	return told && !acked || strings.Contains(h.logs, lost.version)
+	for _, log := range h.logs {
+		if strings.Contains(log, lost.version) {
+			return true
+		}
+	}
+	return told && !acked
 }
 
 // renamed: a rename removes the version that it copied, and no other mount's change to it.

@@ -3,15 +3,22 @@ package chaos
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"strings"
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/latchfs/latchfs/integration/harness"
 )
+
+// calmer is how long fewer hosts are ill at once, and then how long more are.
+const calmer = 7 * time.Second
 
 // Run makes one run on a new bucket with short times, and reports to e what it finds wrong.
 // Odd seeds keep their locks on S3, even ones on DynamoDB.
@@ -31,12 +38,12 @@ func Run(e *harness.Env, p Plan) {
 	writing.Go(func() { failed = writer.work(ctx) })
 	var workers []*harness.Process
 	for i, m := range hosts {
-		workers = append(workers, m.startWorkers(p, i*p.Workers)...)
+		workers = append(workers, m.startWorkers(p, i*p.Workers, h.began)...)
 	}
 	for end := time.Now().Add(p.For); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		ill := 0
+		ill, most := 0, 1+int(time.Until(end)/calmer)%(len(hosts)-1)
 		for _, m := range hosts {
-			if m.step(ill < len(hosts)-1); m.fault != "" {
+			if m.step(ill < most); m.fault != "" {
 				ill++
 			}
 		}
@@ -93,12 +100,15 @@ func settle(e *harness.Env, hosts []*member) {
 
 // views compares what each host shows in the end with the bucket.
 func views(e *harness.Env, h *history, hosts []*member) {
-	for _, name := range Names {
+	for _, name := range h.names {
 		want := "nothing"
-		if v := h.last(name); v != nil && !v.deleted {
+		for key := range h.keys {
+			if v := h.last(key); strings.HasPrefix(key, name+"/") && !v.deleted {
+				want = "directory"
+			}
+		}
+		if v := h.last(name); want == "nothing" && v != nil && !v.deleted {
 			want = "file " + v.content
-		} else if v := h.last(name + "/"); v != nil && !v.deleted {
-			want = "directory"
 		}
 		for _, m := range hosts {
 			got := "nothing"
@@ -106,7 +116,7 @@ func views(e *harness.Env, h *history, hosts []*member) {
 				got = "directory"
 			} else if content, err := os.ReadFile(m.Path(name)); err == nil {
 				got = "file " + string(content)
-			} else if !os.IsNotExist(err) {
+			} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
 				got = err.Error()
 			}
 			if got != want {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -54,7 +55,7 @@ func (h *history) complain(e *harness.Env) {
 	e.Logf("seed %d: broken promises: %v", h.plan.Seed, count)
 }
 
-// story tells what happened to a name, in order of time.
+// story tells what happened to a name and to what is inside, in order of time.
 func (h *history) story(name string) string {
 	type entry struct {
 		at   int64
@@ -62,7 +63,7 @@ func (h *history) story(name string) string {
 	}
 	var all []entry
 	for key, versions := range h.keys {
-		if fileOf(key) != name && key != name+"/" {
+		if fileOf(key) != name && !strings.HasPrefix(key, name+"/") {
 			continue
 		}
 		for _, v := range versions {
@@ -70,16 +71,40 @@ func (h *history) story(name string) string {
 		}
 	}
 	for _, e := range h.events {
-		if e.Name == name || e.To == name {
+		if e.Name == name || e.To == name || strings.HasPrefix(e.Name, name+"/") || strings.HasPrefix(e.To, name+"/") {
 			all = append(all, entry{e.From, e.String()})
 		}
 	}
-	slices.SortFunc(all, func(a, b entry) int { return cmp.Compare(a.at, b.at) })
+	for host, log := range h.logs {
+		for text := range strings.Lines(log) {
+			if at, text, ok := h.logged(text, name); ok {
+				all = append(all, entry{at, "            log of " + host + ": " + text})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b entry) int { return cmp.Compare(a.at, b.at) })
 	var b strings.Builder
 	for _, e := range all {
 		fmt.Fprintf(&b, "%7.3f %s\n", float64(e.at-h.began)/1e9, e.text)
 	}
 	return b.String()
+}
+
+// logged gives the time of a line of a host's log and the line itself, cut to what matters. ok: it
+// is about a name, or about the leases of the host.
+func (h *history) logged(text, name string) (at int64, short string, ok bool) {
+	stamp, text, _ := strings.Cut(strings.TrimPrefix(text, "time="), " ")
+	when, err := time.Parse(time.RFC3339Nano, stamp)
+	_, after, about := strings.Cut(text, name)
+	if about && after != "" {
+		about = strings.ContainsRune(" /.\"\n\\", rune(after[0]))
+	}
+	if err != nil || !about && !strings.Contains(text, "session") {
+		return 0, "", false
+	}
+	const most = 240
+	text = strings.TrimSpace(text)
+	return h.began + int64(when.Sub(h.start)), text[:min(most, len(text))], true
 }
 
 // String tells a call in one line.

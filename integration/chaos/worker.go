@@ -16,9 +16,10 @@ import (
 
 // Worker is a program that makes random calls on a mount and reports each as an Event, one JSON
 // object per line. Its arguments are the mount point, the host, its own number there, the number
-// of workers in all, its number among them, the seed and the time to work.
+// of workers in all, its number among them, the seed, when the run began (clock) and the time to
+// work.
 func Worker(args []string) int {
-	var n [4]uint64
+	var n [5]uint64
 	for i := range n {
 		var err error
 		if n[i], err = strconv.ParseUint(args[2+i], 10, 64); err != nil {
@@ -26,7 +27,7 @@ func Worker(args []string) int {
 			return 2
 		}
 	}
-	limit, err := time.ParseDuration(args[6])
+	limit, err := time.ParseDuration(args[7])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
@@ -34,13 +35,15 @@ func Worker(args []string) int {
 	unix.Umask(0)
 	debug.SetPanicOnFault(true) // a mapping of what is gone
 	w := &worker{mount: args[0], host: args[1], number: int(n[0]), all: int(n[1]), place: int(n[2]),
-		r: rand.New(rand.NewPCG(n[3], n[2])), out: json.NewEncoder(os.Stdout), began: time.Now()}
+		seed: n[3], began: int64(n[4]), r: rand.New(rand.NewPCG(n[3], n[2])), out: json.NewEncoder(os.Stdout)}
 	if err := w.prepare(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	for end := time.Now().Add(limit); time.Now().Before(end); {
-		w.step()
+		if !w.attend() {
+			w.step()
+		}
 	}
 	for len(w.open) > 0 {
 		w.close(w.open[0])
@@ -53,9 +56,11 @@ type worker struct {
 	mount, host        string
 	number, all, place int
 	bare               string // mount id of what is under the mount point while nothing is mounted
+	seed               uint64
 	r                  *rand.Rand
 	out                *json.Encoder
-	began              time.Time
+	began              int64 // by clock
+	met                int64 // number of the last meeting that it went to
 
 	open           []*handle
 	handles, token int
@@ -105,9 +110,13 @@ func (w *worker) step() {
 	case n < 95:
 		w.unlink(name)
 	case n < 98:
-		w.directory("mkdir", name)
+		if mayBeDir(name) {
+			w.directory("mkdir", name)
+		}
 	default:
-		w.directory("rmdir", name)
+		if mayBeDir(name) {
+			w.directory("rmdir", name)
+		}
 	}
 	switch n := w.r.IntN(100); {
 	case n < 4 && len(w.open) > 0, n < 20 && len(w.open) > begun: // long enough for a lease to be lost
@@ -121,7 +130,7 @@ func (w *worker) step() {
 func (w *worker) pickName() string {
 	const favour = 8 * time.Second
 	if w.r.IntN(100) < 35 {
-		return Names[int(time.Since(w.began)/favour)%len(Names)]
+		return Names[int(time.Duration(clock()-w.began)/favour)%len(Names)]
 	}
 	return pick(w.r, Names...)
 }
