@@ -11,9 +11,17 @@ import (
 	"github.com/latchfs/latchfs/integration/chaos"
 )
 
-// TestLongChaos runs the random model of everything at once (package chaos) for as long as
-// LATCHFS_CHAOS_FOR says.
+// TestChaos is one run of the random model of everything at once (package chaos).
 // SEMANTICS G1, G2, G4, G5
+func TestChaos(t *testing.T) {
+	t.Parallel()
+	runChaos(t, chaosSeed(t, rand.Uint64N(1_000_000)), 45*time.Second)
+}
+
+// TestSoakChaos is five minutes of it.
+func TestSoakChaos(t *testing.T) { chaosRounds(t, 5*time.Minute) }
+
+// TestLongChaos is as much of it as LATCHFS_CHAOS_FOR says.
 func TestLongChaos(t *testing.T) {
 	limit, err := time.ParseDuration(os.Getenv("LATCHFS_CHAOS_FOR"))
 	if err != nil {

@@ -216,6 +216,22 @@ func TestCheck(t *testing.T) {
 			s.says("two", look, 0)
 			s.closes(h, 0, func() { s.version("two", "put", f, nil, "one.0.1", "two.0.1") })
 		}, nil},
+		{"an open follows a new file, and its name was taken and is free again", func(s *scene) {
+			h := s.opens("two", d, "create")
+			s.writes(h, "two.0.1")
+			s.says("three", Event{Op: "rename", Name: f, To: d}, 0, func() { s.version("three", "copy", d, nil, "one.0.1") })
+			s.says("three", Event{Op: "unlink", Name: d}, 0, func() { s.version("three", "delete", d, nil) })
+			s.says("two", Event{Op: "look", Name: d, Lines: []string{"two.0.1"}}, 0)
+			s.closes(h, 0, func() { s.version("two", "put", d, nil, "two.0.1") })
+		}, nil},
+		{"an open follows a file whose version another host removed", func(s *scene) {
+			h := s.opens("two", f, "update", "one.0.1")
+			s.writes(h, "two.0.1", "one.0.1")
+			s.says("three", Event{Op: "unlink", Name: f}, 0, func() { s.version("three", "delete", f, nil) })
+			look.Lines = []string{"one.0.1", "two.0.1"}
+			s.says("two", look, 0)
+			s.closes(h, unix.ESTALE, func() { s.version("two", "put", f+".conflict-two-1", nil, "one.0.1", "two.0.1") })
+		}, []string{"STALE OPEN"}},
 		{"an open finds nothing where something is", func(s *scene) {
 			s.now += 5e9
 			look.Lines = nil

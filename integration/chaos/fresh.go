@@ -120,6 +120,14 @@ func (h *history) changedHere(e Event) bool {
 	})
 }
 
+// grewFromNothing tells whether a file may have been made by an open and not been saved when a
+// name became free again: as long as the bucket shows what a live file grew from, its host
+// follows it (LOCKS P3).
+func (h *history) grewFromNothing(o *opened, p *published) bool {
+	saved := slices.ContainsFunc(h.keys[p.key], func(v *version) bool { return v.by == o.Host && v.from > o.From && v.n < p.n })
+	return o.Name == p.key && h.throughout(p.key, o.Event) == nil && !saved
+}
+
 // newerHere tells whether the host may show what it has not saved yet: a program opened the file
 // after that version was there, or the host has put the name on another one since, or cuts it.
 func (h *history) newerHere(e Event, p *published, writers []*opened) bool {
@@ -129,7 +137,7 @@ func (h *history) newerHere(e Event, p *published, writers []*opened) bool {
 		}
 	}
 	for _, o := range writers {
-		if o.Till > p.from {
+		if o.Till > p.from || p.deleted && h.grewFromNothing(o, p) {
 			return true
 		}
 	}
