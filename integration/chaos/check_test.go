@@ -93,13 +93,8 @@ func begins() *scene {
 // Each promise that can be broken is found broken, and what is allowed is not.
 func TestCheck(t *testing.T) {
 	t.Parallel()
-	const f, d = "d1/b", "d1/c"
 	look := Event{Op: "look", Name: f}
-	for _, tt := range []struct {
-		name string
-		tell func(s *scene)
-		want []string
-	}{
+	checkStories(t, []story{
 		{"nothing happens", func(*scene) {}, nil},
 		{"others follow", func(s *scene) {
 			h := s.opens("two", f, "update", "one.0.1")
@@ -238,74 +233,6 @@ func TestCheck(t *testing.T) {
 			s.says("two", look, unix.ENOENT)
 		}, []string{"STALE OPEN"}},
 
-		{"a file and a directory", func(s *scene) {
-			s.version("one", "put", d, nil)
-			s.version("two", "put", d+"/", nil)
-		}, []string{"TWO KINDS"}},
-		{"a file and then a directory", func(s *scene) {
-			s.version("one", "put", d, nil)
-			s.version("one", "delete", d, nil)
-			s.version("two", "put", d+"/", nil)
-		}, nil},
-		{"a directory over a file", func(s *scene) {
-			s.version("one", "put", d, nil)
-			s.says("two", Event{Op: "mkdir", Name: d}, 0)
-		}, []string{"MADE OVER ANOTHER"}},
-		{"a directory while a file is made", func(s *scene) {
-			s.says("two", Event{Op: "mkdir", Name: d}, 0, func() { s.version("one", "put", d, nil) })
-		}, nil},
-		{"a file over a directory", func(s *scene) {
-			s.version("one", "put", d+"/", nil)
-			s.opens("two", d, "create")
-		}, []string{"MADE OVER ANOTHER"}},
-		{"a file that is moved over a directory", func(s *scene) {
-			s.version("one", "put", d+"/in", nil)
-			s.says("two", Event{Op: "rename", Name: f, To: d}, 0)
-		}, []string{"MADE OVER ANOTHER"}},
-		{"a new file over another", func(s *scene) { s.opens("two", f, "new") }, []string{"MADE OVER ANOTHER", "STALE OPEN"}},
-		{"a file in what has become a file", func(s *scene) {
-			s.version("one", "put", d+"/", nil)
-			s.version("one", "delete", d+"/", nil)
-			s.version("one", "put", d, nil)
-			s.opens("two", d+"/in", "new")
-		}, []string{"BELOW A FILE"}},
-		{"a file in what becomes a file meanwhile", func(s *scene) {
-			s.version("one", "put", d+"/", nil)
-			h := s.opens("two", d+"/in", "new")
-			s.version("one", "delete", d+"/", nil)
-			s.version("one", "put", d, nil)
-			s.writes(h, "two.0.1")
-			s.closes(h, 0, func() { s.version("two", "put", d+"/in", nil, "two.0.1") })
-		}, []string{"TWO KINDS", "IN NO DIRECTORY"}},
-		{"a kept file in what becomes a file meanwhile", func(s *scene) {
-			s.version("one", "put", d+"/", nil)
-			h := s.opens("two", d+"/in", "new")
-			s.version("one", "delete", d+"/", nil)
-			s.version("one", "put", d, nil)
-			s.writes(h, "two.0.1")
-			s.closes(h, unix.ESTALE, func() { s.version("two", "put", d+"/in.conflict-two-1", nil, "two.0.1") })
-		}, nil},
-		{"a file in what is a directory by what is inside", func(s *scene) {
-			s.version("one", "put", d, nil)
-			s.version("one", "put", d+"/in.conflict-two-1", nil)
-			s.opens("two", d+"/in", "new")
-		}, nil},
-		{"a full directory is removed", func(s *scene) {
-			s.version("one", "put", d+"/", nil)
-			s.version("one", "put", d+"/in", nil)
-			s.says("two", Event{Op: "rmdir", Name: d}, 0, func() { s.version("two", "delete", d+"/", nil) })
-		}, []string{"FULL DIRECTORY REMOVED"}},
-		{"a directory is removed and made and removed", func(s *scene) {
-			for range 2 {
-				s.version("one", "put", d+"/", nil)
-				s.says("two", Event{Op: "rmdir", Name: d}, 0, func() { s.version("two", "delete", d+"/", nil) })
-			}
-		}, nil},
-		{"a directory is removed twice", func(s *scene) {
-			s.version("one", "put", d+"/", nil)
-			s.says("two", Event{Op: "rmdir", Name: d}, 0, func() { s.version("two", "delete", d+"/", nil) })
-			s.says("three", Event{Op: "rmdir", Name: d}, 0)
-		}, []string{"REMOVED TWICE"}},
 		{"a mixture", func(s *scene) { s.last(f).torn = fmt.Errorf("half a line") }, []string{"MIXTURE"}},
 
 		{"a mode of a file that was only made when its mount died", func(s *scene) {
@@ -327,7 +254,21 @@ func TestCheck(t *testing.T) {
 		{"a kept file is readable to all", func(s *scene) {
 			s.version("two", "put", f+".recovered-two-1", nil, "one.0.1").mode = 0o644
 		}, []string{"MODE OF A KEPT FILE"}},
-	} {
+	})
+}
+
+// The names of the stories: a file, and what may be a file or a directory.
+const f, d = "d1/b", "d1/c"
+
+// A story is what happens in a scene, and what the check has to say of it.
+type story struct {
+	name string
+	tell func(s *scene)
+	want []string
+}
+
+func checkStories(t *testing.T, stories []story) {
+	for _, tt := range stories {
 		t.Run(tt.name, func(t *testing.T) {
 			s := begins()
 			tt.tell(s)

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -23,14 +24,12 @@ func (h *history) oneKind() {
 					h.wrong("TWO KINDS", name, "%v and %v are there at the same time", file, dir)
 				}
 			}
-			for _, in := range h.inside(name) {
-				if h.holds && h.overlap(file, in) && !h.keptInside(name, h.gone(in)) {
-					h.wrong("TWO KINDS", name, "%v and, inside, %v are there at the same time", file, in)
-				}
+			if h.holds {
+				h.bothInside(name, file)
 			}
 		}
 		if h.holds {
-			h.inNoDirectory(name)
+			h.bare(name)
 		}
 	}
 	for _, e := range h.events {
@@ -96,20 +95,66 @@ func (h *history) removedFull(e Event) {
 	}
 }
 
-// inNoDirectory: nothing is put into a directory that was removed.
-func (h *history) inNoDirectory(name string) {
+// atTheEnd is before what never happens, and after everything else.
+const atTheEnd = never - 1
+
+// bothInside: what is inside a name makes it a directory, so that no file has the name. Whoever
+// finds another thing there after his write may take his own back, as long as nobody was told.
+func (h *history) bothInside(name string, file *version) {
 	for _, in := range h.inside(name) {
-		var marker *version // the last that is surely older
-		for _, v := range h.keys[name+"/"] {
-			if v.till < in.from {
-				marker = v
-			}
-		}
-		call := Event{From: in.from, Till: in.till}
-		if marker != nil && marker.deleted && !h.perhaps(name+"/", call) && !h.keptInside(name, in.till) {
-			h.wrong("IN NO DIRECTORY", name, "%v was made after %v", in, marker)
+		_, told := h.making(in)
+		if max(told, in.till, file.till) < min(h.gone(in), h.gone(file)) && !h.keptInside(name, h.gone(in)) {
+			h.wrong("TWO KINDS", name, "%v and, inside, %v are there at the same time", file, in)
 		}
 	}
+}
+
+// bare: what is made in a directory and what removes that directory are not both answered with 0,
+// so that in the end something is inside a directory without its mode.
+func (h *history) bare(name string) {
+	for _, rmdir := range h.events {
+		if rmdir.Op != "rmdir" || rmdir.Name != name || !rmdir.Told() {
+			continue
+		}
+		for _, marker := range h.keys[name+"/"] {
+			if !marker.deleted || marker.by != rmdir.Host || marker.from < rmdir.From || marker.till > rmdir.Till || h.last(marker.key) != marker {
+				continue
+			}
+			for _, in := range h.inside(name) {
+				if began, told := h.making(in); began < marker.from && told < atTheEnd && h.gone(in) == never {
+					h.wrong("IN NO DIRECTORY", name, "%v and %v, and both were answered with 0", in, rmdir)
+				}
+			}
+		}
+	}
+}
+
+// making tells when the call began that made what a version is the first of, and when its author
+// was told that it is there; atTheEnd: he was not.
+func (h *history) making(v *version) (began, told int64) {
+	began, told = v.from, atTheEnd
+	for _, e := range h.events {
+		if e.Host == v.by && (e.makes() == v.key || e.makes()+"/" == v.key) && e.Op != "open" && e.From < v.from && v.till < e.Till {
+			return e.From, e.Till
+		}
+	}
+	for _, o := range h.opens {
+		if o.Host != v.by || !o.had(v.key, v.till) || o.From > v.from {
+			continue
+		}
+		for _, token := range v.tokens {
+			if h.first[token] != v || h.wrote[token] != o {
+				continue
+			}
+			began = min(began, o.From)
+			for _, a := range o.acked {
+				if slices.Contains(a.lines, token) {
+					told = min(told, a.at)
+				}
+			}
+		}
+	}
+	return began, told
 }
 
 // inside gives the versions of keys inside a name. What is kept beside a file is none: it has to
