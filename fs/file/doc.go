@@ -36,7 +36,8 @@
 //	                                         and watch
 //	Who reads what?                          Handle.follows (handle.go), Table.follow (open.go),
 //	                                         Table.Attr and AttrOf (live.go)
-//	What does a dead process leave?          recover.go; what it kept beside a name: keeper.go
+//	What does a dead process leave?          recover.go, recoverseals.go; what it kept beside a
+//	                                         name: keeper.go
 //	How is a name changed?                   make.go, unlink.go, rename.go; what becomes of its
 //	                                         directory meanwhile: parent.go
 //

@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"slices"
 	"time"
 
-	"github.com/latchfs/latchfs/fs/lease"
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/internal/wait"
@@ -149,123 +147,6 @@ func (r *Recovery) unlinked(ctx context.Context, f *spool.Found) (bool, error) {
 	return false, err
 }
 
-// seals commits what was sealed, in its order. If somebody else wrote, the newest content
-// that was sealed goes into a conflict file: it has all before it.
-func (r *Recovery) seals(ctx context.Context, f *spool.Found) error {
-	for len(f.Seals) > 0 {
-		s := f.Seals[0]
-		if s.After != "" && s.Base.Absent() {
-			return r.conflict(ctx, f, false) // what it follows is not known, so it must replace nothing
-		}
-		info, err := r.sealed(ctx, f, s)
-		if misplaced(err) {
-			return r.misplaced(ctx, f, *info)
-		}
-		if err != nil {
-			return err
-		}
-		if info == nil {
-			return r.conflict(ctx, f, false)
-		}
-		f.Landed(s.ID, info.Base())
-	}
-	return nil
-}
-
-// sealed commits a seal under its original base, unless it is in the bucket already. It
-// returns the version that it became, nil if somebody else's version is there.
-func (r *Recovery) sealed(ctx context.Context, f *spool.Found, s *spool.FoundSeal) (*store.Info, error) {
-	c, err := r.t.reserve(ctx, f.Key)
-	if err != nil {
-		return nil, err
-	}
-	unanswered := false
-	defer func() {
-		if unanswered { // and this process ends: the next one to take the lease has to wait
-			r.t.unknown([]string{f.Key})
-		}
-		c.release(unanswered)
-	}()
-	if s.Attempted {
-		// Nobody gets the lease of the dead session before that time is over. But the session may
-		// have lost it before, and made its single attempt.
-		if !wait.For(ctx, time.Until(r.began.Add(r.t.o.Quiet)), nil) {
-			return nil, context.Cause(ctx)
-		}
-	}
-	found, err := r.t.o.Objects.Settle(ctx, f.Key, s.ID, s.Base)
-	if err != nil {
-		return nil, err
-	}
-	switch found.Outcome {
-	case store.Landed:
-		if s.Unleased {
-			if err := r.lookBelow(ctx, f.Key, found.Current, s.Base); err != nil {
-				return nil, err
-			}
-		}
-		return &found.Current, r.lookAgain(ctx, f.Key, s)
-	case store.Unchanged:
-		if stands, err := r.t.stands(ctx, f.Key, s.Base); err != nil || !stands {
-			return nil, err
-		}
-		info, err := r.commit(ctx, c, f, s)
-		unanswered = errors.Is(err, store.ErrUnknownOutcome) && ctx.Err() != nil
-		if !errors.Is(err, store.ErrConflict) && !errors.Is(err, reader.ErrChanged) {
-			if err == nil {
-				err = r.lookAgain(ctx, f.Key, s)
-			}
-			return info, err
-		}
-	}
-	return nil, nil
-}
-
-// lookAgain repeats the look above a new name that the dead session may have owed.
-func (r *Recovery) lookAgain(ctx context.Context, key string, s *spool.FoundSeal) error {
-	p := parent{dir: r.t.above(lease.Name(key))}
-	if !s.Base.Absent() || s.After != "" || p.dir == "" {
-		return nil
-	}
-	keys, err := r.t.firstKeys(ctx, p.dir, 2)
-	if err != nil || slices.ContainsFunc(keys, func(k string) bool { return k != key }) {
-		return err // it is a directory without ours too
-	}
-	return r.t.lookAgain(ctx, p, r.t.o.LockTimeout)
-}
-
-// misplaced keeps what was sealed in a directory that has become a file, and takes back what is
-// under its name; in this order, so that no crash loses the bytes.
-func (r *Recovery) misplaced(ctx context.Context, f *spool.Found, made store.Info) error {
-	if err := r.conflict(ctx, f, true); err != nil {
-		return err
-	}
-	c, err := r.t.reserve(ctx, f.Key)
-	if err != nil {
-		return err
-	}
-	if sameVersion(c.found.Base(), made.Base()) {
-		err = r.t.takeBack(ctx, c.hold, made)
-	}
-	unanswered := errors.Is(err, store.ErrUnknownOutcome)
-	if unanswered {
-		r.t.unknown([]string{f.Key})
-	}
-	c.release(unanswered)
-	return err
-}
-
-// lookBelow repeats the look that the dead session owed after its attempt without a lease
-// (LOCKS P5). Nobody waits to be told any more, so the log tells.
-func (r *Recovery) lookBelow(ctx context.Context, key string, info store.Info, base store.Base) error {
-	err := r.t.onTopOf(ctx, key, info, base)
-	if over, ok := errors.AsType[*overwroteError](err); ok {
-		r.t.o.Log.Error("what was saved without a lease replaced a version of somebody else, which is in the history", "key", key, "theirs", over.version, "ours", info.VersionID)
-		return nil
-	}
-	return err
-}
-
 // conflict keeps the newest content that was sealed beside the file that somebody else
 // changed; with higher not in its directory, which is one no more. What has no bytes of its own is
 // not kept.
@@ -318,27 +199,6 @@ func (t *Table) reserve(ctx context.Context, key string) (*claim, error) {
 			return nil, context.Cause(ctx)
 		}
 	}
-}
-
-// commit sends a seal as the dead session would have. This attempt is ours, and whoever
-// recovers us has to know of it.
-func (r *Recovery) commit(ctx context.Context, c *claim, f *spool.Found, s *spool.FoundSeal) (*store.Info, error) {
-	w := store.Write{Key: f.Key, ID: s.ID, Base: s.Base, Props: s.Props}
-	var info store.Info
-	var err error
-	if s.Copy {
-		info, err = r.t.copy(ctx, c.hold, w, store.Source{Key: f.Key, Base: s.Base, Size: s.Size()})
-	} else {
-		base := r.base(f)
-		defer base.Close()
-		info, err = r.t.put(ctx, c.hold, w, store.Body{ReaderAt: s.Reader(ctx, base), Size: s.Size()})
-	}
-	if err != nil {
-		return nil, err
-	}
-	r.t.changed(f.Key, &info)
-	r.t.o.Log.Info("recovered", "key", f.Key, "bytes", info.Size)
-	return &info, nil
 }
 
 // attributes makes a change of attributes that was answered and that no commit has carried
