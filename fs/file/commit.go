@@ -105,13 +105,13 @@ func (t *Table) changed(key string, i *store.Info) {
 	}
 }
 
-// lookAgain is the look above a new name once it is in the bucket. Whoever waits for the commit is
-// told before his time is up. f.op is held.
+// lookAgain is the look above a new name once it is in the bucket. A dead host that has the lease
+// of the directory's name is waited for. f.op is held.
 func (f *File) lookAgain(ctx context.Context) error {
 	f.mu.Lock()
 	above := f.core.live().above
 	f.unlock()
-	return f.t.lookAgain(ctx, above, f.t.o.FlushTimeout/2)
+	return f.t.lookAgain(ctx, above, f.t.o.LockTimeout)
 }
 
 // misplaced puts a new file into conflict whose directory has become a file, and takes back

@@ -61,6 +61,7 @@ func (w *witness) nothingLeft() {
 	if n := w.mem.OpenUploads(); n > 0 {
 		w.errorf("%d uploads are left", n)
 	}
+	w.oneThingInside()
 	for _, d := range w.drafts {
 		w.errorf("not settled: %s", d)
 	}

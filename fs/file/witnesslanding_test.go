@@ -41,7 +41,7 @@ func (e *landing) judge(w *witness) string {
 		return ""
 	}
 	renamed := v.source != "" && v.source != v.key
-	if !renamed && w.ofDraft(v) || w.ofOp(v) {
+	if !renamed && w.ofDraft(v) || w.ofOp(v) || w.putBack(v) {
 		return ""
 	}
 	return fmt.Sprintf("%s over %s by %s: nobody there has made this of it%s", v, v.prev, v.by, w.near(v))
@@ -197,7 +197,7 @@ func (w *witness) keptFile(v *edition, of, kind string) string {
 		},
 	} {
 		for _, d := range w.drafts {
-			if _, ok := d.place(of); !ok || d.over == "idle" || !w.authors(v.by, d.m) {
+			if !d.beside(of) || d.over == "idle" || !w.authors(v.by, d.m) {
 				continue
 			}
 			j := find(d)
@@ -262,6 +262,9 @@ func (s *stage) part(body string) bool {
 // removal judges a delete marker.
 func (w *witness) removal(v *edition) string {
 	o := w.remover(v)
+	if o == nil && w.takenBack(v) {
+		return ""
+	}
 	if o == nil {
 		return fmt.Sprintf("%s by %s: nobody there has asked for it", v, v.by)
 	}

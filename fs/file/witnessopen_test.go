@@ -109,7 +109,7 @@ func (w *witness) existed(o *op) string {
 		}
 	}
 	for _, d := range w.drafts {
-		if _, ok := d.place(o.key); ok && d.m == o.m {
+		if _, ok := d.place(o.key); (ok || d.below(o.key+"/")) && d.m == o.m {
 			return ""
 		}
 	}

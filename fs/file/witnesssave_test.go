@@ -104,7 +104,7 @@ func (w *witness) conflict(d *draft, err error) string {
 // mount, or without one, or because the lease was lost.
 func (w *witness) hasConflict(d *draft) bool {
 	for _, p := range d.at {
-		if d.m.leases.everLost(lease.Name(p.key)) || d.overwrote || !p.base.there() && w.becameDir(p.key) {
+		if d.m.leases.everLost(lease.Name(p.key)) || d.overwrote || d.displaced || w.contested(d, p) || !p.base.there() && w.becameDir(p.key) {
 			return true
 		}
 		n := 0

@@ -1,0 +1,104 @@
+//go:build soak
+
+package file
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/latchfs/latchfs/fs/lease"
+)
+
+// What the rule of a name and its directory (LOCKS P2) makes and takes away: a new name whose
+// directory has become a file is taken back, and the marker of a directory that turned out not to
+// be empty is put back.
+
+// takenBack tells whether a delete marker takes back what the same mount has made there: its
+// directory has, or may get, a file of its name.
+func (w *witness) takenBack(v *edition) bool {
+	made := v.prev
+	if !made.there() || made.prev.there() || made.by != v.by && len(v.by.recovering) == 0 || !strings.Contains(lease.Name(v.key), "/") {
+		return false
+	}
+	if w.history(v.key).acked(v.seq) >= made.n {
+		return false
+	}
+	for _, d := range w.drafts {
+		for i, p := range d.at {
+			if p.key == v.key && p.base == made {
+				d.at[i].base, d.landed, d.displaced = made.prev, 0, true
+			}
+		}
+	}
+	if made.made != nil {
+		made.made.made = nil
+	}
+	return true
+}
+
+// putBack tells whether a marker is put back as it was.
+func (w *witness) putBack(v *edition) bool {
+	if !strings.HasSuffix(v.key, "/") || v.prev == nil || !v.prev.deleted || v.body != "" {
+		return false
+	}
+	same := func(old *edition) bool { return old.there() && old.attr.Mode == v.attr.Mode }
+	if !slices.ContainsFunc(w.history(v.key).editions[:v.n], same) {
+		return false
+	}
+	return slices.ContainsFunc(w.ops, func(o *op) bool {
+		return w.authors(v.by, o.m) && (o.kind == "rmdir" && o.key == v.key || strings.HasPrefix(o.key, v.key) || strings.HasPrefix(o.to, v.key))
+	}) || slices.ContainsFunc(w.drafts, func(d *draft) bool { return w.authors(v.by, d.m) && d.below(v.key) })
+}
+
+// below tells whether the draft has a name in a directory.
+func (d *draft) below(dirKey string) bool {
+	return slices.ContainsFunc(d.at, func(p place) bool { return strings.HasPrefix(p.key, dirKey) && p.key != dirKey })
+}
+
+// beside tells whether the draft may have a kept file of this name: in its own directory or, since
+// that has become a file, above it.
+func (d *draft) beside(of string) bool {
+	return slices.ContainsFunc(d.at, func(p place) bool {
+		return p.key == of || path.Base(p.key) == path.Base(of) && strings.HasPrefix(p.key, of[:len(of)-len(path.Base(of))])
+	})
+}
+
+// contested tells whether a new file of a draft that is in the bucket may have to go, since others
+// have, or had, something to do with the name of its directory.
+func (w *witness) contested(d *draft, p place) bool {
+	i := strings.LastIndexByte(p.key, '/')
+	if i < 0 || !p.base.there() || p.base.prev.there() || w.history(p.key).acked(w.seq) >= p.base.n {
+		return false
+	}
+	name := p.key[:i]
+	others := func(v *edition) bool { return v.by != d.m }
+	return slices.ContainsFunc(w.history(name).editions, others) || slices.ContainsFunc(w.history(name+"/").editions, others) ||
+		slices.ContainsFunc(w.ops, func(o *op) bool { return o.m != d.m && (lease.Name(o.key) == name || lease.Name(o.to) == name) })
+}
+
+// oneThingInside checks, once everything has ended, that no file has a name inside. One stays if
+// whoever made it had lost its lease before he could take it back, or others wrote on top.
+func (w *witness) oneThingInside() {
+	for _, key := range w.mem.Keys() {
+		i := strings.IndexByte(lease.Name(key), '/')
+		if of, _ := kept(key); i < 0 || of != "" {
+			continue
+		}
+		file, inside := w.history(key[:i]).current(), w.history(key).current()
+		if file.there() && !file.cameBack() && !inside.cameBack() && file.author() != nil && inside.author() != nil && !inside.author().leases.everLost(lease.Name(key)) {
+			w.errorf("%q is a file, and there is %s", key[:i], inside)
+		}
+	}
+}
+
+// author is the mount that has made all of an object since nothing was there, nil if several did,
+// or somebody without a mount.
+func (v *edition) author() *mount {
+	for ; v.prev.there(); v = v.prev {
+		if v.by != v.prev.by {
+			return nil
+		}
+	}
+	return v.by
+}
