@@ -1,0 +1,232 @@
+package file
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/latchfs/latchfs/lockmgr"
+	"github.com/latchfs/latchfs/store"
+	"github.com/latchfs/latchfs/store/faultstore"
+)
+
+// A side effect is one request to the bucket or to the lock table, or one operation on the
+// disk of the spool. It is named by where it happens in the script, so that it is the same one
+// in each run, also where goroutines work side by side.
+type effect struct {
+	step  int
+	host  string
+	label string // "s3 Put f", "table acquire f", "disk write journal"
+	nth   int    // of this label in this step, from 1
+}
+
+// A trouble is what happens to one side effect.
+type trouble string
+
+const (
+	fine       trouble = ""
+	lost       trouble = "lost" // it is not applied, and not answered; an operation on the disk fails
+	full       trouble = "full disk"
+	refusing   trouble = "refused"                     // it is not applied, and answered so
+	unanswered trouble = "applied without an answer"   // an operation on the disk is done and fails
+	late       trouble = "late"                        // not answered, and applied when its caller has long given up
+	crash      trouble = "crash after it"              // and the next process of the host recovers at once
+	crashLate  trouble = "crash, and it lands late"    // the same, but the request is still under way
+	crashAlone trouble = "crash, recovered at the end" // and meanwhile both hosts go on
+	slowly     trouble = "all that it sends to the bucket lands late"
+	dropped    trouble = "it never gets there"
+)
+
+// troubles are what can happen to a side effect. Of one that changes nothing an answer cannot
+// be lost in another way than its request, and a crash after it is one after the effect before.
+func (e effect) troubles() []trouble {
+	where, rest, _ := strings.Cut(e.label, " ")
+	verb, _, _ := strings.Cut(rest, " ")
+	switch {
+	case where == "disk" && slices.Contains(diskReads, verb):
+		return []trouble{lost}
+	case where == "disk" && slices.Contains(diskTakes, verb):
+		return []trouble{lost, full, unanswered, crash, crashAlone}
+	case where == "disk":
+		return []trouble{lost, unanswered, crash, crashAlone}
+	case slices.Contains(requestsThatRead, verb):
+		return []trouble{lost, refusing}
+	case where == "table":
+		return []trouble{lost, refusing, unanswered, late, crash, crashAlone}
+	}
+	return []trouble{lost, refusing, unanswered, late, crash, crashLate, crashAlone}
+}
+
+var (
+	requestsThatRead = []string{"Head", "Get", "List", "ListVersions", "Tags", "Versioning", "look", "read"}
+	diskReads        = []string{"open", "read", "readdir", "stat"}
+	diskTakes        = []string{"mkdir", "create", "reserve", "write"} // room on the disk
+)
+
+// lateness is how long after its caller has given up a late request lands: at the last moment.
+const lateness = sweepDelay - time.Millisecond
+
+// meets notes a side effect and tells what happens to it.
+func (s *session) meets(label string) trouble {
+	w := s.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	table, bucket := strings.HasPrefix(label, "table "), strings.HasPrefix(label, "s3 ")
+	if s.dead || s.box.isCut && table || s.box.isOffline && bucket {
+		return dropped
+	}
+	if s.box.isSlow && bucket {
+		return slowly
+	}
+	for _, kind := range []string{".conflict-", ".recovered-"} {
+		if name, _, is := strings.Cut(label, kind); is {
+			label = name + kind + "*" // the rest of the name is random
+		}
+	}
+	e := effect{step: w.step, host: s.box.name, label: label}
+	w.seen[e]++
+	e.nth = w.seen[e]
+	switch {
+	case w.over:
+		return fine
+	case label == "table beat", strings.HasPrefix(label, "table look"), strings.HasPrefix(label, "table read"):
+		// How often somebody looks at a session or a lock depends on chance, and when a session
+		// was begun may depend on it too: the first one stands for all.
+		e = effect{host: s.box.name, label: label, nth: s.box.mounts}
+		if w.seen[e]++; w.seen[e] > 1 {
+			return fine
+		}
+	case e.nth > 1 && (label == "disk read data" || strings.HasPrefix(label, "table acquire ")):
+		return fine // the same for a body that is sent again and again, and for who waits for a lock
+	}
+	w.effects = append(w.effects, e)
+	if w.plan == nil || w.plan.effect != e || w.fired {
+		return fine
+	}
+	w.fired = true
+	switch w.plan.trouble {
+	case crashAlone:
+		s.alone = true
+		s.crash()
+	case crash, crashLate:
+		s.crash()
+	}
+	return w.plan.trouble
+}
+
+func (b *box) offline() bool {
+	b.w.mu.Lock()
+	defer b.w.mu.Unlock()
+	return b.isOffline
+}
+
+// request decides what happens to a request to the bucket.
+func (s *session) request(op, key string, _ int) faultstore.Fault {
+	changes := !slices.Contains(requestsThatRead, op)
+	switch s.meets(strings.TrimSpace("s3 " + op + " " + key)) {
+	case lost:
+		if changes {
+			return faultstore.Fault{Err: &store.AttemptError{Fate: store.Unknown, Err: errReset}}
+		}
+		return faultstore.Fault{Err: &store.AttemptError{Fate: store.Unsent, Err: errDial}}
+	case refusing:
+		return refusal
+	case unanswered:
+		return faultstore.Fault{LoseReply: true}
+	case late:
+		return faultstore.Fault{Late: lateness}
+	case crash, crashAlone:
+		return faultstore.Fault{Hang: true, LoseReply: true}
+	case slowly:
+		if changes {
+			return faultstore.Fault{Hang: true, Late: lateness}
+		}
+	case crashLate:
+		return faultstore.Fault{Hang: true, Late: lateness}
+	case dropped:
+		// What a dead process reads changes nothing.
+		return faultstore.Fault{Hang: changes || s.box.offline()}
+	}
+	return faultstore.Fault{}
+}
+
+// A tableLink is a session's connection to the lock table.
+type tableLink struct {
+	lockmgr.Table
+	s *session
+}
+
+// ask carries one request to the lock table and its answer back, or not.
+func ask[T any](ctx context.Context, s *session, verb, name string, apply func(context.Context) (T, error)) (T, error) {
+	if _, key, ok := strings.Cut(name, "\x00"); ok {
+		verb += " " + key
+	}
+	var none T
+	silence := func() (T, error) {
+		<-ctx.Done()
+		return none, fmt.Errorf("%s: %w: %w", verb, lockmgr.ErrUnavailable, ctx.Err())
+	}
+	switch s.meets("table " + verb) {
+	case lost, dropped:
+		return silence()
+	case refusing:
+		return none, fmt.Errorf("%s: %w", verb, lockmgr.ErrAccessDenied)
+	case unanswered, crash, crashAlone:
+		apply(ctx)
+		return silence()
+	case late:
+		s.w.ending.Go(func() {
+			<-ctx.Done()
+			time.Sleep(lateness)
+			apply(context.WithoutCancel(ctx))
+		})
+		return silence()
+	}
+	return apply(ctx)
+}
+
+func (l tableLink) PutSession(ctx context.Context, ses lockmgr.Session) error {
+	_, err := ask(ctx, l.s, "session", "", func(ctx context.Context) (struct{}, error) { return struct{}{}, l.Table.PutSession(ctx, ses) })
+	return err
+}
+
+func (l tableLink) Beat(ctx context.Context, sid string) ([]string, error) {
+	return ask(ctx, l.s, "beat", "", func(ctx context.Context) ([]string, error) { return l.Table.Beat(ctx, sid) })
+}
+
+func (l tableLink) GetSession(ctx context.Context, sid string) (lockmgr.Session, error) {
+	return ask(ctx, l.s, "look", "", func(ctx context.Context) (lockmgr.Session, error) { return l.Table.GetSession(ctx, sid) })
+}
+
+func (l tableLink) KillSession(ctx context.Context, seen lockmgr.Session) (lockmgr.Session, error) {
+	return ask(ctx, l.s, "kill", "", func(ctx context.Context) (lockmgr.Session, error) { return l.Table.KillSession(ctx, seen) })
+}
+
+func (l tableLink) CloseSession(ctx context.Context, sid string) error {
+	_, err := ask(ctx, l.s, "close", "", func(ctx context.Context) (struct{}, error) { return struct{}{}, l.Table.CloseSession(ctx, sid) })
+	return err
+}
+
+func (l tableLink) AcquireLock(ctx context.Context, k lockmgr.Lock) (lockmgr.Lock, error) {
+	return ask(ctx, l.s, "acquire", k.Name, func(ctx context.Context) (lockmgr.Lock, error) { return l.Table.AcquireLock(ctx, k) })
+}
+
+func (l tableLink) StealLock(ctx context.Context, k lockmgr.Lock, seen string) (lockmgr.Lock, error) {
+	return ask(ctx, l.s, "steal", k.Name, func(ctx context.Context) (lockmgr.Lock, error) { return l.Table.StealLock(ctx, k, seen) })
+}
+
+func (l tableLink) ReleaseLock(ctx context.Context, name, nonce string) error {
+	_, err := ask(ctx, l.s, "release", name, func(ctx context.Context) (struct{}, error) { return struct{}{}, l.Table.ReleaseLock(ctx, name, nonce) })
+	return err
+}
+
+func (l tableLink) GetLock(ctx context.Context, name string) (lockmgr.Lock, error) {
+	return ask(ctx, l.s, "read", name, func(ctx context.Context) (lockmgr.Lock, error) { return l.Table.GetLock(ctx, name) })
+}
+
+func (l tableLink) SendMail(ctx context.Context, sid, name string) error {
+	_, err := ask(ctx, l.s, "mail", name, func(ctx context.Context) (struct{}, error) { return struct{}{}, l.Table.SendMail(ctx, sid, name) })
+	return err
+}
