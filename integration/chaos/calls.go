@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -187,8 +188,13 @@ func (w *worker) write(h *handle, way string) {
 	w.after(h, e, from, err)
 }
 
-// mapLine writes a line through a mapping.
+// mapLine writes a line through a mapping. Behind the end of a file, which another program may
+// have cut, a mapping takes what goes nowhere, as on any file system.
 func mapLine(fd int, at int64, text []byte) (err error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Size < at+lineSize {
+		return cmp.Or(err, error(unix.EFAULT))
+	}
 	m, err := unix.Mmap(fd, 0, int(at)+lineSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return err

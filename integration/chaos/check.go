@@ -49,15 +49,15 @@ func (h *history) saved() {
 			switch {
 			case v != nil && v.from <= a.at, h.tookAway(o, last):
 			case v != nil:
-				h.wrong("ACKNOWLEDGED TOO EARLY", v.key, "line %s came with %v, after the call that had said so: %v", last, v, o)
+				h.broke("ACKNOWLEDGED TOO EARLY", o, "line %s came with %v, after the call that had said so: %v", last, v, o)
 			case there[last]:
-				h.wrong("ACKNOWLEDGED BESIDE", o.Name, "line %s is only in a kept file: %v", last, o)
+				h.broke("ACKNOWLEDGED BESIDE", o, "line %s is only in a kept file: %v", last, o)
 			default:
-				h.wrong("ACKNOWLEDGED AND LOST", o.Name, "line %s is nowhere: %v", last, o)
+				h.broke("ACKNOWLEDGED AND LOST", o, "line %s is nowhere: %v", last, o)
 			}
 		}
 		if last := o.accepted(); last != "" && !there[last] && !h.tookAway(o, last) {
-			h.wrong("ACCEPTED AND LOST", o.Name, "line %s is nowhere: %v", last, o)
+			h.broke("ACCEPTED AND LOST", o, "line %s is nowhere: %v", last, o)
 		}
 	}
 }

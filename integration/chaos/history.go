@@ -34,7 +34,10 @@ type history struct {
 }
 
 // A problem is a broken promise.
-type problem struct{ kind, key, text string }
+type problem struct {
+	kind, key, text string
+	names           []string // that the open file had
+}
 
 // A version is one version or delete marker of a key.
 type version struct {
@@ -70,7 +73,16 @@ func (h *history) note(format string, args ...any) {
 }
 
 func (h *history) wrong(kind, key, format string, args ...any) {
-	h.found = append(h.found, problem{kind, key, fmt.Sprintf(format, args...)})
+	h.found = append(h.found, problem{kind: kind, key: key, text: fmt.Sprintf(format, args...)})
+}
+
+// broke notes what became of an open file.
+func (h *history) broke(kind string, o *opened, format string, args ...any) {
+	h.wrong(kind, o.Name, format, args...)
+	p := &h.found[len(h.found)-1]
+	for _, n := range o.names {
+		p.names = append(p.names, n.name)
+	}
 }
 
 // collect reads the bucket and finds out who made each version.

@@ -39,8 +39,10 @@ func (h *history) complain(e *harness.Env) {
 		if count[p.kind+" "+p.key]++; count[p.kind+" "+p.key] <= most {
 			e.Errorf("seed %d: %s: %s: %s", h.plan.Seed, p.kind, p.key, p.text)
 		}
-		if !slices.Contains(files, fileOf(p.key)) {
-			files = append(files, fileOf(p.key))
+		for _, name := range append(p.names, fileOf(p.key)) {
+			if !slices.Contains(files, name) {
+				files = append(files, name)
+			}
 		}
 	}
 	for _, name := range files {

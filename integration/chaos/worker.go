@@ -65,7 +65,7 @@ type worker struct {
 	open           []*handle
 	handles, token int
 	mode           int
-	waited         bool // the last call took long
+	waited         bool // the last call took long, or there was none for long
 }
 
 // A handle is a file that the worker has open for write.
@@ -93,19 +93,19 @@ func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
 func (w *worker) step() {
 	name, begun := w.pickName(), len(w.open)
 	switch n := w.r.IntN(100); {
-	case w.waited && begun > 0 && n < 50: // a program that goes on in the moment in which its mount does
-		w.rename(pick(w.r, w.open...).name, name)
+	case w.waited && begun > 0 && n < 75: // its host may have lost the file, and may not know it
+		w.goOnAfter(pick(w.r, w.open...), name)
 	case n < 20:
 		w.look(name)
 	case n < 80 && len(w.open) > 0 && (n < 60 || len(w.open) == 2):
 		w.goOn(pick(w.r, w.open...))
 	case n < 80:
 		w.begin(name, pick(w.r, "update", "update", "update", "create", "create", "log", "append", "cut", "new"))
-	case n < 84:
-		w.chmod(nil, name)
 	case n < 86:
+		w.chmod(nil, name)
+	case n < 88:
 		w.truncate(name)
-	case n < 93:
+	case n < 94:
 		w.rename(name, w.pickName())
 	case n < 95:
 		w.unlink(name)
@@ -121,8 +121,24 @@ func (w *worker) step() {
 	switch n := w.r.IntN(100); {
 	case n < 4 && len(w.open) > 0, n < 20 && len(w.open) > begun: // long enough for a lease to be lost
 		time.Sleep(time.Duration(1000+w.r.IntN(3000)) * time.Millisecond)
+		w.waited = true
 	default:
 		time.Sleep(time.Duration(w.r.IntN(60)) * time.Millisecond)
+	}
+}
+
+// goOnAfter does something with an open file after a long time, by its name or through it.
+func (w *worker) goOnAfter(h *handle, to string) {
+	switch n := w.r.IntN(6); {
+	case n < 2:
+		w.rename(h.name, to)
+	case n < 4:
+		w.look(h.name)
+	default:
+		w.write(h, "add")
+		if slices.Contains(w.open, h) {
+			w.close(h)
+		}
 	}
 }
 
