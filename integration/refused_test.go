@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"bytes"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -23,9 +25,13 @@ func TestErrnosOfRefusals(t *testing.T) {
 	p := b.Proxy()
 	h := b.Through(p.URL).Mount("one", "--metadata-ttl", "100ms").Expect("EACCES|EPERM|EIO|archived|lock cannot be released")
 	f := newFiles(e)
+	locks := harness.NewClient(b.Server(), b.Name+"-locks")
+	// put saves a file and waits until the mount is done with it. The kernel sends RELEASE some
+	// time after close, and before that every call would go to a file that is open.
 	put := func(name string) {
 		t.Helper()
 		f.mustPut(h.Path(name), "old\n")
+		e.Eventually(time.Minute, func() error { return noLockHeld(e, locks) })
 	}
 	e.Sh(h.Mountpoint, "mkdir d")
 	const w = unix.O_WRONLY
@@ -87,6 +93,7 @@ func TestErrnosOfRefusals(t *testing.T) {
 	if _, err := f.call(fileCall{Op: "mkdir", Path: h.Path("new")}); err != unix.EACCES {
 		t.Errorf("mkdir: %v, want EACCES", err)
 	}
+	put("other")
 	p.Inject(func(r *http.Request) harness.Fault {
 		if harness.Mutation(r) && strings.Contains(r.URL.Path, "-locks/") {
 			return harness.Denied
@@ -99,6 +106,22 @@ func TestErrnosOfRefusals(t *testing.T) {
 	p.Inject(nil)
 	f.mustPut(h.Path("other"), "new\n")
 	h.Umount() // nothing remains in the spool
+}
+
+// noLockHeld fails if a record in the bucket of a lock table names a holder.
+func noLockHeld(e *harness.Env, table *harness.Client) error {
+	ctx := e.Timeout(time.Minute)
+	keys, err := table.Keys(ctx, "v1/lock/")
+	for _, key := range keys {
+		var record []byte
+		if record, err = table.Get(ctx, key, ""); err == nil && bytes.Contains(record, []byte(`"nonce"`)) {
+			err = fmt.Errorf("the lock %s is held", record)
+		}
+		if err != nil {
+			break
+		}
+	}
+	return err
 }
 
 // A close that the bucket refuses says so, leaves the bucket as it is and others free to
