@@ -26,7 +26,7 @@ const (
 const (
 	startTimeout = 20 * time.Second       // until a started server has to answer
 	startPoll    = 20 * time.Millisecond  // between looks for server.json
-	watchPoll    = 500 * time.Millisecond // between looks whether the server lives
+	watchPoll    = 200 * time.Millisecond // between looks whether the server lives: creates wait 1 s
 	maxStarts    = 3                      // of a server that ends at once
 )
 
