@@ -212,6 +212,39 @@ func TestFlagsMetadataTTL(t *testing.T) {
 	}
 }
 
+// With a time of 0 nothing is believed: what was absent is there, and what was there has its new
+// size, as soon as another host's call has returned. SEMANTICS G2
+func TestFlagsMetadataTTLZero(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnS3, harness.Patient)
+	reader, writer := b.Mount("one", "--metadata-ttl", "0"), b.Mount("two")
+	r, w := newFiles(e), newFiles(e)
+	for i := range 10 {
+		if _, err := r.call(fileCall{Op: "stat", Path: reader.Path("f")}); err != unix.ENOENT {
+			t.Fatalf("round %d: stat of what is not there: %v", i, err)
+		}
+		if got, err := r.call(fileCall{Op: "list", Path: reader.Path()}); err != nil || len(got.Data) > 0 {
+			t.Errorf("round %d: an empty directory shows %q, %v", i, got.Data, err)
+		}
+		for _, text := range []string{"a\n", "longer\n", "s"} {
+			w.mustPut(writer.Path("f"), text)
+			if got, err := r.call(fileCall{Op: "stat", Path: reader.Path("f")}); err != nil || got.N != len(text) {
+				t.Errorf("round %d: stat shows %d bytes of %q, %v", i, got.N, text, err)
+			}
+			if got := r.mustGet(reader.Path("f")); got != text {
+				t.Errorf("round %d: it reads %q, want %q", i, got, text)
+			}
+		}
+		if got, err := r.call(fileCall{Op: "list", Path: reader.Path()}); err != nil || string(got.Data) != "f" {
+			t.Errorf("round %d: the directory shows %q, %v", i, got.Data, err)
+		}
+		if _, err := w.call(fileCall{Op: "unlink", Path: writer.Path("f")}); err != nil {
+			t.Fatalf("unlink: %v", err)
+		}
+	}
+}
+
 // Behind a host name that knows no bucket below it, the bucket's name is in the path.
 func TestFlagsForcePathStyle(t *testing.T) {
 	t.Parallel()

@@ -22,12 +22,21 @@ func accessFlags() []cli.Flag {
 	}
 }
 
-func parseAccess(c *cli.Context) volume.Access {
+// parseAccess reads the flags of accessFlags, none of which means anything for a folder with an
+// embedded server.
+func parseAccess(c *cli.Context, source volume.Source) (volume.Access, error) {
+	if source.Local != "" {
+		for _, f := range accessFlags() {
+			if name := f.Names()[0]; c.IsSet(name) {
+				return volume.Access{}, usagef("--%s does not go with %s, which has a server of its own", name, volume.LocalPrefix)
+			}
+		}
+	}
 	return volume.Access{
 		Region: c.String("region"), Profile: c.String("profile"),
 		Endpoint: c.String("endpoint-url"), DynamoDBEndpoint: c.String("dynamodb-endpoint-url"),
 		PathStyle: c.Bool("force-path-style"),
-	}
+	}, nil
 }
 
 func stateDirFlag() cli.Flag {
@@ -72,6 +81,15 @@ func duration(c *cli.Context, name string) (time.Duration, error) {
 	d := c.Duration(name)
 	if d < 0 || (d == 0 && c.IsSet(name)) {
 		return 0, usagef("--%s %s: it has to be more than 0", name, d)
+	}
+	return d, nil
+}
+
+// durationOrZero reads a flag that may be 0.
+func durationOrZero(c *cli.Context, name string) (time.Duration, error) {
+	d := c.Duration(name)
+	if d < 0 {
+		return 0, usagef("--%s %s: it must not be less than 0", name, d)
 	}
 	return d, nil
 }

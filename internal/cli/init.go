@@ -58,7 +58,12 @@ func parseInit(c *cli.Context) (o initOptions, err error) {
 	if o.Source, err = volume.ParseSource(c.Args().First()); err != nil {
 		return o, err
 	}
-	o.Access = parseAccess(c)
+	if o.Source.Prefix != "" {
+		return o, usagef("SOURCE %s is a part of a bucket, and init makes all of it ready: write %s", o.Source, volume.Source{Bucket: o.Source.Bucket})
+	}
+	if o.Access, err = parseAccess(c, o.Source); err != nil {
+		return o, err
+	}
 	if s := c.String("lock"); s != "" || c.IsSet("lock") {
 		n, err := volume.ParseTableName(s)
 		if err != nil {
@@ -69,6 +74,9 @@ func parseInit(c *cli.Context) (o initOptions, err error) {
 		}
 		if n.Backend == volume.BackendS3 && n.Table == o.Source.Bucket {
 			return o, usagef("--lock %s is the bucket itself: name another bucket, without versioning", n)
+		}
+		if n.Backend == volume.BackendS3 && o.Access.DynamoDBEndpoint != "" {
+			return o, usagef("--dynamodb-endpoint-url does not go with --lock %s, which is no DynamoDB table", n)
 		}
 		o.Init.Table = &n
 	}

@@ -96,7 +96,7 @@ func mountFlags() []cli.Flag {
 		&cli.StringFlag{Name: "umask", Usage: "octal `BITS` taken from --file-mode and --dir-mode", Value: "0"},
 		&cli.BoolFlag{Name: "allow-other", Usage: "let other users in, by the permissions of the files", DisableDefaultText: true},
 		&cli.BoolFlag{Name: "read-only", Usage: "refuse every change", DisableDefaultText: true},
-		&cli.DurationFlag{Name: "metadata-ttl", Usage: "`TIME` that names and attributes are believed", Value: time.Second},
+		&cli.DurationFlag{Name: "metadata-ttl", Usage: "`TIME` that names and attributes are believed; 0: they are asked for each time", Value: time.Second},
 		&cli.StringFlag{Name: "log-level", Usage: "`LEVEL` of the log: debug, info, warn or error", Value: "info"},
 	)
 }
@@ -113,7 +113,9 @@ func parseMount(c *cli.Context) (o mountOptions, err error) {
 	if o.Mountpoint, err = filepath.Abs(c.Args().Get(1)); err != nil {
 		return o, err
 	}
-	o.Access = parseAccess(c)
+	if o.Access, err = parseAccess(c, o.Source); err != nil {
+		return o, err
+	}
 	if o.StateDir, err = parseStateDir(c); err != nil {
 		return o, err
 	}
@@ -128,7 +130,7 @@ func parseMount(c *cli.Context) (o mountOptions, err error) {
 	if o.FlushTimeout, err = duration(c, "flush-timeout"); err != nil {
 		return o, err
 	}
-	if o.MetadataTTL, err = duration(c, "metadata-ttl"); err != nil {
+	if o.MetadataTTL, err = durationOrZero(c, "metadata-ttl"); err != nil {
 		return o, err
 	}
 	if s := c.String("spool-limit"); s != "" {

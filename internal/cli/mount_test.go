@@ -38,4 +38,7 @@ func TestParseMount(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("all flags: %+v\nwant %+v", got, want)
 	}
+	if got := parsed(t, "mount", mountFlags(), parseMount, "--metadata-ttl", "0", "bucket", "/mnt/x"); got.MetadataTTL != 0 {
+		t.Errorf("--metadata-ttl 0 is %s", got.MetadataTTL)
+	}
 }

@@ -16,8 +16,8 @@ type Options struct {
 
 	// LockTimeout and FlushTimeout are 0 where they follow from the lock table's times.
 	LockTimeout, FlushTimeout time.Duration
-	MetadataTTL               time.Duration
-	SpoolLimit                int64 // bytes; 0: a share of what is free
+	MetadataTTL               time.Duration // how long names and attributes are believed; may be 0
+	SpoolLimit                int64         // bytes; 0: a share of what is free
 
 	UID, GID          uint32 // of objects that name none, like the modes
 	FileMode, DirMode uint32 // permission bits

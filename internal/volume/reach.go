@@ -118,9 +118,13 @@ func (r *reach) initCommand(table string) string {
 	if r.src.Local != "" {
 		return strings.Join(append(words, r.src.String()), " ")
 	}
+	dynamo := r.asked.DynamoDBEndpoint
+	if strings.HasPrefix(table, BackendS3+":") {
+		dynamo = "" // init refuses it with such a table
+	}
 	for _, f := range []struct{ name, value string }{
 		{"--region", r.asked.Region}, {"--endpoint-url", r.asked.Endpoint},
-		{"--dynamodb-endpoint-url", r.asked.DynamoDBEndpoint}, {"--profile", r.asked.Profile},
+		{"--dynamodb-endpoint-url", dynamo}, {"--profile", r.asked.Profile},
 	} {
 		if f.value != "" {
 			words = append(words, f.name, f.value)

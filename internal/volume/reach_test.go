@@ -15,7 +15,9 @@ func TestInitCommand(t *testing.T) {
 		{reach{src: Source{Bucket: "b"}, Access: Access{Region: "sdk", Endpoint: "http://sdk"}}, "",
 			"latchfs init --lock dynamodb:latchfs s3://b"},
 		{reach{src: Source{Bucket: "b"}, Access: access, asked: access}, "s3:locks",
-			"latchfs init --region r --endpoint-url http://e --dynamodb-endpoint-url http://d --profile p --force-path-style --lock s3:locks s3://b"},
+			"latchfs init --region r --endpoint-url http://e --profile p --force-path-style --lock s3:locks s3://b"},
+		{reach{src: Source{Bucket: "b"}, Access: access, asked: access}, "",
+			"latchfs init --region r --endpoint-url http://e --dynamodb-endpoint-url http://d --profile p --force-path-style --lock dynamodb:latchfs s3://b"},
 		{reach{src: Source{Bucket: "data", Local: "/srv/x"}, Access: access}, "s3:locks", "latchfs init local:/srv/x"},
 	} {
 		if got := c.r.initCommand(c.table); got != c.want {
