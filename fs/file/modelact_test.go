@@ -83,7 +83,7 @@ func (m *model) directoryLocked(x *mount, keys ...string) bool {
 			continue
 		}
 		for _, key := range keys {
-			if path.Dir(lease.Name(key)) == path.Dir(lease.Name(o.key)) || o.to != "" && path.Dir(key) == path.Dir(o.to) {
+			if path.Dir(lease.Name(key)) == path.Dir(lease.Name(o.key)) || o.to != "" && path.Dir(lease.Name(key)) == path.Dir(o.to) {
 				return true
 			}
 		}
