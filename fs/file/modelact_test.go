@@ -1,5 +1,3 @@
-//go:build soak
-
 package file
 
 import (
@@ -46,7 +44,7 @@ func (m *model) act() {
 		m.changeSome(x, key)
 	case n < 92:
 		m.foreign(pick(m.r, sharedNames))
-	default:
+	case !m.calm:
 		m.trouble()
 	}
 }

@@ -1,5 +1,3 @@
-//go:build soak
-
 package file
 
 import (
@@ -56,6 +54,9 @@ type witness struct {
 	began  time.Time
 	failed bool
 	noisy  bool // the networks lose, delay and repeat
+	// calm: nothing goes wrong, but somebody else writes. Then a call fails only for a reason.
+	calm bool
+	busy map[string]map[any]time.Time // if calm: by name, who used it, and until when
 	// diskFails: what a program is told may be an error of the disk.
 	diskFails bool
 }
@@ -112,7 +113,8 @@ func newWitness(t *testing.T, proc string, versioned bool) *witness {
 	return &witness{
 		t: t, mem: memstore.New(memstore.Options{Versioned: versioned}), versioned: versioned,
 		server: memtable.NewServer(), platter: newPlatter(), proc: proc,
-		names: map[string]*history{}, byLive: map[*live]*draft{}, counts: map[string]int{}, began: time.Now(),
+		names: map[string]*history{}, byLive: map[*live]*draft{}, counts: map[string]int{},
+		busy: map[string]map[any]time.Time{}, began: time.Now(),
 	}
 }
 

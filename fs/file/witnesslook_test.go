@@ -1,5 +1,3 @@
-//go:build soak
-
 package file
 
 import (
@@ -29,6 +27,9 @@ func (w *witness) look() {
 		w.lookForLost(m)
 	}
 	w.oneThing()
+	if w.calm {
+		w.lookForUsers()
+	}
 	for _, d := range w.drafts {
 		if d.over == "" {
 			w.lookForEnd(d)
