@@ -26,7 +26,9 @@ func (f *File) commit(ctx context.Context, m *commit) error {
 		err = f.lookBelow(ctx, m, info)
 	}
 	if err == nil && m.write.Base.Absent() {
-		err = f.lookAgain(ctx)
+		if err = f.lookAgain(ctx); refused(err) {
+			err = errors.Join(err, f.t.takeBack(ctx, f.lease(), info)) // and then it is parked
+		}
 	}
 	over, overwrote := errors.AsType[*overwroteError](err)
 	switch {

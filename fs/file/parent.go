@@ -84,8 +84,8 @@ func misplaced(err error) bool {
 }
 
 // lookAgain is the look after, once the name is in the bucket. It fails with *misplacedError if
-// what is above it has become a file, or if somebody has the lease of the directory's name for
-// longer than limit and may make one. A marker that was there before and is gone is put back,
+// what is above it has become a file, or if another mount has the lease of the directory's name
+// for longer than limit and may make one. A marker that was there before and is gone is put back,
 // with the mode and owner that it had. It goes on until it is answered or ctx ends.
 func (t *Table) lookAgain(ctx context.Context, p parent, limit time.Duration) error {
 	if p.dir == "" || p.both {
@@ -95,10 +95,15 @@ func (t *Table) lookAgain(ctx context.Context, p parent, limit time.Duration) er
 		// However long the bucket or the lock table was out of reach, somebody who makes the
 		// directory in this moment gets the time for it.
 		err := t.lookOnce(ctx, p, max(time.Until(until), NameWait))
+		held, isHeld := errors.AsType[*lockmgr.HeldError](err)
 		switch {
 		case err == nil, misplaced(err):
 			return err
-		case errors.Is(err, ErrNotDir), isHeld(err):
+		case isHeld && held.Here: // somebody here waits for the same bucket and the same lock table
+			if !wait.For(ctx, retryPause, nil) {
+				return err
+			}
+		case errors.Is(err, ErrNotDir), isHeld:
 			return &misplacedError{fmt.Errorf("what is above a new name: %w", err)}
 		case !passing(err) && !errors.Is(err, lockmgr.ErrUnavailable) && !errors.Is(err, ErrStale) && !errors.Is(err, store.ErrNotPermitted):
 			return err // not for a while; the last two are a name or a lease that was lost meanwhile
@@ -106,11 +111,6 @@ func (t *Table) lookAgain(ctx context.Context, p parent, limit time.Duration) er
 			return err
 		}
 	}
-}
-
-func isHeld(err error) bool {
-	_, is := errors.AsType[*lockmgr.HeldError](err)
-	return is
 }
 
 func (t *Table) lookOnce(ctx context.Context, p parent, limit time.Duration) error {
@@ -195,14 +195,17 @@ func (t *Table) marker(ctx context.Context, c *claim, was store.Info) (store.Inf
 }
 
 // settled is the look after for what was made under a claim, which is taken back where it cannot
-// stay.
+// stay, or where the look is refused. If nobody answers until ctx ends, that is an unknown outcome.
 func (c *claim) settled(ctx context.Context, made store.Info, limit time.Duration) error {
-	t := c.f.t
-	err := t.lookAgain(ctx, c.above, limit)
-	if misplaced(err) {
-		if terr := t.takeBack(ctx, c.hold, made); terr != nil {
-			return terr
-		}
+	err := c.f.t.lookAgain(ctx, c.above, limit)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w: %w", store.ErrUnknownOutcome, err)
+	}
+	if terr := c.f.t.takeBack(ctx, c.hold, made); terr != nil {
+		return terr
 	}
 	return err
 }

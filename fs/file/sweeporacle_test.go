@@ -36,6 +36,8 @@ type moment struct {
 	// else was there by then.
 	change *Change
 	other  *moment
+	// undoes is what its author takes back, since the look at its directory was refused.
+	undoes *moment
 }
 
 // became is what a moment has become.
@@ -161,6 +163,9 @@ func (w *sweep) end(key string, of *moment) *moment {
 	if not != nil {
 		return not
 	}
+	if of != nil && w.plan != nil && w.plan.trouble == refusing && w.plan.effect.label == "s3 Head "+key[:strings.IndexByte(key, '/')+1] {
+		return w.newMoment(moment{gone: true, key: key, undoes: of}, of)
+	}
 	w.fail("nobody who had seen %v has removed %q", of, key)
 	return &moment{gone: true, key: key}
 }
@@ -201,10 +206,15 @@ func (w *sweep) checkBucket() {
 	inBucket, kept := map[*moment]string{}, map[*moment]string{}
 	for _, key := range w.keys {
 		var below *moment
-		for _, m := range w.versions(key) {
+		all := w.versions(key)
+		for i, m := range all {
+			// What is made where it cannot stay is taken back, and the marker of a directory that
+			// turns out not to be empty is put back as it was (LOCKS P2).
+			undone := i+1 < len(all) && (all[i+1].undoes == m || m.gone && inBucket[all[i+1]] == key)
 			switch {
-			case m.answer == denied:
+			case m.answer == denied && !undone:
 				w.fail("%q shows %v, of which was said that it has not happened", key, m)
+			case below != nil && below.gone && inBucket[m] == key:
 			case below == m:
 				w.fail("%v is twice in the history of %q", m, key)
 			case below != nil && !m.knew(below):

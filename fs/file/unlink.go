@@ -76,26 +76,30 @@ func (t *Table) Rmdir(ctx context.Context, dirKey string, gone func()) error {
 
 // stillEmpty looks once more inside a directory whose marker was just removed: whoever made
 // something there before that may have seen the marker, and count on it. Then the marker is
-// put back, and rmdir fails with ErrNotEmpty.
+// put back, and rmdir fails with ErrNotEmpty; likewise if the look is refused.
 func (c *claim) stillEmpty(ctx context.Context) error {
 	t, dirKey := c.f.t, c.f.name()
 	for {
-		switch empty, err := t.empty(ctx, dirKey); {
-		case err != nil && errors.Is(err, store.ErrUnavailable) && wait.For(ctx, retryPause, nil):
+		empty, why := t.empty(ctx, dirKey)
+		switch {
+		case why != nil && ctx.Err() != nil:
+			return fmt.Errorf("%w: %w", store.ErrUnknownOutcome, why)
+		case errors.Is(why, store.ErrUnavailable):
+			wait.For(ctx, retryPause, nil)
 			continue
-		case err != nil:
-			return fmt.Errorf("%w: %w", store.ErrUnknownOutcome, err)
-		case empty:
+		case why == nil && empty:
 			return nil
+		case why == nil:
+			why = ErrNotEmpty
 		}
 		_, err := t.marker(ctx, c, c.found)
-		if err != nil && !errors.Is(err, store.ErrConflict) {
-			t.o.Log.Warn("another host made something in a directory that was being removed, whose marker cannot be put back; it has the default mode and owner now", "key", dirKey, "err", err)
-		}
-		if errors.Is(err, store.ErrUnknownOutcome) {
+		switch {
+		case errors.Is(err, store.ErrUnknownOutcome):
 			return err
+		case err != nil && !errors.Is(err, store.ErrConflict):
+			t.o.Log.Warn("a directory that was being removed has entries, and its marker cannot be put back; it has the default mode and owner now", "key", dirKey, "err", err)
 		}
-		return ErrNotEmpty
+		return why
 	}
 }
 

@@ -1,5 +1,3 @@
-//go:build soak
-
 package file
 
 import (
