@@ -56,6 +56,9 @@ func (h *history) onlyMade(o *opened, c Event) bool {
 	return (last == nil || last.deleted) && !slices.ContainsFunc(o.calls, func(e Event) bool { return e.Token != "" })
 }
 
+// defaultMode is that of --file-mode: files whose objects carry no mode show it.
+const defaultMode = 0o644
+
 // keptModes: a kept file has a mode that its file had, on the host or in the bucket.
 func (h *history) keptModes() {
 	known := map[string]map[int64]bool{}
@@ -69,6 +72,9 @@ func (h *history) keptModes() {
 		for _, v := range all {
 			if !kept(key) && !v.deleted {
 				know(key, v.mode)
+				if v.mode < 0 {
+					know(key, defaultMode)
+				}
 			}
 		}
 	}

@@ -254,6 +254,10 @@ func TestCheck(t *testing.T) {
 		{"a kept file is readable to all", func(s *scene) {
 			s.version("two", "put", f+".recovered-two-1", nil, "one.0.1").mode = 0o644
 		}, []string{"MODE OF A KEPT FILE"}},
+		{"the same, and a foreign client had given it no mode", func(s *scene) {
+			s.version(foreigner, "put", f, nil, "foreign.0.1").mode = -1
+			s.version("two", "put", f+".recovered-two-1", nil, "foreign.0.1").mode = 0o644
+		}, nil},
 	})
 }
 

@@ -145,7 +145,7 @@ func (w *worker) goOnAfter(h *handle, to string) {
 // pickName picks a name, and often the one that is everybody's favourite for some seconds.
 func (w *worker) pickName() string {
 	const favour = 8 * time.Second
-	if w.r.IntN(100) < 35 {
+	if w.r.IntN(2) == 0 {
 		return Names[int(time.Duration(clock()-w.began)/favour)%len(Names)]
 	}
 	return pick(w.r, Names...)
