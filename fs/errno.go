@@ -47,6 +47,7 @@ var errnos = []struct {
 	{reader.ErrChanged, unix.ESTALE, told},
 	{file.ErrUnsaved, unix.EIO, bad},
 	{file.ErrNoSpace, unix.ENOSPC, bad},
+	{file.ErrDisk, unix.EIO, bad}, // whatever the disk says: EROFS would speak of the mount
 	{file.ErrBadHandle, unix.EBADF, silent},
 	{file.ErrNotEmpty, unix.ENOTEMPTY, silent},
 	{file.ErrIsDir, unix.EISDIR, silent},

@@ -29,6 +29,7 @@ func TestErrno(t *testing.T) {
 		{store.ErrConflict, unix.ESTALE},
 		{errors.Join(file.ErrUnsaved, errors.New("no sync")), unix.EIO},
 		{file.ErrNoSpace, unix.ENOSPC},
+		{fmt.Errorf("%w: %w", file.ErrDisk, unix.EROFS), unix.EIO},
 		{store.ErrNotFound, unix.ENOENT},
 		{store.ErrAccessDenied, unix.EACCES},
 		{lockmgr.ErrAccessDenied, unix.EACCES},

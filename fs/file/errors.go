@@ -20,6 +20,8 @@ var (
 	ErrUnsaved = errors.New("not in the bucket yet, kept in the spool")
 	// ErrNoSpace: the local disk or the spool limit is full; nothing was accepted.
 	ErrNoSpace = spool.ErrNoSpace
+	// ErrDisk: the state directory cannot be written; nothing was accepted.
+	ErrDisk = spool.ErrDisk
 	// ErrBadHandle: the handle was released, or is not open for this.
 	ErrBadHandle = errors.New("bad file handle")
 	// ErrNotEmpty: the directory has entries.

@@ -132,11 +132,14 @@ func (f osFile) Reserve(end int64) error {
 	return nil
 }
 
-// asNoSpace makes ErrNoSpace of the errors by which a disk says that it is full. EDQUOT is
-// a full quota.
-func asNoSpace(err error) error {
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+// diskError tells the errors of a disk that is full from those of one that refuses. EDQUOT is a
+// full quota.
+func diskError(err error) error {
+	switch {
+	case err == nil, errors.Is(err, ErrNoSpace), errors.Is(err, ErrDisk):
+		return err
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 		return errors.Join(ErrNoSpace, err)
 	}
-	return err
+	return fmt.Errorf("%w: %w", ErrDisk, err)
 }

@@ -85,7 +85,7 @@ func (f *File) WriteAt(p []byte, off int64) error {
 	if err != nil {
 		_ = f.data.Truncate(f.mu.end) // gives the room back that part of p has taken
 		f.s.unreserve(n)
-		return fmt.Errorf("writing to the spool: %w", asNoSpace(err))
+		return fmt.Errorf("writing to the spool: %w", diskError(err))
 	}
 	f.mu.end += n
 	f.own()
@@ -126,7 +126,7 @@ func (f *File) accept(k kind, v any) error {
 	n := int64(len(rec))
 	f.mu.longest = max(f.mu.longest, n)
 	if err := f.reserve(n); err != nil {
-		return asNoSpace(err)
+		return diskError(err)
 	}
 	return f.append(rec)
 }
@@ -197,7 +197,7 @@ func (f *File) Sync() error {
 	defer f.mu.Unlock()
 	if err != nil {
 		f.mu.unsynced = true
-		return fmt.Errorf("syncing the spool file of %q: %w", f.header.Key, asNoSpace(err))
+		return fmt.Errorf("syncing the spool file of %q: %w", f.header.Key, diskError(err))
 	}
 	// Not synced itself: its only use is to tell a torn tail from a damaged journal.
 	unsynced = f.mu.unsynced

@@ -40,7 +40,7 @@ func (f *File) append(rec []byte) error {
 		// comes it is a torn tail.
 		_ = f.journal.Truncate(f.mu.journal)
 		f.mu.reserved = 0
-		return asNoSpace(err)
+		return diskError(err)
 	}
 	f.mu.journal += int64(len(rec))
 	f.mu.unsynced = true

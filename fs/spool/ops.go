@@ -44,7 +44,7 @@ func (l *opLog) append(k kind, v any) error {
 	}
 	if _, err := l.file.WriteAt(rec, l.end); err != nil {
 		_ = l.file.Truncate(l.end)
-		return asNoSpace(err)
+		return diskError(err)
 	}
 	l.end += int64(len(rec))
 	return nil

@@ -16,6 +16,9 @@ import (
 // ErrNoSpace: the disk or the limit is full; nothing was accepted.
 var ErrNoSpace = errors.New("no space in the spool")
 
+// ErrDisk: the disk refuses for another reason than room; nothing was accepted.
+var ErrDisk = errors.New("the state directory cannot be written (was it removed, or made read-only?); make it writable, or unmount and mount again with another --state-dir")
+
 // ErrFormat: the directory was written by a version of the program that is not understood.
 var ErrFormat = errors.New("unknown spool format")
 
@@ -101,7 +104,7 @@ func (s *Spool) checkFormat() error {
 	}
 	defer f.Close()
 	if _, err := f.WriteAt([]byte(strconv.Itoa(Format)+"\n"), 0); err != nil {
-		return asNoSpace(err)
+		return diskError(err)
 	}
 	return nil
 }
@@ -150,7 +153,7 @@ func (s *Spool) Create(h Header) (*File, error) {
 	f.mu.content = content{size: h.Size, base: min(h.BaseSize, h.Size)}
 	if err := f.create(); err != nil {
 		f.remove()
-		return nil, fmt.Errorf("making a spool file for %q: %w", h.Key, asNoSpace(err))
+		return nil, fmt.Errorf("making a spool file for %q: %w", h.Key, diskError(err))
 	}
 	return f, nil
 }

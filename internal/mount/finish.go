@@ -3,6 +3,7 @@ package mount
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -35,7 +36,10 @@ func (m *Mount) finish(ctx context.Context) error {
 		// The next mount on this host closes the lock sessions and removes the directory.
 		return errors.Join(err, m.dir.Close())
 	}
-	return m.dir.Remove()
+	if err := m.dir.Remove(); err != nil {
+		return fmt.Errorf("everything is in the bucket, but the state directory %s cannot be cleaned up: %w: make it writable, and the next mount of %s does it", m.o.StateDir, err, m.o.Source)
+	}
+	return nil
 }
 
 // leaveForRecovery leaves the session directory, with what is not in the bucket, for recovery.

@@ -51,7 +51,7 @@ func Unmount(ctx context.Context, path, stateDir string, report func(Progress)) 
 	}
 	if session == nil {
 		if isMounted {
-			return fmt.Errorf("the state directory %s knows nothing of the mount at %s: pass the --state-dir it was mounted with", stateDir, resolved)
+			return fmt.Errorf("the state directory %s knows nothing of the mount at %s: pass the --state-dir it was mounted with, or, if what was in it is gone, run umount %[2]s", stateDir, resolved)
 		}
 		return fmt.Errorf("nothing is mounted at %s", resolved)
 	}
@@ -86,7 +86,8 @@ func awaitEnd(ctx context.Context, end *statedir.Waiter, s *statedir.Session, re
 	}
 	files, err := unsavedFiles(end.Spool())
 	if err != nil {
-		return fmt.Errorf("reading the spool of %s: %w", s.Mount.Source, err)
+		return fmt.Errorf("%s is unmounted, but what it left in the state directory %s cannot be read: %w: make that writable and mount %s again, which saves it",
+			s.Mount.Mountpoint, end.StateDir(), err, s.Mount.Source)
 	}
 	if len(files) == 0 {
 		return nil

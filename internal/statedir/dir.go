@@ -3,6 +3,7 @@ package statedir
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -154,11 +155,15 @@ func (d *Dir) Update(change func(*Mount)) error {
 // Close gives the lock up and leaves the directory for recovery.
 func (d *Dir) Close() error { return d.lock.Close() }
 
-// Remove deletes the directory with everything in it and gives the lock up.
+// Remove deletes the directory with everything in it and gives the lock up. It is fine if
+// somebody has removed it before.
 func (d *Dir) Remove() error {
 	// Out of sight first: a crash in between leaves no half of a session directory.
 	gone := filepath.Join(filepath.Dir(d.path), unfinished+d.Name())
-	if err := os.Rename(d.path, gone); err != nil {
+	switch err := os.Rename(d.path, gone); {
+	case errors.Is(err, fs.ErrNotExist):
+		return d.lock.Close()
+	case err != nil:
 		return errors.Join(err, d.lock.Close())
 	}
 	return removeDir(gone, d.lock)

@@ -25,6 +25,9 @@ type Waiter struct {
 func Watch(stateDir, name string) (*Waiter, error) {
 	path := filepath.Join(stateDir, name)
 	f, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR, 0)
+	if errors.Is(err, unix.EROFS) { // a disk that became read-only; only NFS wants a lock's file writable
+		f, err = os.Open(filepath.Join(path, lockName))
+	}
 	if err != nil {
 		return nil, err
 	}
