@@ -2,6 +2,7 @@ package integration
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -98,6 +99,27 @@ func TestUmountBusy(t *testing.T) {
 	}
 	f.mustWrite(fd, 0, "x\n")
 	f.mustClose(fd)
+	h.Umount()
+}
+
+// As long as a close waits for the bucket nothing can be unmounted: the message says which process
+// waits, and for which. It is not parallel: the processes of other tests wait for file systems too.
+func TestUmountDuringAClose(t *testing.T) {
+	e := suite.New(t)
+	b := e.Bucket(harness.OnS3, harness.Patient)
+	p := b.Proxy()
+	h := b.Through(p.URL).Mount("one").Expect("saving a file goes on")
+	f := newFiles(e)
+	closing := closeWithHeldUpload(e, h, p, f)
+	o := e.Start(h.Command("umount", "--state-dir", h.StateDir, h.Mountpoint)).Wait(time.Minute)
+	waits := fmt.Sprintf("(pid %d) waits until pid %d, which serves it, has saved ", f.process.Cmd.Process.Pid, h.PID())
+	if o.Code != 1 || !oneLine(o.Err) || !strings.Contains(o.Err, waits) {
+		t.Errorf("umount: exit code %d, %q, want 1 and a line with %q", o.Code, o.Err, waits)
+	}
+	p.Inject(nil)
+	if _, err := f.within(time.Minute, closing); err != nil {
+		t.Errorf("close: %v", err)
+	}
 	h.Umount()
 }
 

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/fs/spool"
+	"github.com/latchfs/latchfs/internal/bytesize"
 	"github.com/latchfs/latchfs/internal/procfs"
 	"github.com/latchfs/latchfs/internal/statedir"
 )
@@ -66,7 +67,7 @@ func Unmount(ctx context.Context, path, stateDir string, report func(Progress)) 
 	defer end.Close()
 	if isMounted {
 		if err := unmount(resolved); err != nil {
-			return explainUnmount(err, resolved)
+			return explainUnmount(err, resolved, end, session)
 		}
 	}
 	return awaitEnd(ctx, end, session, report)
@@ -120,15 +121,28 @@ func findSession(stateDir, path, device string) (*statedir.Session, error) {
 	return nil, err // what Scan could not read may be the one
 }
 
-func explainUnmount(err error, path string) error {
+func explainUnmount(err error, path string, end *statedir.Waiter, s *statedir.Session) error {
 	if !errors.Is(err, unix.EBUSY) {
 		return fmt.Errorf("unmounting %s: %w", path, err)
 	}
-	who := "a process that this user may not look at"
-	if found := users(path, 3); len(found) > 0 {
-		who = strings.Join(found, ", ")
-	} else if procfs.Default.Self().Uses(path) {
-		who = "this command, which was started in it"
+	if found := users(path); len(found) > 0 {
+		return inUse(path, strings.Join(found, ", "))
 	}
+	if procfs.Default.Self().Uses(path) {
+		return inUse(path, "this command, which was started in it")
+	}
+	// A close that waits for the bucket has no descriptor any more.
+	if files, bytes := spool.Usage(end.Spool()); files > 0 {
+		who := "a close or fsync"
+		if found := waiters(); len(found) > 0 {
+			who += " of " + strings.Join(found, ", ")
+		}
+		return fmt.Errorf("%s is in use: %s waits until pid %d, which serves it, has saved %s in %d spool files: wait for that, or see why it takes long in %s",
+			path, who, s.Mount.PID, bytesize.Format(bytes), files, LogPath(end.StateDir()))
+	}
+	return inUse(path, "a process that this user may not look at")
+}
+
+func inUse(path, who string) error {
 	return fmt.Errorf("%s is in use by %s: close its files and leave the directory, then try again", path, who)
 }

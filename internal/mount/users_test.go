@@ -13,7 +13,7 @@ func TestUsersAreNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := users(dir, 3); len(got) != 0 {
+	if got := users(dir); len(got) != 0 {
 		t.Errorf("users of an unused directory: %v", got)
 	}
 	f, err := os.Create(filepath.Join(dir, "open"))
@@ -29,10 +29,10 @@ func TestUsersAreNamed(t *testing.T) {
 	defer sleeper.Wait()
 	defer sleeper.Process.Kill()
 	want := fmt.Sprintf("sleep (pid %d)", sleeper.Process.Pid)
-	if got := users(dir, 3); len(got) != 1 || got[0] != want {
+	if got := users(dir); len(got) != 1 || got[0] != want {
 		t.Errorf("users of a directory with an open file: %v, want %s", got, want)
 	}
-	if got := users(dir[:len(dir)-1], 3); len(got) != 0 {
+	if got := users(dir[:len(dir)-1]); len(got) != 0 {
 		t.Errorf("users of another path with the same beginning: %v", got)
 	}
 }

@@ -78,6 +78,20 @@ func (p Process) Uses(path string) bool {
 	return false
 }
 
+// WaitsForFUSE tells whether a thread of the process waits for an answer of a FUSE file system,
+// whichever. A descriptor that is being closed is in nobody's table any more, and keeps its mount
+// busy. What the caller may not trace counts as not waiting.
+func (p Process) WaitsForFUSE() bool {
+	threads, _ := names(filepath.Join(p.dir, "task"))
+	for _, t := range threads {
+		// The function of the kernel that it sleeps in (linux:fs/fuse/dev.c).
+		if in, _ := read(filepath.Join(p.dir, "task", t, "wchan")); in == "request_wait_answer" {
+			return true
+		}
+	}
+	return false
+}
+
 // Gone tells the errors of a process or descriptor that ended while we looked.
 func Gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH)
