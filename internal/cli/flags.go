@@ -40,7 +40,7 @@ func parseAccess(c *cli.Context, source volume.Source) (volume.Access, error) {
 }
 
 func stateDirFlag() cli.Flag {
-	return &cli.StringFlag{Name: "state-dir", Usage: "`DIR` for data on its way to the bucket", DefaultText: "/var/lib/latchfs for root, else $XDG_STATE_HOME/latchfs"}
+	return &cli.StringFlag{Name: "state-dir", Usage: "`DIR` for data on its way to the bucket", DefaultText: "/var/lib/latchfs for root, else latchfs in $XDG_STATE_HOME or ~/.local/state"}
 }
 
 func parseStateDir(c *cli.Context) (string, error) {

@@ -34,9 +34,9 @@ func initCommand(std Stdio) *cli.Command {
 			"The times belong to the lock table, which many buckets may share.",
 		Flags: append(accessFlags(),
 			&cli.StringFlag{Name: "lock", Usage: "lock `TABLE`, dynamodb:TABLE or s3:BUCKET", DefaultText: "the bucket's own; for a new one on AWS dynamodb:latchfs"},
-			&cli.DurationFlag{Name: "beat", Usage: "`TIME` between two heartbeats of a mount", DefaultText: "3s on DynamoDB, 10s on S3"},
-			&cli.DurationFlag{Name: "lease", Usage: "`TIME` of silence after which a mount counts as dead, at least 4 beats", DefaultText: "20s on DynamoDB, 60s on S3"},
-			&cli.DurationFlag{Name: "delay", Usage: "`TIME` that its locks stay closed after that, at least 1s", DefaultText: "30s"},
+			&cli.DurationFlag{Name: "beat", Usage: "`TIME` between two heartbeats of a mount", DefaultText: "3s on DynamoDB, 10s on S3, 2s for local:"},
+			&cli.DurationFlag{Name: "lease", Usage: "`TIME` of silence after which a mount counts as dead, at least 4 beats", DefaultText: "20s on DynamoDB, 60s on S3, 15s for local:"},
+			&cli.DurationFlag{Name: "delay", Usage: "`TIME` that its locks stay closed after that, at least 1s", DefaultText: "30s, 15s for local:"},
 			&cli.BoolFlag{Name: "yes", Usage: "change an existing bucket without asking", DisableDefaultText: true},
 		),
 		Action: func(c *cli.Context) error {

@@ -34,8 +34,8 @@ func ParseSource(s string) (Source, error) {
 	var bucket, prefix string
 	if rest, ok := strings.CutPrefix(s, "s3://"); ok {
 		bucket, prefix, _ = strings.Cut(rest, "/")
-	} else {
-		bucket, prefix, _ = strings.Cut(s, ":")
+	} else if bucket, prefix, _ = strings.Cut(s, ":"); strings.HasPrefix(prefix, "//") {
+		bucket = "" // it is the scheme of another kind of URL
 	}
 	if !bucketName.MatchString(bucket) {
 		return Source{}, Usagef("SOURCE %q names no bucket: write s3://bucket[/prefix/], bucket[:prefix] or local:DIR", s)

@@ -61,4 +61,7 @@ func TestParseSourceRefuses(t *testing.T) {
 			t.Errorf("%q: %v; want one line that says what to do", in, err)
 		}
 	}
+	if _, err := ParseSource("gs://bucket"); err == nil || !strings.Contains(err.Error(), "names no bucket") {
+		t.Errorf("the URL of something else: %v", err)
+	}
 }
