@@ -48,12 +48,14 @@ type witness struct {
 	drafts []*draft // that are not settled
 	byLive map[*live]*draft
 	ops    []*op // that are under way, or whose outcome was not known
-	counts map[string]int
-	opens  int // descriptors so far
-	log    []string
-	began  time.Time
-	failed bool
-	noisy  bool // the networks lose, delay and repeat
+	// changes are all calls that change a file by name.
+	changes []*op
+	counts  map[string]int
+	opens   int // descriptors so far
+	log     []string
+	began   time.Time
+	failed  bool
+	noisy   bool // the networks lose, delay and repeat
 	// calm: nothing goes wrong, but somebody else writes. Then a call fails only for a reason.
 	calm bool
 	busy map[string]map[any]time.Time // if calm: by name, who used it, and until when

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/latchfs/latchfs/fs/lease"
@@ -71,6 +72,9 @@ func (o *op) judge(w *witness) string {
 		o.loose = true
 		return ""
 	}
+	if w.calm {
+		w.uses(o, o.key, o.to)
+	}
 	if o.err != nil && (!allowed(o.err) || w.calm && !w.excused(o)) {
 		return fmt.Sprintf("%s: %v", o, o.err)
 	}
@@ -125,7 +129,7 @@ func (w *witness) excused(o *op) bool {
 	if _, held := errors.AsType[*lockmgr.HeldError](o.err); held {
 		for _, key := range []string{o.key, o.to} {
 			for who, until := range w.busy[lease.Name(key)] {
-				if who != any(o) && !until.Before(o.began) {
+				if who != any(o) && !until.Add(staleLinger).Before(o.began) {
 					return true
 				}
 			}
@@ -142,23 +146,25 @@ func (w *witness) excused(o *op) bool {
 
 // lookForUsers notes who uses which name at this moment.
 func (w *witness) lookForUsers() {
-	use := func(key string, who any) {
+	for _, d := range w.drafts {
+		for _, p := range d.at {
+			if d.over == "" {
+				w.uses(d, p.key)
+			}
+		}
+	}
+	for _, o := range w.ops {
+		w.uses(o, o.key, o.to)
+	}
+}
+
+func (w *witness) uses(who any, keys ...string) {
+	for _, key := range keys {
 		name := lease.Name(key)
 		if w.busy[name] == nil {
 			w.busy[name] = map[any]time.Time{}
 		}
 		w.busy[name][who] = time.Now()
-	}
-	for _, d := range w.drafts {
-		for _, p := range d.at {
-			if d.over == "" {
-				use(p.key, d)
-			}
-		}
-	}
-	for _, o := range w.ops {
-		use(o.key, o)
-		use(o.to, o)
 	}
 }
 
@@ -267,6 +273,8 @@ func (w *witness) rename(m *mount, from, to string, noReplace bool) {
 				w.stays(o)
 			}
 			return w.absent(o)
+		case w.belowFile(o.to, o):
+			return "the directory of its new name is a file"
 		case o.made == nil:
 			return "nothing was made of it"
 		case o.removed == nil && !w.wasAbsent(from, o.start, o.end):
@@ -294,7 +302,7 @@ func (w *witness) mayMove(v *edition) {
 			continue
 		}
 		for _, d := range w.drafts {
-			if _, ok := d.place(v.key); ok && d.m == o.m && d.named() {
+			if d.m == o.m && d.stood(v) {
 				d.leave(o.to)
 				d.at = append(d.at, place{o.to, o.made})
 			}
@@ -309,6 +317,26 @@ func (w *witness) stays(o *op) {
 			d.leave(o.to)
 		}
 	}
+}
+
+// belowFile tells whether what is above a key was a file, and no directory, all the time of a call:
+// then nothing can be made there.
+func (w *witness) belowFile(key string, o *op) bool {
+	i := strings.LastIndexByte(lease.Name(key), '/')
+	if i < 0 || w.wasAbsent(key[:i], o.start, o.end) {
+		return false
+	}
+	for inside, h := range w.names {
+		if !strings.HasPrefix(inside, key[:i+1]) {
+			continue
+		}
+		for _, v := range h.editions[max(h.at(o.start), 0):] {
+			if v.there() && v != o.made && v.seq < o.end {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // sourced tells whether a copy has content and attributes of a version of its source.
@@ -364,6 +392,8 @@ func (w *witness) makes(o *op, body string, mode uint32, do func(context.Context
 	}
 	o.check = func(o *op) string {
 		switch {
+		case o.err == nil && w.belowFile(o.key, o):
+			return "its directory is a file"
 		case o.err == nil && o.made == nil:
 			return "nothing was made"
 		case o.err == nil:

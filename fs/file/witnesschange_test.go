@@ -2,9 +2,12 @@ package file
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/latchfs/latchfs/store"
 )
 
 // changed adds the stage that a change makes, if it changes anything.
@@ -19,6 +22,7 @@ func (w *witness) changed(d *draft, c Change, at time.Time, from int64) (n int, 
 // change is SETATTR by name: of a draft, if one is live on the mount, else a version of its own.
 func (w *witness) change(m *mount, key string, c Change) {
 	o := &op{m: m, kind: "setattr", key: key, change: &c}
+	w.changes = append(w.changes, o)
 	w.logf("%s of %s", describe(c), key)
 	var got found
 	o.explains = func(v *edition) bool {
@@ -63,6 +67,12 @@ func (w *witness) change(m *mount, key string, c Change) {
 		}
 		return err
 	})
+}
+
+// lasts tells whether what a change by name was to make may be seen at a moment: while it is under
+// way, and later if it was answered with an error that does not say that it has not happened.
+func (o *op) lasts(moment int64) bool {
+	return o.start <= moment && (o.end == 0 || moment <= o.end || o.loose || errors.Is(o.err, ErrUnsaved) || errors.Is(o.err, store.ErrUnavailable))
 }
 
 // has tells whether attributes are as a change has asked, although it has failed since.

@@ -35,6 +35,7 @@ type draft struct {
 	told      bool   // a conflict was told to somebody who wrote
 	refused   bool   // the bucket did not take it, and whoever asked was told
 	unlinking bool   // its name was about to be taken away when its mount died
+	ended     int64  // the moment of that
 	over      string // how the life ended: "", "idle", "conflicted", "unlinked", "parked" or "killed"
 }
 
@@ -147,8 +148,8 @@ func (d *draft) find(v *edition, from int) int {
 // unanswered returns the stage that an edition is of a draft as a call makes it that was not
 // answered yet, or will never be. test compares it.
 func (w *witness) unanswered(d *draft, v *edition, test func(*stage) bool) int {
-	for _, o := range w.ops {
-		if o.change == nil || o.applied || o.m != d.m {
+	for _, o := range w.changes {
+		if o.applied || o.m != d.m || !o.lasts(v.seq) || d.over != "" && d.ended < o.start || o.end != 0 && o.end < d.begun {
 			continue
 		}
 		if _, ok := d.place(o.key); !ok {

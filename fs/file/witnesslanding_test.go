@@ -210,8 +210,8 @@ func (w *witness) keptFile(v *edition, of, kind string) string {
 			return ""
 		}
 	}
-	for _, o := range w.ops {
-		if o.keeps != nil && o.key == of && w.authors(v.by, o.m) && o.keeps(v) {
+	for _, o := range w.changes {
+		if o.key == of && w.authors(v.by, o.m) && o.lasts(v.seq) && o.keeps(v) {
 			return ""
 		}
 	}
@@ -271,7 +271,7 @@ func (w *witness) removal(v *edition) string {
 	}
 	o.removed, v.made = v, o
 	for _, d := range w.drafts {
-		if _, ok := d.place(v.key); !ok || d.m != v.by || !d.named() {
+		if d.m != v.by || !d.stood(v) {
 			continue
 		}
 		if o.kind == "rename" && o.made != nil {
@@ -282,6 +282,20 @@ func (w *witness) removal(v *edition) string {
 		}
 	}
 	return ""
+}
+
+// stood tells whether what a delete marker has removed is the version that a draft grew from, or
+// what the condition cannot tell from it: the file that is open there has lost its name with it.
+// From another version the file was parted before.
+func (d *draft) stood(v *edition) bool {
+	p, ok := d.place(v.key)
+	switch {
+	case !ok || !d.named():
+		return false
+	case p.base.first() == v.prev.first():
+		return true
+	}
+	return p.base.there() && v.prev.there() && p.base.info.ETag == v.prev.info.ETag
 }
 
 // seen tells whether the mount had seen what its request has removed.

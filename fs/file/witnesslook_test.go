@@ -77,7 +77,7 @@ func (d *draft) lives() bool {
 // lookForEnd notes the end of a draft's life, and judges it.
 func (w *witness) lookForEnd(d *draft) {
 	if d.m.dead {
-		d.over = "killed"
+		d.over, d.ended = "killed", w.now()
 		return
 	}
 	d.f.mu.Lock()
@@ -92,6 +92,7 @@ func (w *witness) lookForEnd(d *draft) {
 		d.over = s.String()
 	}
 	delete(w.byLive, d.live)
+	d.ended = w.now()
 	d.refused = d.over == "parked"
 	w.logf("over: %s", d)
 	switch {
@@ -159,7 +160,7 @@ func (w *witness) kill(m *mount) {
 			continue
 		}
 		delete(w.byLive, d.live)
-		d.over = "killed"
+		d.over, d.ended = "killed", w.now()
 		for _, p := range d.at {
 			d.unlinking = d.unlinking || slices.ContainsFunc(w.ops, func(o *op) bool { return o.m == m && o.key == p.key && o.kind == "unlink" })
 		}

@@ -23,6 +23,7 @@ type descriptor struct {
 	wrote  int  // newest stage of the draft that it has made
 	busy   int  // calls under way
 	told   bool // that there is a conflict, by close or fsync
+	owed   int  // newest of its stages of which a close or fsync has said that it is not saved
 	closed bool
 }
 
@@ -72,6 +73,8 @@ func (w *witness) open(m *mount, key, how string, mode uint32, opened func(*desc
 			return w.existed(o)
 		case o.err != nil:
 			return w.absent(o)
+		case how == "c" && w.belowFile(o.key, o):
+			return "its directory is a file"
 		}
 		x, why := w.opened(o, how, mode, got)
 		if why == "" {
@@ -128,6 +131,13 @@ func (w *witness) opened(o *op, how string, mode uint32, got found) (*descriptor
 		return x, ""
 	}
 	x.d = w.byLive[got.live]
+	if got.live == nil { // it has lost its name in this moment
+		for _, d := range w.drafts {
+			if d.f == got.handle.f {
+				x.d = d
+			}
+		}
+	}
 	if x.d == nil {
 		base := w.find(o.key, got.attr.Base)
 		x.d = w.newDraft(o.m, got.handle.f, got.live, o.key, base)

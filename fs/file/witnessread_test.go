@@ -45,8 +45,8 @@ func (w *witness) shows(x *descriptor, got string, o *op) bool {
 		if d == nil || d.f != x.f {
 			continue
 		}
-		for _, c := range w.ops {
-			if c.change != nil && !c.applied && c.m == x.m {
+		for _, c := range w.changes {
+			if !c.applied && c.m == x.m && c.start <= o.end && c.lasts(max(o.start, c.start)) {
 				if s, _ := d.last().change(*c.change, time.Now()); s.body == got {
 					return true
 				}
@@ -72,8 +72,8 @@ func (w *witness) follows(x *descriptor, from *edition, got string, o *op) bool 
 	if from.body == got {
 		return true
 	}
-	for _, c := range w.ops {
-		if c.change == nil || c.m != x.m || c.key != from.key {
+	for _, c := range w.changes {
+		if c.m != x.m || c.key != from.key || c.start > o.end || !c.lasts(max(o.start, c.start)) {
 			continue
 		}
 		if s, _ := (stage{body: from.body}).change(*c.change, time.Now()); s.body == got {

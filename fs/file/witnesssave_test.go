@@ -22,6 +22,9 @@ func (w *witness) flush(x *descriptor, kind string, defers bool) {
 	o.check = func(o *op) string {
 		if d == nil || defers && !errors.Is(o.err, ErrConflicted) { // it tells only what failed before
 			x.busy--
+			if d != nil && o.err == nil && x.owed > d.landed && d.lives() {
+				return fmt.Sprintf("stage %d is not in the bucket, and this is not told again: %s", x.owed, d)
+			}
 			return ""
 		}
 		why := w.saved(d, o, all, own, kind == "fsync" || x.writes())
@@ -59,6 +62,7 @@ func (w *witness) saved(d *draft, o *op, all, own int, asks bool) string {
 	case o.err != nil:
 		if errors.Is(o.err, ErrUnsaved) {
 			d.promised = max(d.promised, all)
+			o.x.owed = own
 		}
 		return ""
 	case d.gone || !asks || !d.lives() && w.taken(d):
