@@ -1,13 +1,11 @@
 package file
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
-	"testing/synctest"
 	"time"
 
 	"github.com/latchfs/latchfs/store"
@@ -44,17 +42,6 @@ func (s *session) here(key string) (*opened, *moment) {
 		return o, o.at
 	}
 	return nil, s.w.there(key)
-}
-
-// answered notes what the author of a moment was told.
-func (s *session) answered(m *moment, err error) {
-	switch name := errnoName(err); {
-	case s.isDead(), name == "EIO":
-	case err == nil:
-		m.answer = accepted
-	default:
-		m.answer = denied
-	}
 }
 
 // open opens a file as a shell would: "r", "w" (truncate), "a", "r+".
@@ -195,17 +182,6 @@ func (p *program) write(text string, off int) {
 	})
 }
 
-// changed notes that the program has changed its file. A change of an open file has happened
-// when that was answered, and not if not.
-func (p *program) changed(m *moment, err error) {
-	p.s.answered(m, err)
-	if err == nil {
-		p.file.at = m
-	} else if !p.s.isDead() {
-		m.answer = denied
-	}
-}
-
 // truncate sets the size through the descriptor.
 func (p *program) truncate(size int64) {
 	p.does("truncates", func() error {
@@ -215,6 +191,29 @@ func (p *program) truncate(size int64) {
 		p.changed(m, err)
 		return err
 	})
+}
+
+// chmod changes the mode through the descriptor.
+func (p *program) chmod() {
+	p.does("changes the mode of", func() error {
+		old, mode := p.file.at, p.s.w.mode()
+		m := p.s.w.newMoment(moment{text: old.text, mode: old.mode&ModeType | mode, owed: !p.file.gone}, old)
+		p.file.instead(p.s.w, m)
+		_, err := p.Handle.SetAttr(p.s.ctx, Change{Mode: &mode})
+		p.changed(m, err)
+		return err
+	})
+}
+
+// changed notes that the program has changed its file. A change of an open file has happened
+// when that was answered, and not if not.
+func (p *program) changed(m *moment, err error) {
+	p.s.answered(m, err)
+	if err == nil {
+		p.file.at = m
+	} else if !p.s.isDead() {
+		m.answer = denied
+	}
 }
 
 // instead notes what a recovery may make of a change of the mode.
@@ -228,18 +227,6 @@ func (o *opened) instead(w *sweep, m *moment) {
 func resized(text string, size int64) string {
 	n := min(int(size), len(text))
 	return text[:n] + strings.Repeat("\x00", int(size)-n)
-}
-
-// chmod changes the mode through the descriptor.
-func (p *program) chmod() {
-	p.does("changes the mode of", func() error {
-		old, mode := p.file.at, p.s.w.mode()
-		m := p.s.w.newMoment(moment{text: old.text, mode: old.mode&ModeType | mode, owed: !p.file.gone}, old)
-		p.file.instead(p.s.w, m)
-		_, err := p.Handle.SetAttr(p.s.ctx, Change{Mode: &mode})
-		p.changed(m, err)
-		return err
-	})
 }
 
 // fsync saves the file.
@@ -285,303 +272,9 @@ func (p *program) saved(err error) {
 	p.s.w.mustShow(p.Key(), p.file.at)
 }
 
-// mustShow checks that what was acknowledged is in the bucket.
-func (w *sweep) mustShow(key string, m *moment) {
-	if !slices.Contains(w.versions(key), m) {
-		w.fail("acknowledged, and not in the bucket under %q: %v; there is %v", key, m, w.now(key))
-	}
-}
-
 // closeAll closes what programs have open.
 func (s *session) closeAll() {
 	for len(s.programs) > 0 && !s.isDead() {
 		s.programs[0].close()
-	}
-}
-
-// set changes attributes or the size by name.
-func (b *box) set(key string, c Change) (done bool) {
-	w := b.w
-	w.do(b, "changes "+key, func() error {
-		s := b.session
-		w.use(key)
-		o, old := s.here(key)
-		m := w.newMoment(c.of(old), old)
-		m.change = &c
-		if o != nil && c.Mode != nil {
-			o.instead(w, m)
-		}
-		_, err := s.SetAttr(s.ctx, key, c)
-		s.answered(m, err)
-		done = err == nil
-		switch {
-		case err != nil || s.isDead():
-		case o != nil:
-			o.at = m
-		default:
-			w.there(key) // the file may have changed while the lease was waited for
-			w.mustShow(key, m.became())
-		}
-		return err
-	})
-	return done
-}
-
-// of is what a change by name makes of a moment.
-func (c Change) of(old *moment) moment {
-	if old == nil {
-		old = &moment{mode: ModeRegular}
-	}
-	next := moment{text: old.text, mode: old.mode, owed: c.Mode != nil}
-	if c.Mode != nil {
-		next.mode = old.mode&ModeType | *c.Mode
-	}
-	if c.Size != nil {
-		next.text = resized(old.text, *c.Size)
-	}
-	return next
-}
-
-func (b *box) chmod(key string) (done bool) {
-	mode := b.w.mode()
-	return b.set(key, Change{Mode: &mode})
-}
-
-func (b *box) truncate(key string, size int64) { b.set(key, Change{Size: &size}) }
-
-// rename gives a file another name.
-func (b *box) rename(from, to string) {
-	w := b.w
-	w.do(b, "renames "+from+" to "+to, func() error {
-		s := b.session
-		w.use(from)
-		w.use(to)
-		_, src := s.here(from)
-		target, dst := s.here(to)
-		if src == nil {
-			src = &moment{mode: ModeRegular}
-		}
-		if was := w.now(to); dst == nil {
-			dst = was
-		}
-		if dst != nil {
-			src.saw = append(src.saw, dst)
-		}
-		end := w.newMoment(moment{gone: true, key: from}, src)
-		err := s.Rename(s.ctx, from, to, false, nil)
-		s.answered(end, err)
-		// It may have come half way, also if it is denied: then both names are there.
-		copied := end.answer != denied || w.there(to) == src
-		switch {
-		case !copied && dst != nil:
-			src.saw = src.saw[:len(src.saw)-1]
-		case copied && target != nil:
-			target.gone = true
-		}
-		if err == nil && !s.isDead() {
-			if _, now := s.here(from); now != nil {
-				w.fail("%q was renamed, and it is %v", from, now)
-			}
-			w.mustShow(to, src)
-		}
-		return err
-	})
-}
-
-// unlink removes a file, and rmdir a directory.
-func (b *box) unlink(key string) (done bool) { return b.remove(key, (*Table).Unlink) }
-func (b *box) rmdir(key string) (done bool)  { return b.remove(key, (*Table).Rmdir) }
-
-func (b *box) remove(key string, how func(*Table, context.Context, string, func()) error) (done bool) {
-	w := b.w
-	w.do(b, "removes "+key, func() error {
-		s := b.session
-		w.use(key)
-		o, old := s.here(key)
-		end := w.newMoment(moment{gone: true, key: key}, old)
-		err := how(s.Table, s.ctx, key, nil)
-		s.answered(end, err)
-		if o != nil && end.answer != denied {
-			o.gone = true
-		}
-		if err == nil && !s.isDead() && w.there(key) != nil {
-			w.fail("%q was removed, and it is %v", key, w.now(key))
-		}
-		if errors.Is(err, store.ErrNotFound) && w.there(key) != nil {
-			w.fail("%q is not found, and it is %v", key, w.now(key))
-		}
-		done = err == nil
-		return err
-	})
-	return done
-}
-
-// occupied tells whether the name of a key is a file or a directory.
-func (w *sweep) occupied(key string) bool {
-	name := strings.TrimSuffix(key, "/")
-	return w.there(name) != nil || w.there(name+"/") != nil
-}
-
-// mkdir makes a directory, whose key ends in "/".
-func (b *box) mkdir(key string) (done bool) {
-	mode := b.w.mode()
-	return b.make(key, moment{mode: ModeDir | mode}, func(s *session) error {
-		_, err := s.Mkdir(s.ctx, key, mode, 7, 8)
-		return err
-	})
-}
-
-func (b *box) symlink(key, target string) {
-	b.make(key, moment{text: target, mode: ModeSymlink | 0o777}, func(s *session) error {
-		_, err := s.Symlink(s.ctx, key, target, 7, 8)
-		return err
-	})
-}
-
-func (b *box) make(key string, m moment, do func(*session) error) (done bool) {
-	w := b.w
-	w.do(b, "makes "+key, func() error {
-		s := b.session
-		w.use(key)
-		m := w.newMoment(m, w.now(key))
-		err := do(s)
-		s.answered(m, err)
-		if err == nil && !s.isDead() {
-			w.mustShow(key, m)
-		}
-		if errors.Is(err, fs.ErrExist) && !w.occupied(key) {
-			w.fail("%q exists, and nothing is there", key)
-		}
-		done = err == nil
-		return err
-	})
-	return done
-}
-
-// begin lets something happen beside what comes next; the function that it returns waits for it.
-func (b *box) begin(key, how string) (wait func() *program) {
-	done := make(chan struct{})
-	var p *program
-	var err error
-	s := b.session
-	b.w.log("%s begins to open %s %s", b.name, key, how)
-	go func() {
-		defer close(done)
-		p, err = s.tryOpen(key, how)
-	}()
-	synctest.Wait()
-	time.Sleep(10 * time.Millisecond)
-	return func() *program {
-		b.w.do(b, "waits for its open of "+key, func() error {
-			<-done
-			if s.isDead() {
-				return nil
-			}
-			return err
-		})
-		if s.isDead() {
-			return nil
-		}
-		return p
-	}
-}
-
-// cut takes the lock table away from a box, or gives it back.
-func (b *box) cut(off bool) {
-	b.w.do(b, fmt.Sprintf("is cut off from the lock table: %v", off), func() error {
-		b.w.mu.Lock()
-		defer b.w.mu.Unlock()
-		b.isCut = off
-		return nil
-	})
-}
-
-// outage takes the bucket away from a box, or gives it back.
-func (b *box) outage(off bool) {
-	b.w.do(b, fmt.Sprintf("is cut off from the bucket: %v", off), func() error {
-		b.w.mu.Lock()
-		defer b.w.mu.Unlock()
-		b.isOffline = off
-		return nil
-	})
-}
-
-// slow lets what a box changes in the bucket land late, without an answer.
-func (b *box) slow() {
-	b.w.mu.Lock()
-	defer b.w.mu.Unlock()
-	b.isSlow = true
-}
-
-// insist does something again until it is done, or the locks of a dead session must be free.
-func (w *sweep) insist(do func() bool) {
-	for began := time.Now(); !do() && w.plan != nil && time.Since(began) < sweepLease+sweepDelay+2*sweepBeat; {
-	}
-}
-
-// kill ends the session; another one takes its place, from where all is within reach.
-func (b *box) kill() {
-	b.w.do(b, "is killed", func() error {
-		b.w.mu.Lock()
-		defer b.w.mu.Unlock()
-		if !b.session.dead {
-			b.session.crash()
-		}
-		b.heal()
-		return nil
-	})
-}
-
-// heal gives a box what was out of its reach. w.mu is held.
-func (b *box) heal() { b.isCut, b.isOffline, b.isSlow = false, false, false }
-
-// until lets time pass up to a moment, where chance has decided how long something took.
-func (w *sweep) until(moment time.Duration) {
-	time.Sleep(moment - time.Since(sweepBegan))
-	synctest.Wait()
-	w.revive()
-}
-
-// foreign is a writer that knows nothing of locks.
-func (w *sweep) foreign(key, text string) {
-	w.use(key)
-	w.rivals = true
-	w.newMoment(moment{text: text, mode: ModeRegular | 0o644, owed: true, answer: accepted}, w.now(key))
-	w.mem.PutForeign(key, text)
-	w.log("somebody else writes %s to %s", text, key)
-}
-
-// fresh changes every name that the programs have used, which nothing may prevent any more. The
-// lease of a dead session is free after a while.
-func (w *sweep) fresh(b *box) {
-	for _, key := range w.keys {
-		is := w.there(key)
-		began, wrong := time.Now(), len(w.wrong)
-		for done := false; !done && len(w.wrong) == wrong; {
-			w.freshly = time.Since(began) > sweepLease+sweepDelay+2*sweepBeat
-			switch {
-			case strings.HasSuffix(key, "/"):
-				done = is == nil || b.chmod(key)
-			case is == nil && w.occupied(key):
-				done = true // by a directory
-			case is == nil:
-				p := b.create(key)
-				p.write("<fresh"+w.token()+">", 0)
-				p.close()
-				done = p != nil
-			case is.mode&ModeType == ModeSymlink:
-				done = b.unlink(key)
-			default:
-				how := "a"
-				if len(is.text) > 1<<20 {
-					how = "w"
-				}
-				p := b.open(key, how)
-				p.write("<fresh"+w.token()+">", 0)
-				p.close()
-				done = p != nil
-			}
-		}
-		w.freshly = false
 	}
 }

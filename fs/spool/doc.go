@@ -41,6 +41,10 @@
 // machine has not been started anew since and sound records follow it: then the journal
 // is corrupt and its directory is set aside.
 //
+// An error of the disk while a spool is read says nothing about what is on it. Such a file
+// stays where it is for another try, the others are recovered, and as long as anything was not
+// read every key counts as one of which a request may still land.
+//
 // # A full disk
 //
 // Before a change is accepted, the journal reserves the room for its seal and for the

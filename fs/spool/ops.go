@@ -85,7 +85,7 @@ func readOps(fsys FS, name string) ([]Op, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, diskError{err}
+		return nil, unreadError{err}
 	}
 	open := make(map[opEnd]Op)
 	var order []opEnd

@@ -157,7 +157,7 @@ func (f *Found) present(w write, dataSize int64) (bool, error) {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return false, nil
 	case err != nil:
-		return false, diskError{err}
+		return false, unreadError{err}
 	}
 	return sum == w.sum, nil
 }

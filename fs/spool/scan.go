@@ -94,7 +94,7 @@ func ScanDir(dir string, fsys FS) (*Scan, error) {
 			continue
 		}
 		if err := s.file(n); err != nil {
-			s.bad(n, diskError{err})
+			s.bad(n, unreadError{err})
 		}
 	}
 	return s, nil
@@ -103,15 +103,15 @@ func ScanDir(dir string, fsys FS) (*Scan, error) {
 // bad notes what could not be read.
 func (s *Scan) bad(name string, err error) {
 	s.Bad[name] = err
-	if _, disk := errors.AsType[diskError](err); disk {
+	if _, disk := errors.AsType[unreadError](err); disk {
 		s.Unread = errors.Join(s.Unread, fmt.Errorf("scanning the spool file %s: %w", name, err))
 	}
 }
 
-// A diskError is one of the disk, not of what is on it: it may be gone at the next try.
-type diskError struct{ error }
+// An unreadError is one of the disk, not of what is on it: it may be gone at the next try.
+type unreadError struct{ error }
 
-func (e diskError) Unwrap() error { return e.error }
+func (e unreadError) Unwrap() error { return e.error }
 
 // Scan is ScanDir on the file system of the spool.
 func (s *Spool) Scan(dir string) (*Scan, error) { return ScanDir(dir, s.fs) }
@@ -169,7 +169,7 @@ func (s *Scan) file(name string) error {
 		}
 	}
 	keep, err := f.replay(journal, size)
-	_, disk := errors.AsType[diskError](err)
+	_, disk := errors.AsType[unreadError](err)
 	switch {
 	case disk:
 		closeAll(data)
