@@ -109,6 +109,7 @@ func (b *box) newSession() (*session, error) {
 	s.net.Hook(s.request)
 	stall := sweepDelay / 3
 	client := store.New(s.net, store.Options{Host: b.name, Timing: store.Timing{Quiet: sweepDelay, Stall: stall}})
+	w.sessions = append(w.sessions, s)
 	s.ctx, s.exit = context.WithCancel(context.Background())
 	s.Table = NewTable(Options{
 		Objects: client, Locks: lease.Manager(s.locks), Spool: sp, Reader: reader.New(client, 0), Host: b.name,
@@ -218,7 +219,6 @@ func (s *session) end() {
 	end()
 	s.Shutdown(over)
 	s.locks.Close(over)
-	s.net.Wait()
 }
 
 func (s *session) isDead() bool {

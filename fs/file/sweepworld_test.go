@@ -51,12 +51,13 @@ type sweep struct {
 
 	// The fields below belong to the goroutine of the script.
 
-	moments []*moment
-	known   map[string]*moment // versions in the bucket, by id
-	keys    []string           // that the programs have used, in order
-	modes   uint32             // that were given out
-	tokens  int
-	freshly bool // nothing may go wrong any more
+	sessions []*session // all that ever were
+	moments  []*moment
+	known    map[string]*moment // versions in the bucket, by id
+	keys     []string           // that the programs have used, in order
+	modes    uint32             // that were given out
+	tokens   int
+	freshly  bool // nothing may go wrong any more
 	// What the script says of itself.
 
 	rivals   bool              // somebody changes the bucket who knows of no locks
@@ -157,7 +158,15 @@ func (w *sweep) finish() {
 			w.fail("%s has to recover for ever", b.name)
 		}
 	}
+	for _, s := range w.sessions {
+		if s.stopRecovery != nil {
+			s.stopRecovery()
+		}
+	}
 	w.ending.Wait()
+	for _, s := range w.sessions {
+		s.net.Wait()
+	}
 	w.checkBucket()
 }
 
