@@ -296,7 +296,7 @@ var sweepScripts = []struct {
 	{"a large file", func(w *sweep) {
 		a, b := w.a, w.b
 		w.only = func(e effect) bool {
-			return strings.HasPrefix(e.label, "s3 ") || e.label == "disk write ops" || e.label == "disk write journal"
+			return strings.HasPrefix(e.label, "s3 ") || e.label == "disk write ops"
 		}
 		p := a.create("f")
 		p.truncate(8 << 20)
