@@ -22,11 +22,12 @@ func (w *sweep) checkBucket() {
 		for i, m := range all {
 			// What is made where it cannot stay is taken back, and the marker of a directory that
 			// turns out not to be empty is put back as it was (LOCKS P2).
-			undone := i+1 < len(all) && (all[i+1].undoes == m || m.gone && inBucket[all[i+1]] == key)
+			isDir := strings.HasSuffix(key, "/")
+			undone := i+1 < len(all) && (all[i+1].undoes == m || isDir && m.gone && inBucket[all[i+1]] == key)
 			switch {
 			case m.answer == denied && !undone:
 				w.fail("%q shows %v, of which was said that it has not happened", key, m)
-			case below != nil && below.gone && inBucket[m] == key:
+			case isDir && below != nil && below.gone && inBucket[m] == key:
 			case below == m:
 				w.fail("%v is twice in the history of %q", m, key)
 			case below != nil && !m.knew(below):
