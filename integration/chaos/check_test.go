@@ -204,6 +204,15 @@ func TestCheck(t *testing.T) {
 			look.Lines = []string{"one.0.1"}
 			s.says("two", look, 0)
 		}, []string{"STALE OPEN"}},
+		{"an open follows its host's writer, and a host that lost the file saved it without the lease", func(s *scene) {
+			h := s.opens("two", f, "update", "one.0.1")
+			s.writes(h, "two.0.1", "one.0.1")
+			g := s.opens("three", f, "cut")
+			s.closes(h, 0, func() { s.version("two", "put", f, nil, "one.0.1", "two.0.1").looked = true })
+			look.Lines = nil
+			s.says("three", look, 0)
+			s.closes(g, unix.ESTALE)
+		}, nil},
 		{"an open follows its host's writer", func(s *scene) {
 			h := s.opens("two", f, "update", "one.0.1")
 			s.writes(h, "two.0.1", "one.0.1")

@@ -17,7 +17,9 @@ type published struct {
 }
 
 // fresh: no open shows a version that is older than one which was acknowledged before the open
-// began (SEMANTICS G2). Programs follow a writer on their own host, as long as that has the lease.
+// began (SEMANTICS G2). Programs follow a writer on their own host, as long as that has the lease
+// (SEMANTICS G3): also if a host that lost it has saved without it meanwhile (LOCKS P5). What the
+// writer saves is a conflict then.
 func (h *history) fresh() {
 	known := h.publications()
 	for _, e := range h.events {
@@ -38,7 +40,7 @@ func (h *history) fresh() {
 			if newest == nil || p.n > newest.n {
 				newest = &p
 			}
-			if p.by != e.Host && p.by != foreigner && (newestOfHosts == nil || p.n > newestOfHosts.n) {
+			if p.by != e.Host && p.by != foreigner && !p.looked && (newestOfHosts == nil || p.n > newestOfHosts.n) {
 				newestOfHosts = &p
 			}
 		}

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -51,6 +52,9 @@ type version struct {
 	content string
 	tokens  []string
 	torn    error // it does not consist of lines
+	// looked: its author looked at the history of the key afterwards, as after an attempt without a
+	// lease (LOCKS P5) and after one whose answer was lost.
+	looked bool
 }
 
 // never is a time after everything.
@@ -110,6 +114,9 @@ func (h *history) collect(e *harness.Env, b *harness.Bucket, hosts []*member, f 
 	for _, key := range keys {
 		h.read(e, b, key, changes)
 	}
+	for _, m := range hosts {
+		h.looks(m.Hostname, m.s3.Seen(func(r harness.Request) bool { return r.Method == http.MethodGet }))
+	}
 	for _, key := range keys {
 		for _, v := range h.keys[key] {
 			for _, token := range v.tokens {
@@ -122,6 +129,28 @@ func (h *history) collect(e *harness.Env, b *harness.Bucket, hosts []*member, f 
 	slices.SortFunc(h.events, func(a, b Event) int { return int(a.From - b.From) })
 	h.lives()
 }
+
+// looks notes which versions of a host it looked for in the history of their keys.
+func (h *history) looks(host string, requests []harness.Request) {
+	for _, r := range requests {
+		query, err := url.ParseQuery(r.Query)
+		if _, list := query["versions"]; err != nil || !list {
+			continue
+		}
+		var last *version
+		for _, v := range h.keys[query.Get("prefix")] {
+			if v.by == host && v.till <= h.clockAt(r.At) && !v.deleted {
+				last = v
+			}
+		}
+		if last != nil {
+			last.looked = true
+		}
+	}
+}
+
+// clockAt gives the time of the clock at a moment.
+func (h *history) clockAt(t time.Time) int64 { return h.began + int64(t.Sub(h.start)) }
 
 // keysOfEvents gives the keys of what the calls were about, and notes the names.
 func (h *history) keysOfEvents() []string {
@@ -150,8 +179,7 @@ func (h *history) changeOf(r harness.Request, bucket string) (c change, ok bool)
 	if !strings.HasPrefix(r.Path, "/"+bucket+"/") {
 		return c, false
 	}
-	at := func(t time.Time) int64 { return h.began + int64(t.Sub(h.start)) }
-	c = change{key: r.Key(bucket), version: r.Version, from: at(r.At), till: at(r.Till)}
+	c = change{key: r.Key(bucket), version: r.Version, from: h.clockAt(r.At), till: h.clockAt(r.Till)}
 	switch source := r.Header.Get("X-Amz-Copy-Source"); {
 	case r.Method == "DELETE":
 		c.kind = "delete"

@@ -15,7 +15,7 @@ import (
 // complain reports what was found, with the history of the files concerned.
 func (h *history) complain(e *harness.Env) {
 	e.Helper()
-	told, versions, aside := 0, 0, 0
+	told, versions, looked, aside := 0, 0, 0, 0
 	for _, event := range h.events {
 		if event.Told() {
 			told++
@@ -23,11 +23,17 @@ func (h *history) complain(e *harness.Env) {
 	}
 	for key, all := range h.keys {
 		versions += len(all)
+		for _, v := range all {
+			if v.looked {
+				looked++
+			}
+		}
 		if kept(key) {
 			aside++
 		}
 	}
-	e.Logf("chaos: seed %d: %d calls, %d answered well, %d versions, %d files kept beside", h.plan.Seed, len(h.events), told, versions, aside)
+	e.Logf("chaos: seed %d: %d calls, %d answered well, %d versions, %d of them looked for in the history, %d files kept beside",
+		h.plan.Seed, len(h.events), told, versions, looked, aside)
 	if len(h.found) == 0 {
 		return
 	}
@@ -106,7 +112,7 @@ func (h *history) logged(text, name string) (at int64, short string, ok bool) {
 	}
 	const most = 240
 	text = strings.TrimSpace(text)
-	return h.began + int64(when.Sub(h.start)), text[:min(most, len(text))], true
+	return h.clockAt(when), text[:min(most, len(text))], true
 }
 
 // String tells a call in one line.
