@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/latchfs/latchfs/lockmgr/memtable"
@@ -131,6 +132,8 @@ func (m *model) trouble() {
 	switch n := m.r.IntN(20); {
 	case n < 5:
 		m.cut(x, !x.cut)
+	case n < 8 && x.offline && m.chance(2):
+		m.trickle(x)
 	case n < 8:
 		m.outage(x, !x.offline)
 	case n < 11:
@@ -186,6 +189,33 @@ func (m *model) outage(x *mount, off bool) {
 	m.logf("%s has the bucket again", x.name)
 	x.b.net.Hook(m.network(x))
 	x.calm = time.Now()
+}
+
+// trickle lets one change of a mount through that has no bucket: of what waits there to be saved
+// only the oldest is, while programs go on.
+func (m *model) trickle(x *mount) {
+	m.logf("%s may send one change", x.name)
+	var sent atomic.Bool
+	x.b.net.Hook(func(op, _ string, _ int) faultstore.Fault {
+		if slices.Contains(changeOps, op) && sent.Swap(true) {
+			return faultstore.Fault{Hang: true}
+		}
+		return faultstore.Fault{}
+	})
+	for range 4 {
+		m.judge()
+		if m.failed {
+			return
+		}
+		time.Sleep(m.upTo(2 * timing.Delay / 3))
+		m.judge()
+		for _, d := range m.open {
+			if d.m == x && !d.closed && m.chance(2) && !m.failed {
+				m.flush(d, "flush", true)
+			}
+		}
+	}
+	m.outage(x, m.chance(2))
 }
 
 // crash ends a mount; another one takes its place, and saves what it left, at once or later.

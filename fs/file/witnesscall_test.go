@@ -171,7 +171,10 @@ func (w *witness) uses(who any, keys ...string) {
 // ofOp tells whether a version is what a call under way makes.
 func (w *witness) ofOp(v *edition) bool {
 	for _, o := range slices.Backward(w.ops) { // rather the one that somebody waits for
-		if !w.authors(v.by, o.m) || o.explains == nil || v.req.sent < o.start || !o.explains(v) {
+		if v.by != o.m && (o.change == nil || !w.authors(v.by, o.m)) { // what a recovery makes is of a file
+			continue
+		}
+		if o.explains == nil || v.req.sent < o.start || !o.explains(v) {
 			continue
 		}
 		o.made, v.made = v, o
