@@ -39,7 +39,7 @@ func newFront(c Config) *front {
 	return &front{
 		tree: c.Tree, files: c.Files, reader: c.Reader, history: c.History, defaults: c.Defaults,
 		readOnly: c.ReadOnly, ttl: c.MetadataTTL, log: c.Log, began: time.Now(),
-		stale:   staleOpens{m: make(map[staleOpen]time.Time)},
+		stale:   staleOpens{m: make(map[staleOpen]secondTry)},
 		lists:   versionLists{lists: make(map[string]*versionList)},
 		current: make(map[string]node), numbers: make(map[uint64]node),
 	}

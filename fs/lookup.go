@@ -81,7 +81,9 @@ func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	}
 	e, err := d.f.find(ctx, d, name)
 	if err != nil || e.attr.Mode&file.ModeType != file.ModeRegular {
-		d.f.stale.again(callerOf(ctx).Pid, d.key+name) // no second open will come
+		d.f.stale.again(callerOf(ctx), d.key+name) // no second open will come
+	} else {
+		d.f.stale.looked(callerOf(ctx), e.key, e.attr.Base)
 	}
 	if err != nil {
 		return nil, d.f.fail("lookup", d.key+name, err)

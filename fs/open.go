@@ -18,10 +18,10 @@ import (
 // Open implements fs.NodeOpener.
 func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
 	f, key := n.f, n.keyNow()
-	pid := callerOf(ctx).Pid
-	again := f.stale.again(pid, key)
+	caller := callerOf(ctx)
+	looked, again := f.stale.again(caller, key)
 	if n.retired() && !(again && flags&(unix.O_ACCMODE|unix.O_TRUNC) == unix.O_RDONLY) {
-		return nil, 0, f.openAgain(pid, key)
+		return nil, 0, f.openAgain(caller, key)
 	}
 	r := openRequest(flags)
 	if r.Write && f.readOnly {
@@ -33,12 +33,15 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	n.mu.Unlock()
 	r.Again = again
 	// If the file is cut to nothing it does not matter what the kernel knows of it, unless
-	// somebody here still shows the version that it knows.
+	// somebody here still shows the version that it knows. At the second try it does if it is
+	// what was looked up for this open; else it may be older than the open.
 	if !r.Trunc || n.isOpen() {
-		if several && !again {
-			return nil, 0, f.openAgain(pid, key) // the look-up gives a new node
+		switch {
+		case !again && several:
+			return nil, 0, f.openAgain(caller, key) // the look-up gives a new node
+		case !again, !several && looked != nil && looked.Same(seen):
+			r.Known = &seen
 		}
-		r.Known = &seen
 	}
 	until := untilKilled
 	if r.Write {
@@ -48,7 +51,7 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	defer stop()
 	h, attr, err := f.files.Open(ctx, r)
 	if err != nil {
-		return nil, 0, n.openFailed(r, pid, err)
+		return nil, 0, n.openFailed(r, caller, err)
 	}
 	fh, fuseFlags := n.opened(h, attr)
 	if fuseFlags&fuse.FOPEN_KEEP_CACHE == 0 {
@@ -61,14 +64,14 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 
 // openAgain gives the errno of an open that Linux is to repeat, after a LOOKUP, which then has to
 // ask the bucket.
-func (f *front) openAgain(pid uint32, key string) syscall.Errno {
+func (f *front) openAgain(caller fuse.Caller, key string) syscall.Errno {
 	f.tree.Forget(key)
-	f.stale.note(pid, key)
+	f.stale.note(caller, key)
 	return unix.ESTALE
 }
 
 // openFailed gives the errno of an open that failed.
-func (n *fileNode) openFailed(r file.OpenRequest, pid uint32, err error) syscall.Errno {
+func (n *fileNode) openFailed(r file.OpenRequest, caller fuse.Caller, err error) syscall.Errno {
 	_, held := errors.AsType[*lockmgr.HeldError](err)
 	switch {
 	case held && r.NonBlock:
@@ -76,7 +79,7 @@ func (n *fileNode) openFailed(r file.OpenRequest, pid uint32, err error) syscall
 		return unix.EWOULDBLOCK
 	case r.Again: // there is no third
 	case errors.Is(err, file.ErrStale), errors.Is(err, store.ErrNotFound):
-		n.f.openAgain(pid, r.Key)
+		n.f.openAgain(caller, r.Key)
 		err = staleIfGone(err)
 	}
 	return n.f.fail("open", r.Key, err)
@@ -160,7 +163,7 @@ func (d *dirNode) openTaken(ctx context.Context, name string, flags uint32) (ent
 	if e.key == "" {
 		e.key = d.key + name
 	}
-	d.f.stale.note(callerOf(ctx).Pid, e.key)
+	d.f.stale.note(callerOf(ctx), e.key)
 	return e, nil, file.ErrStale
 }
 

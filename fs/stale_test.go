@@ -4,31 +4,38 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
 // Nobody is answered ESTALE twice for one request, and the next request is a new one.
 func TestStaleOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := staleOpens{m: make(map[staleOpen]time.Time)}
-		if s.again(1, "a") {
+		by := func(pid uint32) fuse.Caller { return fuse.Caller{Pid: pid} }
+		again := func(s *staleOpens, pid uint32, key string) bool {
+			_, again := s.again(by(pid), key)
+			return again
+		}
+		s := &staleOpens{m: make(map[staleOpen]secondTry)}
+		if again(s, 1, "a") {
 			t.Error("a first try counts as a second")
 		}
-		s.note(1, "a")
-		if s.again(2, "a") || s.again(1, "b") {
+		s.note(by(1), "a")
+		if again(s, 2, "a") || again(s, 1, "b") {
 			t.Error("another thread or name counts as the second try")
 		}
-		if !s.again(1, "a") {
+		if !again(s, 1, "a") {
 			t.Error("the second try is not known")
 		}
-		if s.again(1, "a") {
+		if again(s, 1, "a") {
 			t.Error("a third open is taken for the second try")
 		}
-		s.note(1, "a")
+		s.note(by(1), "a")
 		time.Sleep(staleFor + time.Second)
-		if s.again(1, "a") {
+		if again(s, 1, "a") {
 			t.Error("an open long after counts as the second try")
 		}
-		s.note(2, "a")
+		s.note(by(2), "a")
 		if len(s.m) != 1 {
 			t.Errorf("%d are remembered", len(s.m))
 		}

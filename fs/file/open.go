@@ -17,8 +17,8 @@ type OpenRequest struct {
 	Caller                               Caller
 	// Known is the version whose attributes the kernel has; nil: do not compare.
 	Known *store.Base
-	// Again: this is the second try after an ErrStale. There is no third, so that it takes what
-	// is there, and must not fail with ErrStale.
+	// Again: this is the second try after an ErrStale, and Known is what the name was looked
+	// up as in between, if it was. There is no third, so that it must not fail with ErrStale.
 	Again bool
 }
 
@@ -145,13 +145,24 @@ func (t *Table) openRead(ctx context.Context, r OpenRequest) (*Handle, Attr, err
 	return h, h.attr, nil
 }
 
-// look finds the version that an open for reading shows.
+// look finds the version that an open for reading shows. If the second try finds another one
+// than the kernel's lookup just before, it shows that one, if the bucket still has it: it was
+// under the name while this open(2) ran, and the kernel has its attributes.
 func (t *Table) look(ctx context.Context, r OpenRequest) (store.Info, error) {
 	info, err := t.o.Objects.Head(ctx, r.Key, "")
-	if err != nil {
+	gone := errors.Is(err, store.ErrNotFound)
+	if err != nil && !gone || r.Known == nil || !gone && sameSeen(*r.Known, info.Base()) {
 		return info, err
 	}
-	return info, r.accepts(info.Base())
+	if !r.Again {
+		return store.Info{}, ErrStale
+	}
+	if r.Known.VersionID != "" {
+		if known, kerr := t.o.Objects.Head(ctx, r.Key, r.Known.VersionID); kerr == nil && known.Base().Same(*r.Known) {
+			return known, nil
+		}
+	}
+	return info, err
 }
 
 // follow opens a file for reading that is live here, if its lease is proved valid, or if what
