@@ -76,11 +76,14 @@ func (w *witness) contested(d *draft, p place) bool {
 }
 
 // oneThingInside checks, once everything has ended, that no file has a name inside. One stays if
-// whoever made it had lost its lease before he could take it back, or others wrote on top.
+// whoever made it had lost its lease before he could take it back, or others wrote on top. Where
+// something else is inside, such as a kept file, the name is a directory too, and may have more.
 func (w *witness) oneThingInside() {
-	for _, key := range w.mem.Keys() {
+	keys := w.mem.Keys()
+	for _, key := range keys {
 		i := strings.IndexByte(lease.Name(key), '/')
-		if of, _ := kept(key); i < 0 || of != "" {
+		of, _ := kept(key)
+		if i < 0 || of != "" || slices.ContainsFunc(keys, func(k string) bool { return k != key && strings.HasPrefix(k, key[:i+1]) }) {
 			continue
 		}
 		file, inside := w.history(key[:i]).current(), w.history(key).current()
