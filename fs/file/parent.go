@@ -121,26 +121,36 @@ func (t *Table) lookOnce(ctx context.Context, p parent, limit time.Duration) err
 	if err != nil || now.ETag != "" {
 		return err
 	}
-	if p.marker.ETag != "" {
-		return t.putBack(ctx, p, limit)
-	}
 	name := lease.Name(p.dir)
-	switch held, err := t.o.Locks.Held(ctx, name); {
-	case err != nil:
+	held, err := t.o.Locks.Held(ctx, name)
+	if err != nil {
 		return err
-	case held:
-		c, err := t.claimOf(ctx, t.visit(name), name, limit, nil)
-		if err != nil {
-			return err
-		}
-		c.end(0)
 	}
-	// Whoever takes the lease from now on finds what we made.
-	is, err := t.isObject(ctx, name)
-	if err == nil && is {
-		err = ErrNotDir
+	// Whoever takes the lease from now on finds what we made, and a file that is there already is
+	// reason enough: there is no need to wait for whoever writes it.
+	if is, err := t.isObject(ctx, name); err != nil || is {
+		return errors.Join(err, notDirIf(is))
 	}
-	return err
+	switch {
+	case p.marker.ETag != "":
+		return t.putBack(ctx, p, limit)
+	case !held:
+		return nil
+	}
+	c, err := t.claimOf(ctx, t.visit(name), name, limit, nil)
+	if err != nil {
+		return err
+	}
+	is := !c.absent()
+	c.end(0)
+	return notDirIf(is)
+}
+
+func notDirIf(is bool) error {
+	if is {
+		return ErrNotDir
+	}
+	return nil
 }
 
 // putBack makes the marker of a directory again that another host has removed, since the
@@ -149,7 +159,7 @@ func (t *Table) putBack(ctx context.Context, p parent, limit time.Duration) (err
 	name := lease.Name(p.dir)
 	c, err := t.claimOf(ctx, t.visit(p.dir), p.dir, limit, func(ctx context.Context, c *claim) error {
 		if is, err := t.isObject(ctx, name); err != nil || is {
-			return errors.Join(err, ErrNotDir)
+			return errors.Join(err, notDirIf(is))
 		}
 		err := c.lookAbove(ctx, name)
 		if errors.Is(err, store.ErrNotFound) {

@@ -126,8 +126,12 @@ func allowed(err error) bool {
 // excused tells whether a call may have failed in a world where nothing goes wrong: because of
 // what is or was under the name, or because somebody else had it meanwhile.
 func (w *witness) excused(o *op) bool {
-	if _, held := errors.AsType[*lockmgr.HeldError](o.err); held {
-		for _, key := range []string{o.key, o.to} {
+	if _, held := errors.AsType[*lockmgr.HeldError](o.err); held || errors.Is(o.err, ErrUnsaved) {
+		keys := []string{dirOf(o.key), dirOf(o.to)} // whoever makes a name waits for that of its directory
+		if held {
+			keys = append(keys, o.key, o.to)
+		}
+		for _, key := range keys {
 			for who, until := range w.busy[lease.Name(key)] {
 				if who != any(o) && !until.Add(staleLinger).Before(o.began) {
 					return true
@@ -143,6 +147,8 @@ func (w *witness) excused(o *op) bool {
 	}
 	return true
 }
+
+func dirOf(key string) string { return key[:strings.LastIndexByte(lease.Name(key), '/')+1] }
 
 // lookForUsers notes who uses which name at this moment.
 func (w *witness) lookForUsers() {
