@@ -1,6 +1,7 @@
 package file
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -82,6 +83,9 @@ func (s *session) meets(label string) trouble {
 			label = name + kind + "*" // the rest of the name is random
 		}
 	}
+	if k := key(label); k != "" && time.Now().Before(w.underway[k]) {
+		w.wrong = append(w.wrong, fmt.Sprintf("%q while another request may still land (LOCKS)", label))
+	}
 	e := effect{step: w.step, host: s.box.name, label: label}
 	w.seen[e]++
 	e.nth = w.seen[e]
@@ -104,13 +108,30 @@ func (s *session) meets(label string) trouble {
 	}
 	w.fired = true
 	switch w.plan.trouble {
+	case late:
+		w.underway[key(label)] = time.Now().Add(lateness)
+	case crashLate:
+		w.underway[key(label)] = time.Now().Add(lateness)
+		s.crash()
 	case crashAlone:
 		s.alone = true
 		s.crash()
-	case crash, crashLate:
+	case crash:
 		s.crash()
 	}
 	return w.plan.trouble
+}
+
+// key is that of a request to the bucket which may make, replace or remove its object, "" of
+// everything else. An upload cannot become an object twice, so that its last request is not one,
+// and neither can a kept file, whose request says that nothing may have its name.
+func key(label string) string {
+	for _, op := range []string{"s3 Put ", "s3 Copy ", "s3 Delete "} {
+		if key, is := strings.CutPrefix(label, op); is && !isKept(key) {
+			return key
+		}
+	}
+	return ""
 }
 
 // request decides what happens to a request to the bucket.

@@ -18,7 +18,8 @@ type moment struct {
 	mode uint32 // with type bits
 	gone bool   // the name was removed
 	key  string // that is gone
-	// saw are the moments that its author had seen and built upon, or put this one in place of.
+	// saw are the moments that its author had seen: first the one of the same file before it, and
+	// then those that it was put in place of.
 	saw []*moment
 
 	answer answer
@@ -54,6 +55,11 @@ func (m *moment) became() *moment {
 // knew tells whether the author of m had seen the moment old, or has made it himself.
 func (m *moment) knew(old *moment) bool {
 	return m == old || slices.ContainsFunc(m.saw, func(s *moment) bool { return s.knew(old) })
+}
+
+// grewFrom tells whether old is m or was the same file before it.
+func (m *moment) grewFrom(old *moment) bool {
+	return m == old || len(m.saw) > 0 && m.saw[0].grewFrom(old)
 }
 
 func (m *moment) String() string {
@@ -116,20 +122,22 @@ func (w *sweep) changedOther(text string, mode uint32, below *moment) *moment {
 // nobody made is told.
 func (w *sweep) versions(key string) (all []*moment) {
 	for _, v := range w.mem.History(key) {
-		if v.Deleted {
-			all = append(all, w.end(key, last(all)))
-			continue
+		m := w.known[v.Info.VersionID]
+		switch {
+		case m != nil:
+		case v.Deleted:
+			m = w.end(key, last(all))
+		default:
+			m = w.version(v.Info, last(all))
 		}
-		all = append(all, w.version(v.Info, last(all)))
+		w.known[v.Info.VersionID] = m
+		all = append(all, m)
 	}
 	return all
 }
 
 // version tells which moment a version is, that lies on another one.
 func (w *sweep) version(i store.Info, below *moment) *moment {
-	if m := w.known[i.VersionID]; m != nil {
-		return m
-	}
 	text, mode := w.body(i), AttrOf(i, Defaults{FileMode: 0o644, DirMode: 0o755}).Mode
 	m := w.find(text, mode, below)
 	if m == nil {
@@ -139,23 +147,17 @@ func (w *sweep) version(i store.Info, below *moment) *moment {
 		w.fail("nobody has made the version %q %o of %q", cutText(text), mode, i.Key)
 		m = &moment{text: text, mode: mode}
 	}
-	w.known[i.VersionID] = m
 	return m
 }
 
 // end returns the end of a name that somebody has brought about who had seen what was there.
 func (w *sweep) end(key string, of *moment) *moment {
-	var not *moment
-	for _, m := range w.moments {
-		if m.gone && m.key == key && of != nil && m.knew(of) {
-			if m.answer != denied {
+	for _, answer := range []answer{accepted, open, denied} {
+		for _, m := range w.moments {
+			if m.gone && m.key == key && m.answer == answer && of != nil && m.knew(of) {
 				return m
 			}
-			not = m
 		}
-	}
-	if not != nil {
-		return not
 	}
 	if of != nil && w.plan != nil && w.plan.trouble == refusing && w.plan.effect.label == "s3 Head "+key[:strings.IndexByte(key, '/')+1] {
 		return w.newMoment(moment{gone: true, key: key, undoes: of}, of)

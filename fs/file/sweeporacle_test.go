@@ -2,6 +2,7 @@ package file
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -15,7 +16,23 @@ import (
 
 // checkBucket looks at all that is in the bucket in the end.
 func (w *sweep) checkBucket() {
-	inBucket, kept := map[*moment]string{}, map[*moment]string{}
+	inBucket := w.checkHistory()
+	kept := w.checkKept(inBucket)
+	for _, m := range w.moments {
+		if m.owed && m.answer == accepted && !survives(m, inBucket) && !survives(m, kept) && !survives(m.instead, inBucket) && !w.overtaken(m, inBucket) {
+			w.fail("lost: %v", m)
+		}
+	}
+	// Of an upload whose id never came nobody knows.
+	if n := w.mem.OpenUploads(); n > 0 && !(n == 1 && w.plan != nil && strings.HasPrefix(w.plan.effect.label, "s3 CreateUpload ")) {
+		w.fail("%d uploads are left", n)
+	}
+}
+
+// checkHistory checks that each version was put in place of what its author had seen, and returns
+// under which key each moment is.
+func (w *sweep) checkHistory() map[*moment]string {
+	inBucket := map[*moment]string{}
 	for _, key := range w.keys {
 		var below *moment
 		all := w.versions(key)
@@ -36,51 +53,60 @@ func (w *sweep) checkBucket() {
 			below = m
 			inBucket[m] = key
 		}
-	}
-	for _, key := range w.mem.Keys() {
-		switch {
-		case slices.Contains(w.keys, key):
-		case !isKept(key):
-			w.fail("nobody has made %q", key)
-		default:
-			for _, m := range w.versions(key) {
-				// A crash between the landing of a conflict file and the removal of its bytes from the
-				// spool makes a second one.
-				crashed := w.plan != nil && slices.Contains([]trouble{crash, crashLate, crashAlone}, w.plan.trouble)
-				if old := kept[m]; old != "" && !(crashed && w.rivals) {
-					w.fail("%v is kept twice: %q and %q", m, old, key)
-				}
-				// Of a version made by parts, which is not the current one, nobody knows whether it was,
-				// nor of any where the bucket refuses to show its history.
-				blind := len(m.text) > store.PartSize || w.plan != nil && w.plan.trouble == refusing
-				if old, ok := inBucket[m]; ok && !blind {
-					w.fail("%v is kept as %q although %q has it", m, key, old)
-				}
-				name, _, _ := strings.Cut(strings.Replace(key, ".recovered-", ".conflict-", 1), ".conflict-")
-				if end := w.now(name); end != nil && end.gone && end.knew(m) {
-					w.fail("%v is kept as %q although the file was removed", m, key)
-				}
-				kept[m] = key
-				w.log("kept: %q is %v", key, m)
-			}
-		}
-	}
-	if w.plan == nil && len(kept) != w.keeps {
-		w.fail("%d files are kept, want %d", len(kept), w.keeps)
-	}
-	for _, key := range w.keys {
 		if name, dir := strings.CutSuffix(key, "/"); dir && w.there(key) != nil && w.there(name) != nil {
 			w.fail("%q is a file and a directory", name)
 		}
 	}
-	for _, m := range w.moments {
-		if m.owed && m.answer == accepted && !survives(m, inBucket) && !survives(m, kept) && !survives(m.instead, inBucket) && !overtaken(m, inBucket) {
-			w.fail("lost: %v", m)
+	return inBucket
+}
+
+// checkKept checks that what is kept beside a file has to be, and returns it.
+func (w *sweep) checkKept(inBucket map[*moment]string) map[*moment]string {
+	kept := map[*moment]string{}
+	for _, key := range w.mem.Keys() {
+		switch {
+		case slices.Contains(w.keys, key):
+			continue
+		case !isKept(key):
+			w.fail("nobody has made %q", key)
+			continue
 		}
+		m := w.now(key)
+		w.log("kept: %q is %v", key, m)
+		if why := w.needless(m, key, inBucket, kept); why != "" {
+			w.fail("%v is kept as %q although %s", m, key, why)
+		}
+		kept[m] = key
 	}
-	if n := w.mem.OpenUploads(); n > 0 && !(n == 1 && w.plan != nil && strings.HasPrefix(w.plan.effect.label, "s3 CreateUpload ")) {
-		w.fail("%d uploads are left", n) // of one whose id never came nobody knows
+	if w.plan == nil && len(kept) != w.keeps {
+		w.fail("%d files are kept, want %d", len(kept), w.keeps)
 	}
+	return kept
+}
+
+// needless tells why a moment need not be kept; "" if it has to be.
+func (w *sweep) needless(m *moment, key string, inBucket, kept map[*moment]string) string {
+	p := w.plan
+	if p == nil {
+		p = &plan{}
+	}
+	name, _, _ := strings.Cut(strings.Replace(key, ".recovered-", ".conflict-", 1), ".conflict-")
+	removed := func(end *moment) bool { return end.gone && end.grewFrom(m) }
+	crashed := p.trouble == crash || p.trouble == crashLate || p.trouble == crashAlone
+	switch {
+	// A crash between the landing of a conflict file and the removal of its bytes from the spool
+	// makes a second one.
+	case kept[m] != "" && !(crashed && w.rivals):
+		return fmt.Sprintf("%q is the same", kept[m])
+	// Of a version made by parts, which is not the current one, nobody knows whether it was, nor
+	// of any where the bucket refuses to show its history.
+	case inBucket[m] != "" && len(m.text) <= store.PartSize && p.trouble != refusing:
+		return fmt.Sprintf("%q has it", inBucket[m])
+	// A recovery that comes later, or before the removal lands, cannot know of it.
+	case p.trouble == crash && slices.ContainsFunc(w.versions(name), removed):
+		return "the file was removed"
+	}
+	return ""
 }
 
 // isKept tells whether a key is that of a conflict or recovered file.
@@ -102,9 +128,10 @@ func survives(m *moment, all map[*moment]string) bool {
 }
 
 // overtaken tells whether a moment has another mode than the one before it and nothing else, and
-// somebody else has changed the file who had not seen it: nothing is kept then.
-func overtaken(m *moment, inBucket map[*moment]string) bool {
-	if m.instead == nil && (len(m.saw) == 0 || m.saw[0].text != m.text) {
+// somebody else has changed the file who had not seen it, before what was left here was
+// recovered: nothing is kept then.
+func (w *sweep) overtaken(m *moment, inBucket map[*moment]string) bool {
+	if !w.rivals && (w.plan == nil || w.plan.trouble != crashAlone) || m.instead == nil && (len(m.saw) == 0 || m.saw[0].text != m.text) {
 		return false
 	}
 	for v := range inBucket {

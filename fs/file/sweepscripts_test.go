@@ -221,6 +221,22 @@ var sweepScripts = []struct {
 		p.close()
 		a.open("f", "r").close()
 	}},
+	{"lost lease, and another mode", func(w *sweep) {
+		a, b := w.a, w.b
+		w.expected, w.rivals = true, true
+		w.keeps = 1
+		p := a.create("f")
+		p.write("<one>", 0)
+		p.fsync()
+		p.write("<two>", 5)
+		a.cut(true)
+		b.chmod("f")
+		w.until(time.Minute)
+		a.cut(false)
+		w.until(80 * time.Second)
+		p.close()
+		a.open("f", "r").close()
+	}},
 	{"remove, then another mode", func(w *sweep) {
 		a, b := w.a, w.b
 		w.expected = true // nothing is there any more
@@ -292,6 +308,22 @@ var sweepScripts = []struct {
 		p.close()
 		a.kill()
 		b.chmod("f")
+	}},
+	{"cut off, lease lost, and killed", func(w *sweep) {
+		a, b := w.a, w.b
+		w.expected = true
+		w.keeps = 1
+		p := a.create("f")
+		p.write("<one>", 0)
+		p.fsync()
+		a.cut(true)
+		b.open("f", "r+").close()
+		w.until(time.Minute)
+		p.write("<two>", 5)
+		p.fsync()
+		p.write("<three>", 10)
+		a.kill()
+		b.open("f", "r").close()
 	}},
 	{"a large file", func(w *sweep) {
 		a, b := w.a, w.b

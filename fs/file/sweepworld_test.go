@@ -40,14 +40,15 @@ type sweep struct {
 	a, b   *box
 	ending sync.WaitGroup // of dead sessions, and of requests that are late
 
-	mu      sync.Mutex // guards what follows
-	step    int
-	seen    map[effect]int
-	effects []effect // in the order in which they happened
-	fired   bool     // the plan was carried out
-	over    bool     // the script is through
-	story   []string // what the programs did, and were answered
-	wrong   []string
+	mu       sync.Mutex // guards what follows
+	step     int
+	seen     map[effect]int
+	effects  []effect             // in the order in which they happened
+	fired    bool                 // the plan was carried out
+	underway map[string]time.Time // keys of late requests, and until when
+	over     bool                 // the script is through
+	story    []string             // what the programs did, and were answered
+	wrong    []string
 
 	// The fields below belong to the goroutine of the script.
 
@@ -69,7 +70,7 @@ type sweep struct {
 func newSweep(t *testing.T, proc string, p *plan) *sweep {
 	w := &sweep{
 		T: t, mem: memstore.New(memstore.Options{Versioned: true}), server: memtable.NewServer(), proc: proc, plan: p,
-		seen: map[effect]int{}, known: map[string]*moment{},
+		seen: map[effect]int{}, underway: map[string]time.Time{}, known: map[string]*moment{},
 	}
 	w.a = &box{w: w, name: "A", disks: newPlatter()}
 	w.b = &box{w: w, name: "B", disks: newPlatter()}
