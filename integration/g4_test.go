@@ -121,12 +121,14 @@ func TestG4WaitIsInterruptible(t *testing.T) {
 	fd := holder.mustOpen(one.Path("f"), unix.O_RDWR)
 	holder.mustWrite(fd, 0, "1\n")
 
-	// Python's open() makes the call again after EINTR, unless the signal's handler raises.
+	// Python's open() makes the call again after EINTR, unless the signal's handler raises. The
+	// signal is sent by the program itself: nobody else knows when it has started.
 	o := e.TrySh(e.Dir, `
-		timeout --preserve-status -s INT 1 python3 -c '
-import os, sys
-try: os.open(sys.argv[1], os.O_RDWR)
-except KeyboardInterrupt: sys.exit(7)
+		timeout -s KILL 60 python3 -c '
+import os, signal, sys
+signal.signal(signal.SIGALRM, lambda *_: sys.exit(7))
+signal.alarm(1)
+os.open(sys.argv[1], os.O_RDWR)
 ' `+two.Path("f")+` || echo code $?`)
 	if o.Out != "code 7\n" {
 		t.Errorf("the waiting program said %q %q", o.Out, o.Err)
