@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -48,6 +49,9 @@ type model struct {
 // order of goroutines, jitter) is not the same when a seed is run again with -model.seed: a failure
 // may take some runs to come back. In integration/replay it is the same.
 func TestModel(t *testing.T) {
+	// Little is kept and much is made: as often as usual the collector would cost a fifth.
+	gc := debug.SetGCPercent(400)
+	t.Cleanup(func() { debug.SetGCPercent(gc) })
 	proc := fakeProc(t)
 	if *modelSeed != 0 {
 		for range *modelSeeds {

@@ -132,7 +132,7 @@ func (m *model) trouble() {
 	switch n := m.r.IntN(20); {
 	case n < 5:
 		m.cut(x, !x.cut)
-	case n < 8 && x.offline && m.chance(2):
+	case n < 8 && m.chance(3):
 		m.trickle(x)
 	case n < 8:
 		m.outage(x, !x.offline)
@@ -191,9 +191,27 @@ func (m *model) outage(x *mount, off bool) {
 	x.calm = time.Now()
 }
 
-// trickle lets one change of a mount through that has no bucket: of what waits there to be saved
-// only the oldest is, while programs go on.
+// trickle lets one change of a mount through that has no bucket, once programs were told that
+// nothing is saved: of what waits there only the oldest is then, while they go on.
 func (m *model) trickle(x *mount) {
+	m.open = slices.DeleteFunc(m.open, func(d *descriptor) bool { return d.closed || d.m.dead })
+	i := slices.IndexFunc(m.open, func(d *descriptor) bool { return d.m == x && d.writes() && d.busy == 0 })
+	if i < 0 {
+		return
+	}
+	m.outage(x, true)
+	d := m.open[i]
+	for range 2 {
+		m.judge()
+		if m.failed {
+			return
+		}
+		if !m.underway(x, d.Key(), "setattr") {
+			m.write(d, m.text(), m.r.IntN(30))
+		}
+		m.flush(d, "fsync", false)
+	}
+	time.Sleep(x.o.FlushTimeout)
 	m.logf("%s may send one change", x.name)
 	var sent atomic.Bool
 	x.b.net.Hook(func(op, _ string, _ int) faultstore.Fault {

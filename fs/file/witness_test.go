@@ -55,6 +55,7 @@ type witness struct {
 	log     []string
 	began   time.Time
 	failed  bool
+	landed  bool // something, since the last look
 	noisy   bool // the networks lose, delay and repeat
 	// calm: nothing goes wrong, but somebody else writes. Then a call fails only for a reason.
 	calm bool

@@ -14,6 +14,7 @@ type landing struct {
 
 func (e *landing) judge(w *witness) string {
 	v := e.v
+	w.landed = true
 	if !e.said {
 		e.said = true
 		w.logAt(v.at, fmt.Sprintf("  %s by %s", v, v.by))

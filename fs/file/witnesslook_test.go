@@ -26,7 +26,10 @@ func (w *witness) look() {
 		}
 		w.lookForLost(m)
 	}
-	w.oneThing()
+	if w.landed {
+		w.landed = false
+		w.oneThing()
+	}
 	if w.calm {
 		w.lookForUsers()
 	}
