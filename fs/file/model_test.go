@@ -47,11 +47,8 @@ type model struct {
 // Random programs on two or three mounts, a foreign writer, lost sessions, crashes, and networks
 // that lose, delay and repeat, judged by a witness. What is random in the code under test (the
 // order of goroutines, jitter) is not the same when a seed is run again with -model.seed: a failure
-// may take some runs to come back. In integration/replay it is the same.
+// may take some runs to come back. With integration/replay it is the same.
 func TestModel(t *testing.T) {
-	// Little is kept and much is made: as often as usual the collector would cost a fifth.
-	gc := debug.SetGCPercent(400)
-	t.Cleanup(func() { debug.SetGCPercent(gc) })
 	proc := fakeProc(t)
 	if *modelSeed != 0 {
 		for range *modelSeeds {
@@ -60,6 +57,9 @@ func TestModel(t *testing.T) {
 		}
 		return
 	}
+	// Little is kept and much is made: as often as usual the collector would cost a fifth.
+	gc := debug.SetGCPercent(400)
+	t.Cleanup(func() { debug.SetGCPercent(gc) })
 	all := tally{counts: map[string]int{}, began: time.Now(), cpu: processorTime()}
 	seeds := make(chan uint64)
 	go func() {

@@ -152,9 +152,10 @@ func (w *witness) opened(o *op, how string, mode uint32, got found) (*descriptor
 			shown = p.base.n
 		}
 		// A mount that does not know that its own write has landed cannot tell that it was
-		// removed since from that it was never there. Neither can one whose file grew from nothing
-		// tell what came and went: nothing is there, so it is followed (LOCKS P3).
-		if shown < n && !(!p.base.there() && w.wasAbsent(o.key, o.start, o.end)) && (h.editions[n].there() || p.base.there() && !got.attr.Base.Absent()) {
+		// removed since from that it was never there. Neither can one whose file, as far as it
+		// knows, grew from nothing tell what came and went: nothing is there, so it is followed
+		// (LOCKS P3).
+		if shown < n && !(got.attr.Base.Absent() && w.wasAbsent(o.key, o.start, o.end)) && (h.editions[n].there() || p.base.there() && !got.attr.Base.Absent()) {
 			return nil, fmt.Sprintf("it grew from %s, and %s was acknowledged before it began", p.base, h.editions[n])
 		}
 	}
