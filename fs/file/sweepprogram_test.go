@@ -68,13 +68,13 @@ func (s *session) tryOpen(key, how string) (*program, error) {
 		return nil, err
 	}
 	o, is := s.here(key)
-	if how != "r" && o == nil {
-		o = &opened{at: is, saved: is}
-		s.open[h.f] = o
-	}
 	if is == nil {
 		w.fail("%q was opened, and nothing is there", key)
 		is = &moment{}
+	}
+	if how != "r" && o == nil {
+		o = &opened{at: is, saved: is}
+		s.open[h.f] = o
 	}
 	if attr.Mode != is.mode {
 		w.fail("%q is opened with mode %o, and it is %v", key, attr.Mode, is)
