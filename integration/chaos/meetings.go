@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,10 +12,10 @@ import (
 // If everybody works at random, two hosts hardly ever make a file and a directory of one name at
 // once, or within the second in which the one believes what it saw before the other one came.
 const (
-	meetEvery = 3 * time.Second
+	meetEvery = 2500 * time.Millisecond
 	beat      = 150 * time.Millisecond // between two moves of a part
-	early     = 200 * time.Millisecond // that a worker comes before the moment, if it is free
-	late      = 400 * time.Millisecond // that it may come after it
+	early     = 400 * time.Millisecond // that a worker comes before the moment, if it is free
+	late      = 600 * time.Millisecond // that it may come after it
 )
 
 // The parts of each kind of meeting: one move for each beat. Every part is played on two hosts. A
@@ -38,6 +39,29 @@ var meetings = [][]string{
 	{"mkdir - - rmdir", "- look - new/in", "- look - rmdir"},
 	{"mkdir - - rmdir new", "- look - new/in", "- look - - mkdir/in"},
 	{"mkdir - new/in", "- look - - - rmdir", "- look - - - rmdir"},
+}
+
+// met counts the meetings at which a change of the name by one host and a try of another one were
+// both answered for sure.
+func (h *history) met() (n int) {
+	by := map[string]map[string]bool{} // hosts, by name
+	told := map[string]bool{}
+	for _, e := range h.events {
+		name := cmp.Or(e.To, e.Name)
+		if !strings.Contains(name, "/m") || strings.Contains(name, "-") || e.Op == "look" || !e.Told() && mayBeDone(e) {
+			continue
+		}
+		if by[name] == nil {
+			by[name] = map[string]bool{}
+		}
+		by[name][e.Host], told[name] = true, told[name] || e.Told()
+	}
+	for name, hosts := range by {
+		if told[name] && len(hosts) > 1 {
+			n++
+		}
+	}
+	return n
 }
 
 // attend takes the worker to a meeting, if there is one now.

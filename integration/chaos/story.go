@@ -32,8 +32,8 @@ func (h *history) complain(e *harness.Env) {
 			aside++
 		}
 	}
-	e.Logf("chaos: seed %d: %d calls, %d answered well, %d versions, %d of them looked for in the history, %d files kept beside",
-		h.plan.Seed, len(h.events), told, versions, looked, aside)
+	e.Logf("chaos: seed %d: %d calls, %d answered well, %d versions, %d of them looked for in the history, %d files kept beside, %d meetings of two hosts",
+		h.plan.Seed, len(h.events), told, versions, looked, aside, h.met())
 	if len(h.found) == 0 {
 		return
 	}
