@@ -46,6 +46,30 @@ func TestNodeShownAsTwoVersions(t *testing.T) {
 	})
 }
 
+// The same for an open for write: it has the lease from the first try on, so that nothing changes
+// before the second.
+func TestNodeShownAsTwoVersionsIsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.bucket.PutForeign("a", "old")
+		old := w.find(root, "a")
+		w.bucket.PutForeign("a", "much newer")
+		time.Sleep(2 * testTTL)
+		w.size(old)
+		if _, _, s := w.tryOpen(old, unix.O_RDWR|unix.O_APPEND); s != stale {
+			t.Errorf("the node whose size the kernel may not know is opened for write: %v", s)
+		}
+		if !w.locks.held() {
+			t.Error("the lease was not taken, or given back at once")
+		}
+		n := w.find(root, "a")
+		if n == old {
+			t.Fatal("the look-up gives the same node")
+		}
+		w.close(w.open(n, unix.O_RDWR|unix.O_APPEND))
+	})
+}
+
 // The second try of an open that finds yet another version shows that one under the same node.
 // Whoever opens the node later does not trust what the kernel has of it, even if the first
 // version is back.

@@ -37,8 +37,11 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	// what was looked up for this open; else it may be older than the open.
 	if !r.Trunc || n.isOpen() {
 		switch {
-		case !again && several:
+		case !again && several && !r.Write && !r.Trunc:
 			return nil, 0, f.openAgain(caller, key) // the look-up gives a new node
+		case !again && several:
+			// The same for a write, but under the lease, which then stays until the second try.
+			r.Known = new(store.Base)
 		case !again, !several && looked != nil && looked.Same(seen):
 			r.Known = &seen
 		}

@@ -306,6 +306,14 @@ func (k *kernel) InodeNotifyStoreCache(uint64, int64, []byte) fuse.Status { retu
 type locks struct {
 	mu      sync.Mutex
 	expired bool
+	out     int // leases that were not released
+}
+
+// held tells whether a lease is out.
+func (l *locks) held() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out > 0
 }
 
 type fakeLease struct {
@@ -319,6 +327,7 @@ func (l *locks) Acquire(context.Context, string, time.Duration) (lease.Lease, er
 	if l.expired {
 		return nil, lockmgr.ErrUnavailable
 	}
+	l.out++
 	return &fakeLease{l: l, lost: make(chan struct{}), wanted: make(chan struct{})}, nil
 }
 
@@ -342,4 +351,9 @@ func (l *fakeLease) Check() error {
 
 func (l *fakeLease) Lost() <-chan struct{}   { return l.lost }
 func (l *fakeLease) Wanted() <-chan struct{} { return l.wanted }
-func (l *fakeLease) Release()                {}
+
+func (l *fakeLease) Release() {
+	l.l.mu.Lock()
+	defer l.l.mu.Unlock()
+	l.l.out--
+}
