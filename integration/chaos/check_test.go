@@ -286,7 +286,6 @@ func checkStories(t *testing.T, stories []story) {
 			s := begins()
 			tt.tell(s)
 			s.keysOfEvents()
-			s.holds = true
 			s.lives()
 			s.check()
 			var got []string

@@ -27,7 +27,6 @@ type history struct {
 	wrote map[string]*opened    // by line: through what it was written
 	opens []*opened
 	logs  map[string]string // by host
-	holds bool              // namesHoldTheirDirectory
 
 	mu    sync.Mutex
 	notes []string // what happened to the hosts
@@ -61,7 +60,7 @@ type version struct {
 const never = 1 << 62
 
 func newHistory(p Plan) *history {
-	h := &history{plan: p, holds: namesHoldTheirDirectory, logs: map[string]string{}, keys: map[string][]*version{}, byID: map[string]*version{}, first: map[string]*version{}, wrote: map[string]*opened{}}
+	h := &history{plan: p, logs: map[string]string{}, keys: map[string][]*version{}, byID: map[string]*version{}, first: map[string]*version{}, wrote: map[string]*opened{}}
 	for { // both clocks of one moment
 		h.began, h.start = clock(), time.Now()
 		if clock()-h.began < int64(50*time.Microsecond) {

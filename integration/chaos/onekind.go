@@ -6,11 +6,6 @@ import (
 	"strings"
 )
 
-// namesHoldTheirDirectory says that a name which is made in a directory holds that directory until
-// it is in the bucket. As long as it is false the checks leave out what SEMANTICS "Names", "Limit,
-// to be mended", allows.
-const namesHoldTheirDirectory = false
-
 // oneKind: a name is one thing, a file or a directory, and whoever makes, replaces or removes one
 // looks at what any host has made there (SEMANTICS "Names", LOCKS P2).
 func (h *history) oneKind() {
@@ -24,13 +19,9 @@ func (h *history) oneKind() {
 					h.wrong("TWO KINDS", name, "%v and %v are there at the same time", file, dir)
 				}
 			}
-			if h.holds {
-				h.bothInside(name, file)
-			}
+			h.bothInside(name, file)
 		}
-		if h.holds {
-			h.bare(name)
-		}
+		h.bare(name)
 	}
 	for _, e := range h.events {
 		h.madeOver(e)
@@ -84,7 +75,7 @@ func (h *history) removedFull(e Event) {
 			h.wrong("FULL DIRECTORY REMOVED", e.Name, "%v, where all the time there is %v", e, v)
 		}
 	}
-	if !h.holds || h.perhaps(e.Name+"/", e) || h.perhapsInside(e.Name, e) {
+	if h.perhaps(e.Name+"/", e) || h.perhapsInside(e.Name, e) {
 		return
 	}
 	for _, v := range h.keys[e.Name+"/"] {
