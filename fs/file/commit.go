@@ -6,6 +6,7 @@ import (
 
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/spool"
+	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -107,13 +108,19 @@ func (t *Table) changed(key string, i *store.Info) {
 	}
 }
 
-// lookAgain is the look above a new name once it is in the bucket. A dead host that has the lease
-// of the directory's name is waited for. f.op is held.
+// lookAgain is the look above a new name once it is in the bucket. Whoever has the lease of the
+// directory's name may never make a file of it, so he is waited for: until then nobody knows
+// whether the file can stay. f.op is held.
 func (f *File) lookAgain(ctx context.Context) error {
 	f.mu.Lock()
 	above := f.core.live().above
 	f.unlock()
-	return f.t.lookAgain(ctx, above, f.t.o.LockTimeout)
+	for {
+		err := f.t.lookAgain(ctx, above, f.t.o.LockTimeout)
+		if _, held := errors.AsType[*lockmgr.HeldError](err); !held || ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
 // misplaced puts a new file into conflict whose directory has become a file, and takes back

@@ -71,8 +71,8 @@ func (t *Table) lookAbove(ctx context.Context, name string) (p parent, err error
 	return p, nil
 }
 
-// A misplacedError: what is above a name that was just made is no directory, or may be one no
-// more at any moment. What was made has to be taken back.
+// A misplacedError: what is above a name that was just made is no directory. What was made has to
+// be taken back.
 type misplacedError struct{ cause error }
 
 func (e *misplacedError) Error() string { return e.cause.Error() }
@@ -84,8 +84,8 @@ func misplaced(err error) bool {
 }
 
 // lookAgain is the look after, once the name is in the bucket. It fails with *misplacedError if
-// what is above it has become a file, or if another mount has the lease of the directory's name
-// for longer than limit and may make one. A marker that was there before and is gone is put back,
+// what is above it has become a file, and with *lockmgr.HeldError if another mount has the lease
+// of the directory's name for longer than limit and may make one. A marker that was there before and is gone is put back,
 // with the mode and owner that it had. It goes on until it is answered or ctx ends.
 func (t *Table) lookAgain(ctx context.Context, p parent, limit time.Duration) error {
 	if p.dir == "" || p.both {
@@ -103,7 +103,7 @@ func (t *Table) lookAgain(ctx context.Context, p parent, limit time.Duration) er
 			if !wait.For(ctx, retryPause, nil) {
 				return err
 			}
-		case errors.Is(err, ErrNotDir), isHeld:
+		case errors.Is(err, ErrNotDir):
 			return &misplacedError{fmt.Errorf("what is above a new name: %w", err)}
 		case !passing(err) && !errors.Is(err, lockmgr.ErrUnavailable) && !errors.Is(err, ErrStale) && !errors.Is(err, store.ErrNotPermitted):
 			return err // not for a while; the last two are a name or a lease that was lost meanwhile

@@ -99,7 +99,7 @@ func (s *session) meets(label string) trouble {
 		if w.seen[e]++; w.seen[e] > 1 {
 			return fine
 		}
-	case e.nth > 1 && (label == "disk read data" || strings.HasPrefix(label, "table acquire ")):
+	case e.nth > 1 && (label == "disk read data" || strings.HasPrefix(label, "table acquire ") || strings.HasPrefix(label, "table mail ")):
 		return fine // the same for a body that is sent again and again, and for who waits for a lock
 	}
 	w.effects = append(w.effects, e)

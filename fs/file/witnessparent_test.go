@@ -62,8 +62,9 @@ func (d *draft) beside(of string) bool {
 	})
 }
 
-// contested tells whether a new file of a draft that is in the bucket may have to go, since others
-// have, or had, something to do with the name of its directory.
+// contested tells whether a new file of a draft that is in the bucket may have to go, since a file
+// was made of its directory, or others have or had something to do with that name. Programs on
+// one mount do both here in the same moment; a kernel would not let them.
 func (w *witness) contested(d *draft, p place) bool {
 	i := strings.LastIndexByte(p.key, '/')
 	if i < 0 || !p.base.there() || p.base.prev.there() || w.history(p.key).acked(w.seq) >= p.base.n {
@@ -71,7 +72,7 @@ func (w *witness) contested(d *draft, p place) bool {
 	}
 	name := p.key[:i]
 	others := func(v *edition) bool { return v.by != d.m }
-	return slices.ContainsFunc(w.history(name).editions, others) || slices.ContainsFunc(w.history(name+"/").editions, others) ||
+	return len(w.history(name).editions) > 0 || slices.ContainsFunc(w.history(name+"/").editions, others) ||
 		slices.ContainsFunc(w.ops, func(o *op) bool { return o.m != d.m && (lease.Name(o.key) == name || lease.Name(o.to) == name) })
 }
 
