@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/latchfs/latchfs/store"
+	"github.com/latchfs/latchfs/store/memstore"
 )
 
 // LOCKS P6: attributes are journalled when they change. What a chmod, chown or utimens
@@ -185,6 +186,29 @@ func TestRecoveryCutOffKeepsOneFile(t *testing.T) {
 		defer m.stop()
 		m.recover(h)
 		if kept := h.b.like("a.recovered-"); len(kept) != 1 || h.b.versions(kept[0]) != 1 {
+			t.Errorf("kept %v", kept)
+		}
+	})
+}
+
+// The same for what is kept in part, with the list of its ranges, because its base is gone: a
+// recovery that was cut off before it removed the bytes has written both.
+func TestRecoveryCutOffKeepsOneList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, bucketOf(memstore.Options{}), newLockTable())
+		h.b.put("a", "base and more")
+		h.write(h.open("a", "r+"), "text", 2)
+		h.died()
+		h.b.put("a", "theirs")
+		n := newHost(t, h.b, h.locks)
+		defer n.stop()
+		again := &host{dir: t.TempDir()}
+		if err := os.CopyFS(again.dir, os.DirFS(h.dir)); err != nil {
+			t.Fatal(err)
+		}
+		n.recover(h)
+		n.recover(again)
+		if kept := h.b.like("a.recovered-"); len(kept) != 2 {
 			t.Errorf("kept %v", kept)
 		}
 	})

@@ -127,6 +127,7 @@ func (f *File) lookAgain(ctx context.Context) error {
 // what is under its name; in this order, so that no crash loses the bytes. f.op is held.
 func (f *File) misplaced(ctx context.Context, made store.Info, cause error) {
 	hold := f.lease().Share()
+	hold.Bar() // nobody here opens what is about to go
 	f.conflictThen(ctx, cause, func() {
 		err := f.t.takeBack(ctx, hold, made)
 		if errors.Is(err, store.ErrUnknownOutcome) {

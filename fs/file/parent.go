@@ -55,19 +55,21 @@ func (t *Table) lookAbove(ctx context.Context, name string) (p parent, err error
 	if p.marker, err = t.current(ctx, p.dir); err != nil || p.marker.ETag != "" {
 		return p, err
 	}
-	var object, inside bool
+	var object bool
+	var inside []string
 	var looks looking
 	looks.ask(func() (err error) { object, err = t.isObject(ctx, lease.Name(p.dir)); return err })
-	looks.ask(func() (err error) { inside, err = t.inside(ctx, p.dir); return err })
-	switch err := looks.wait(); {
+	looks.ask(func() (err error) { inside, err = t.firstKeys(ctx, p.dir, 1); return err })
+	err = looks.wait()
+	p.both = object && len(inside) > 0
+	switch {
 	case err != nil:
 		return p, err
-	case object && !inside:
+	case object && !p.both: // what is only here does not make a directory of another host's file
 		return p, ErrNotDir
-	case !inside && t.o.Lasting != nil && !t.o.Lasting(p.dir):
+	case len(inside) == 0 && !t.hasLive(p.dir) && t.o.Lasting != nil && !t.o.Lasting(p.dir):
 		return p, store.ErrNotFound
 	}
-	p.both = object
 	return p, nil
 }
 

@@ -220,3 +220,19 @@ func TestRecoveryLooksAbove(t *testing.T) {
 		})
 	}
 }
+
+// A file that is only here does not make a directory of what another host has made a file of.
+func TestBelowAFileBesideAnUnsavedOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		defer h.stop()
+		x := h.open("n/x", "c")
+		h.b.put("n", "theirs")
+		if _, err := h.Mkdir(t.Context(), "n/y/", 0o755, 0, 0); !errors.Is(err, ErrNotDir) || len(h.b.like("n/")) > 0 {
+			t.Errorf("mkdir: %v, the bucket has %q", err, h.b.mem.Keys())
+		}
+		if err := h.close(x); !errors.Is(err, ErrConflicted) || len(h.b.like("n/")) > 0 {
+			t.Errorf("close: %v, the bucket has %q", err, h.b.mem.Keys())
+		}
+	})
+}

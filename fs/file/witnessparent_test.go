@@ -67,7 +67,7 @@ func (d *draft) beside(of string) bool {
 // one mount do both here in the same moment; a kernel would not let them.
 func (w *witness) contested(d *draft, p place) bool {
 	i := strings.LastIndexByte(p.key, '/')
-	if i < 0 || !p.base.there() || p.base.prev.there() || w.history(p.key).acked(w.seq) >= p.base.n {
+	if i < 0 || !p.base.there() || p.base.prev.there() {
 		return false
 	}
 	name := p.key[:i]
