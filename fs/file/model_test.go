@@ -31,7 +31,7 @@ func defaultSeeds() uint64 {
 	if checking {
 		return 30
 	}
-	return 1500
+	return 200
 }
 
 // A model drives programs on a few mounts at random, and all that can go wrong around them.
