@@ -221,6 +221,38 @@ func TestRecoveryLooksAbove(t *testing.T) {
 	}
 }
 
+// Nobody gets the name before it is taken back: what he made of it would stay.
+func TestRecoveryTakesBackUnderItsClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, l := newBucket(), newLockTable()
+		h, two := newHost(t, b, l), newHost(t, b, l)
+		defer two.stop()
+		x := h.open("d/x", "c")
+		h.write(x, "mine", 0)
+		two.save("d", "theirs")
+		b.hang(true)
+		go h.close(x)
+		synctest.Wait()
+		h.died()
+		changed := make(chan error, 1)
+		b.net.Hook(func(op, key string, _ int) faultstore.Fault {
+			if op == "Put" && strings.HasPrefix(key, "x.conflict-") {
+				mode := uint32(0o600)
+				go func() {
+					_, err := two.SetAttr(context.Background(), "d/x", Change{Mode: &mode})
+					changed <- err
+				}()
+				time.Sleep(time.Second)
+			}
+			return faultstore.Fault{}
+		})
+		two.recover(h)
+		if err := <-changed; !errors.Is(err, store.ErrNotFound) || b.get("d/x") != "-" {
+			t.Errorf("chmod: %v, the bucket has %q", err, b.mem.Keys())
+		}
+	})
+}
+
 // A file that is only here does not make a directory of what another host has made a file of.
 func TestBelowAFileBesideAnUnsavedOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

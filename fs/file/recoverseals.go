@@ -22,8 +22,8 @@ func (r *Recovery) seals(ctx context.Context, f *spool.Found) error {
 			return r.conflict(ctx, f, false) // what it follows is not known, so it must replace nothing
 		}
 		info, err := r.sealed(ctx, f, s)
-		if misplaced(err) {
-			return r.misplaced(ctx, f, *info)
+		if errors.Is(err, errKept) {
+			return nil
 		}
 		if err != nil {
 			return err
@@ -37,7 +37,8 @@ func (r *Recovery) seals(ctx context.Context, f *spool.Found) error {
 }
 
 // sealed commits a seal under its original base, unless it is in the bucket already. It
-// returns the version that it became, nil if somebody else's version is there.
+// returns the version that it became, nil if somebody else's version is there. It fails with
+// errKept if that version could not stay.
 func (r *Recovery) sealed(ctx context.Context, f *spool.Found, s *spool.FoundSeal) (*store.Info, error) {
 	c, err := r.t.reserve(ctx, f.Key)
 	if err != nil {
@@ -68,55 +69,55 @@ func (r *Recovery) sealed(ctx context.Context, f *spool.Found, s *spool.FoundSea
 				return nil, err
 			}
 		}
-		return &found.Current, r.lookAgain(ctx, f.Key, s)
+		err := r.inPlace(ctx, c, f, found.Current)
+		unanswered = errors.Is(err, store.ErrUnknownOutcome)
+		return &found.Current, err
 	case store.Unchanged:
 		if stands, err := r.t.stands(ctx, f.Key, s.Base); err != nil || !stands {
 			return nil, err
 		}
 		info, err := r.commit(ctx, c, f, s)
+		if err == nil {
+			err = r.inPlace(ctx, c, f, *info)
+		}
 		unanswered = errors.Is(err, store.ErrUnknownOutcome) && ctx.Err() != nil
 		if !errors.Is(err, store.ErrConflict) && !errors.Is(err, reader.ErrChanged) {
-			if err == nil {
-				err = r.lookAgain(ctx, f.Key, s)
-			}
 			return info, err
 		}
 	}
 	return nil, nil
 }
 
-// lookAgain repeats the look above a new name that the dead session may have owed.
-func (r *Recovery) lookAgain(ctx context.Context, key string, s *spool.FoundSeal) error {
-	p := parent{dir: r.t.above(lease.Name(key))}
+// errKept: what was sealed is kept beside its name, which it could not have.
+var errKept = errors.New("kept beside its name")
+
+// inPlace repeats the look above a new name that the dead session may have owed, or makes that of
+// our own commit of its oldest seal. If the directory has become a file it keeps what was sealed
+// and takes back what is under the name, in this order, so that no crash loses the bytes; then it
+// fails with errKept.
+func (r *Recovery) inPlace(ctx context.Context, c *claim, f *spool.Found, made store.Info) error {
+	s, p := f.Seals[0], parent{dir: r.t.above(lease.Name(f.Key))}
 	if !s.Base.Absent() || s.After != "" || p.dir == "" {
 		return nil
 	}
 	keys, err := r.t.firstKeys(ctx, p.dir, 2)
-	if err != nil || slices.ContainsFunc(keys, func(k string) bool { return k != key }) {
+	if err != nil || slices.ContainsFunc(keys, func(k string) bool { return k != f.Key }) {
 		return err // it is a directory without ours too
 	}
-	return r.t.lookAgain(ctx, p, r.t.o.LockTimeout)
-}
-
-// misplaced keeps what was sealed in a directory that has become a file, and takes back what is
-// under its name; in this order, so that no crash loses the bytes.
-func (r *Recovery) misplaced(ctx context.Context, f *spool.Found, made store.Info) error {
+	if err := r.t.lookAgain(ctx, p, r.t.o.LockTimeout); !misplaced(err) {
+		return err
+	}
 	if err := r.conflict(ctx, f, true); err != nil {
 		return err
 	}
-	c, err := r.t.reserve(ctx, f.Key)
+	now, err := r.t.current(ctx, f.Key)
+	if err == nil && sameVersion(now.Base(), made.Base()) {
+		err = r.t.takeBack(ctx, c.hold, made)
+	}
 	if err != nil {
 		return err
 	}
-	if sameVersion(c.found.Base(), made.Base()) {
-		err = r.t.takeBack(ctx, c.hold, made)
-	}
-	unanswered := errors.Is(err, store.ErrUnknownOutcome)
-	if unanswered {
-		r.t.unknown([]string{f.Key})
-	}
-	c.release(unanswered)
-	return err
+	return errKept
 }
 
 // lookBelow repeats the look that the dead session owed after its attempt without a lease

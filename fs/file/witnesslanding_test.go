@@ -192,7 +192,7 @@ func (w *witness) keptFile(v *edition, of, kind string) string {
 		func(d *draft) int { return w.unanswered(d, v, same) },
 		func(d *draft) int { return d.findLast(same) },
 		func(d *draft) int {
-			if !partial || !w.baseGone(d, of) {
+			if !partial || !slices.ContainsFunc(d.at, func(p place) bool { return w.baseGone(d, p.key) }) {
 				return -1
 			}
 			if j := d.findLast(part); j >= 0 {
