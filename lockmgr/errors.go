@@ -36,7 +36,6 @@ type HeldError struct {
 	Host   string
 	Since  time.Time // the holder's clock; for people only; zero: not known
 	Waited time.Duration
-	Here   bool // the holder is this process
 }
 
 func (e *HeldError) Error() string {

@@ -255,7 +255,7 @@ func (f *File) lockOpFor(ctx context.Context, key string, limit time.Duration) e
 	case f.op <- struct{}{}:
 		return nil
 	case <-timer.C:
-		return &lockmgr.HeldError{Key: key, Host: f.t.o.Host, Since: began, Waited: limit, Here: true}
+		return &lockmgr.HeldError{Key: key, Host: f.t.o.Host, Since: began, Waited: limit}
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

@@ -86,9 +86,9 @@ func misplaced(err error) bool {
 }
 
 // lookAgain is the look after, once the name is in the bucket. It fails with *misplacedError if
-// what is above it has become a file, and with *lockmgr.HeldError if another mount has the lease
-// of the directory's name for longer than limit and may make one. A marker that was there before and is gone is put back,
-// with the mode and owner that it had. It goes on until it is answered or ctx ends.
+// what is above it has become a file, and with *lockmgr.HeldError if somebody has the directory's
+// name for longer than limit and may make one. A marker that was there before and is gone is put
+// back, with the mode and owner that it had. It goes on until it is answered or ctx ends.
 func (t *Table) lookAgain(ctx context.Context, p parent, limit time.Duration) error {
 	if p.dir == "" || p.both {
 		return nil
@@ -97,14 +97,9 @@ func (t *Table) lookAgain(ctx context.Context, p parent, limit time.Duration) er
 		// However long the bucket or the lock table was out of reach, somebody who makes the
 		// directory in this moment gets the time for it.
 		err := t.lookOnce(ctx, p, max(time.Until(until), NameWait))
-		held, isHeld := errors.AsType[*lockmgr.HeldError](err)
 		switch {
 		case err == nil, misplaced(err):
 			return err
-		case isHeld && held.Here: // somebody here waits for the same bucket and the same lock table
-			if !wait.For(ctx, retryPause, nil) {
-				return err
-			}
 		case errors.Is(err, ErrNotDir):
 			return &misplacedError{fmt.Errorf("what is above a new name: %w", err)}
 		case !passing(err) && !errors.Is(err, lockmgr.ErrUnavailable) && !errors.Is(err, ErrStale) && !errors.Is(err, store.ErrNotPermitted):
@@ -223,7 +218,8 @@ func (c *claim) settled(ctx context.Context, made store.Info, limit time.Duratio
 }
 
 // takeBack removes a version that we have made just now, unless somebody else's is on top, or that
-// is not allowed. If the lease is not proved valid any more that is done in the background, under a new one.
+// is not allowed. If the lease is not proved valid any more that is done in the background, under a
+// new one.
 func (t *Table) takeBack(ctx context.Context, permit store.Permit, made store.Info) error {
 	for {
 		err := t.delete(ctx, permit, store.Deletion{Key: made.Key, Base: made.Base()})

@@ -193,7 +193,7 @@ func (t *Table) reserve(ctx context.Context, key string) (*claim, error) {
 			c.end(0)
 		}
 		if time.Since(began) > t.o.LockTimeout {
-			return nil, &lockmgr.HeldError{Key: key, Host: t.o.Host, Since: began, Waited: time.Since(began), Here: true}
+			return nil, &lockmgr.HeldError{Key: key, Host: t.o.Host, Since: began, Waited: time.Since(began)}
 		}
 		if !wait.For(ctx, retryPause, nil) {
 			return nil, context.Cause(ctx)

@@ -90,7 +90,7 @@ func (r *renaming) check(noReplace bool) error {
 	switch {
 	case r.src.found.ETag == "" && !r.src.absent():
 		// It was written again since the commit, and a copy would not have that.
-		return &lockmgr.HeldError{Key: r.from, Host: r.t.o.Host, Since: time.Now(), Here: true}
+		return &lockmgr.HeldError{Key: r.from, Host: r.t.o.Host, Since: time.Now()}
 	case r.src.absent():
 		return store.ErrNotFound
 	case noReplace && !r.dst.absent():

@@ -169,6 +169,6 @@ func (t *Table) saveFirst(key string) error {
 	case <-wait.done:
 		return wait.err
 	case <-timer.C:
-		return &lockmgr.HeldError{Key: key, Host: t.o.Host, Since: began, Waited: NameWait, Here: true}
+		return &lockmgr.HeldError{Key: key, Host: t.o.Host, Since: began, Waited: NameWait}
 	}
 }

@@ -81,7 +81,7 @@ func (p *Pool) Acquire(ctx context.Context, key string, wait time.Duration) (*Ho
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-timer.C:
-			return nil, &lockmgr.HeldError{Key: key, Host: p.host, Since: began, Waited: time.Since(began), Here: true}
+			return nil, &lockmgr.HeldError{Key: key, Host: p.host, Since: began, Waited: time.Since(began)}
 		}
 	}
 	defer func() { <-e.gate }()
@@ -98,7 +98,7 @@ func (p *Pool) Acquire(ctx context.Context, key string, wait time.Duration) (*Ho
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-timer.C:
-			return nil, &lockmgr.HeldError{Key: key, Host: p.host, Since: began, Waited: time.Since(began), Here: true}
+			return nil, &lockmgr.HeldError{Key: key, Host: p.host, Since: began, Waited: time.Since(began)}
 		}
 	}
 	l, err := p.locks.Acquire(ctx, name, max(wait-time.Since(began), 0))
