@@ -26,12 +26,12 @@ type front struct {
 
 	device    atomic.Uint64 // st_dev of the mount
 	locksSaid sync.Once
-	stale     staleOpens
+	stale     staleCalls
 	lists     versionLists
 
 	mu      sync.Mutex // taken before fileNode.mu
 	current map[string]node
-	numbers map[uint64]node // the inode numbers of live nodes
+	numbers map[uint64][]node // the nodes that the kernel knows, by their inode numbers
 	gen     uint64
 }
 
@@ -39,8 +39,8 @@ func newFront(c Config) *front {
 	return &front{
 		tree: c.Tree, files: c.Files, reader: c.Reader, history: c.History, defaults: c.Defaults,
 		readOnly: c.ReadOnly, ttl: c.MetadataTTL, log: c.Log, began: time.Now(),
-		stale:   staleOpens{m: make(map[staleOpen]secondTry)},
+		stale:   staleCalls{m: make(map[staleCall]secondTry)},
 		lists:   versionLists{lists: make(map[string]*versionList)},
-		current: make(map[string]node), numbers: make(map[uint64]node),
+		current: make(map[string]node), numbers: make(map[uint64][]node),
 	}
 }

@@ -56,6 +56,7 @@ func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, sys
 		if err != nil {
 			return uint32(n), h.failed("write", err)
 		}
+		h.changed()
 		return uint32(n), 0
 	}
 	if a := h.file.Attr(); a.Mode != a.WithoutSetIDs() && callerOf(ctx).Uid != 0 {
@@ -68,7 +69,16 @@ func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, sys
 	if err != nil {
 		return uint32(n), h.failed("write", err)
 	}
+	h.changed()
 	return uint32(n), 0
+}
+
+// changed lets the kernel read the bytes again that another node shows of the same file, if there is
+// one (see fileNode.takeBack).
+func (h *handle) changed() {
+	if other, ok := h.n.f.nodeOf(h.file.Key()).(*fileNode); ok && other != h.n && other.isOpen() {
+		other.NotifyContent(0, 0) // all of them
+	}
 }
 
 // Flush implements fs.FileFlusher: close(2) of one descriptor. Its error is that of close.

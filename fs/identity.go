@@ -2,6 +2,7 @@ package fs
 
 import (
 	"hash/fnv"
+	"slices"
 
 	"github.com/hanwen/go-fuse/v2/fs"
 )
@@ -41,19 +42,17 @@ func (f *front) identify(key string, n node, mode uint32) fs.StableAttr {
 	for salt := byte(1); f.taken(ino); salt++ {
 		ino = inodeNumber(key, salt) + f.gen*uint64(salt/255) // past 255 salts anything will do
 	}
-	f.numbers[ino] = n
+	f.numbers[ino] = append(f.numbers[ino], n)
 	f.current[key] = n
 	return fs.StableAttr{Mode: mode, Ino: ino, Gen: f.gen}
 }
 
 // taken tells whether a number belongs to a node that may have descriptors. f.mu is held.
 func (f *front) taken(ino uint64) bool {
-	n, ok := f.numbers[ino]
-	if !ok {
-		return false
-	}
-	fn, ok := n.(*fileNode)
-	return ok && fn.isOpen()
+	return slices.ContainsFunc(f.numbers[ino], func(n node) bool {
+		fn, ok := n.(*fileNode)
+		return ok && fn.isOpen()
+	})
 }
 
 // retire takes the name away from a node: it belongs to another object now, or to none. f.mu
@@ -86,7 +85,9 @@ func (f *front) forget(n node) {
 	if file, ok := n.(*fileNode); ok {
 		file.forgotten = true
 	}
-	if f.numbers[n.number()] == n {
-		delete(f.numbers, n.number())
+	ino := n.number()
+	f.numbers[ino] = slices.DeleteFunc(f.numbers[ino], func(known node) bool { return known == n })
+	if len(f.numbers[ino]) == 0 {
+		delete(f.numbers, ino)
 	}
 }

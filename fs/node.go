@@ -2,6 +2,7 @@ package fs
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -227,6 +228,27 @@ func (n *fileNode) retired() bool {
 	return cur != n
 }
 
+// takeBack gives the name to a node that was opened for write at the second try, although a look-up
+// had given it to another one meanwhile. That one keeps it if it is open; then two nodes show one
+// file, and the kernel is to trust nothing that it has of this one (see handle.changed).
+func (n *fileNode) takeBack(key string) {
+	n.f.mu.Lock()
+	defer n.f.mu.Unlock()
+	other, ok := n.f.current[key].(*fileNode)
+	shared := ok && other.isOpen()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.key != key {
+		return // it was renamed meanwhile
+	}
+	n.nameless = false
+	if shared {
+		n.several = true
+	} else {
+		n.f.current[key] = n
+	}
+}
+
 // drop takes the name from a node whose object is not under it any more.
 func (n *fileNode) drop() {
 	n.f.mu.Lock()
@@ -300,7 +322,11 @@ func (n *fileNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.AttrO
 	defer stop()
 	a, err := n.stat(ctx)
 	if err != nil {
-		return n.f.fail("getattr", n.keyNow(), staleIfGone(err))
+		key := n.keyNow()
+		if err = staleIfGone(err); errors.Is(err, file.ErrStale) {
+			n.f.stale.note(callerOf(ctx), key, false)
+		}
+		return n.f.fail("getattr", key, err)
 	}
 	n.answer(a, out)
 	return 0

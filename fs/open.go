@@ -19,9 +19,13 @@ import (
 func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
 	f, key := n.f, n.keyNow()
 	caller := callerOf(ctx)
-	looked, again := f.stale.again(caller, key)
-	if n.retired() && !(again && flags&(unix.O_ACCMODE|unix.O_TRUNC) == unix.O_RDONLY) {
+	try, again := f.stale.again(caller, key)
+	retired := n.retired()
+	switch {
+	case retired && !again:
 		return nil, 0, f.openAgain(caller, key)
+	case n.isNameless() && try.looked == nil:
+		return nil, 0, unix.ESTALE // a descriptor was opened again by /proc/self/fd
 	}
 	r := openRequest(flags)
 	if r.Write && f.readOnly {
@@ -42,7 +46,7 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 		case !again && several:
 			// The same for a write, but under the lease, which then stays until the second try.
 			r.Known = new(store.Base)
-		case !again, !several && looked != nil && looked.Same(seen):
+		case !again, !several && try.known() != nil && try.looked.Same(seen):
 			r.Known = &seen
 		}
 	}
@@ -55,6 +59,9 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	h, attr, err := f.files.Open(ctx, r)
 	if err != nil {
 		return nil, 0, n.openFailed(r, caller, err)
+	}
+	if retired && r.Write {
+		n.takeBack(h.Key())
 	}
 	fh, fuseFlags := n.opened(h, attr)
 	if fuseFlags&fuse.FOPEN_KEEP_CACHE == 0 {
@@ -69,7 +76,7 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 // ask the bucket.
 func (f *front) openAgain(caller fuse.Caller, key string) syscall.Errno {
 	f.tree.Forget(key)
-	f.stale.note(caller, key)
+	f.stale.note(caller, key, true)
 	return unix.ESTALE
 }
 
@@ -166,7 +173,7 @@ func (d *dirNode) openTaken(ctx context.Context, name string, flags uint32) (ent
 	if e.key == "" {
 		e.key = d.key + name
 	}
-	d.f.stale.note(callerOf(ctx), e.key)
+	d.f.stale.note(callerOf(ctx), e.key, true)
 	return e, nil, file.ErrStale
 }
 

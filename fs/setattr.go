@@ -20,8 +20,13 @@ func (n *fileNode) Setattr(ctx context.Context, fh fs.FileHandle, in *fuse.SetAt
 	c := changeOf(in)
 	h, _ := fh.(*handle)
 	if h == nil && (n.retired() || n.isDetached()) {
-		if h = n.anyHandle(); h == nil {
-			return unix.ESTALE // nothing is left of it, or the name is another node's
+		h = n.anyHandle()
+	}
+	if h == nil && n.retired() {
+		// Nothing is left of it, or the name is another node's. If that is so at the second try,
+		// the name was looked up in between, and it is the name that is meant.
+		if try, _ := n.f.stale.again(callerOf(ctx), n.keyNow()); try.looked == nil {
+			return n.f.fail("setattr", n.keyNow(), n.changeAgain(ctx, file.ErrStale))
 		}
 	}
 	var a file.Attr
@@ -36,8 +41,11 @@ func (n *fileNode) Setattr(ctx context.Context, fh fs.FileHandle, in *fuse.SetAt
 		if a, err = h.file.SetAttr(ctx, c); err != nil {
 			return h.failed("setattr", err)
 		}
+		if c.Size != nil {
+			h.changed()
+		}
 	} else if a, err = n.setAttrByName(ctx, c); err != nil {
-		return n.f.fail("setattr", n.keyNow(), n.f.lookAgain(n.keyNow(), err))
+		return n.f.fail("setattr", n.keyNow(), n.changeAgain(ctx, err))
 	}
 	n.answer(a, out)
 	return 0
@@ -49,6 +57,18 @@ func (f *front) lookAgain(key string, err error) error {
 	err = staleIfGone(err)
 	if errors.Is(err, file.ErrStale) {
 		f.tree.Forget(key)
+	}
+	return err
+}
+
+// changeAgain is lookAgain for a file. The second try is told what is so.
+func (n *fileNode) changeAgain(ctx context.Context, err error) error {
+	caller, key := callerOf(ctx), n.keyNow()
+	if _, again := n.f.stale.again(caller, key); again {
+		return err
+	}
+	if err = n.f.lookAgain(key, err); errors.Is(err, file.ErrStale) {
+		n.f.stale.note(caller, key, false)
 	}
 	return err
 }

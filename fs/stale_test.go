@@ -12,15 +12,15 @@ import (
 func TestStaleOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		by := func(pid uint32) fuse.Caller { return fuse.Caller{Pid: pid} }
-		again := func(s *staleOpens, pid uint32, key string) bool {
+		again := func(s *staleCalls, pid uint32, key string) bool {
 			_, again := s.again(by(pid), key)
 			return again
 		}
-		s := &staleOpens{m: make(map[staleOpen]secondTry)}
+		s := &staleCalls{m: make(map[staleCall]secondTry)}
 		if again(s, 1, "a") {
 			t.Error("a first try counts as a second")
 		}
-		s.note(by(1), "a")
+		s.note(by(1), "a", true)
 		if again(s, 2, "a") || again(s, 1, "b") {
 			t.Error("another thread or name counts as the second try")
 		}
@@ -30,12 +30,12 @@ func TestStaleOnce(t *testing.T) {
 		if again(s, 1, "a") {
 			t.Error("a third open is taken for the second try")
 		}
-		s.note(by(1), "a")
+		s.note(by(1), "a", true)
 		time.Sleep(staleFor + time.Second)
 		if again(s, 1, "a") {
 			t.Error("an open long after counts as the second try")
 		}
-		s.note(by(2), "a")
+		s.note(by(2), "a", true)
 		if len(s.m) != 1 {
 			t.Errorf("%d are remembered", len(s.m))
 		}

@@ -165,6 +165,14 @@ func (w *world) size(node uint64) int {
 	return int(out.Size)
 }
 
+// inode is the inode number that stat shows.
+func (w *world) inode(node uint64) uint64 {
+	w.t.Helper()
+	var out fuse.AttrOut
+	w.ok("getattr", w.raw.GetAttr(nil, &fuse.GetAttrIn{InHeader: header(node)}, &out))
+	return out.Ino
+}
+
 func (w *world) flush(d descriptor) fuse.Status {
 	return w.raw.Flush(nil, &fuse.FlushIn{InHeader: header(d.node), Fh: d.fh})
 }

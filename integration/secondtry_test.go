@@ -64,7 +64,7 @@ func TestOpenOfWhatAlwaysChanges(t *testing.T) {
 
 // rivalProgram does one thing to a file for some time, and fails at an errno that it has to
 // tell nobody's user: create opens with O_CREAT and appends, remove, replace renames over
-// it, read opens a file that is always there.
+// it, read opens a file that is always there, append and chmod change one.
 func rivalProgram(args []string) int {
 	what, path := args[0], args[1]
 	limit, err := time.ParseDuration(args[2])
@@ -79,6 +79,15 @@ func rivalProgram(args []string) int {
 			unix.Close(fd)
 			return err
 		},
+		"chmod": func() error { return unix.Chmod(path, 0o600|uint32(time.Now().UnixNano())&0o77) },
+		"append": func() error {
+			f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+			if err != nil {
+				return err
+			}
+			_, err = f.WriteString("x\n")
+			return errors.Join(err, f.Close())
+		},
 		"replace": func() error {
 			if err := os.WriteFile(path+".new", []byte(time.Now().String()), 0o644); err != nil {
 				return err
@@ -86,7 +95,7 @@ func rivalProgram(args []string) int {
 			return unix.Rename(path+".new", path)
 		},
 	}[what]
-	allowed := map[string][]error{"create": {unix.EBUSY}, "remove": {unix.EBUSY, unix.ENOENT}, "replace": {unix.EBUSY}}[what]
+	allowed := map[string][]error{"create": {unix.EBUSY}, "remove": {unix.EBUSY, unix.ENOENT}, "replace": {unix.EBUSY}, "chmod": {unix.EBUSY}}[what]
 	for began := time.Now(); time.Since(began) < limit; {
 		err := do()
 		if err != nil && !slices.ContainsFunc(allowed, func(a error) bool { return errors.Is(err, a) }) {
@@ -118,6 +127,10 @@ func TestOpenAmongRemovals(t *testing.T) {
 		e.Program("rival", "replace", hosts[0].Path("r"), "2s"),
 		e.Program("rival", "read", hosts[0].Path("r"), "2s"),
 		e.Program("rival", "read", hosts[1].Path("r"), "2s"),
+		e.Program("rival", "append", hosts[0].Path("r"), "2s"),
+		e.Program("rival", "append", hosts[0].Path("r"), "2s"),
+		e.Program("rival", "chmod", hosts[0].Path("r"), "2s"),
+		e.Program("rival", "chmod", hosts[1].Path("r"), "2s"),
 	)
 	for _, p := range programs {
 		if o := p.Wait(time.Minute); o.Code != 0 {
