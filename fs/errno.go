@@ -22,6 +22,8 @@ var (
 	errExchange  = errors.New("two names cannot be exchanged in one step")
 	errRenameDir = errors.New("directories are not renamed, only their files: mv copies")
 	errReadOnly  = errors.New("versions are read-only")
+	errDeletion  = errors.New("a deletion has no content")
+	errForbidden = errors.New("the caller may not read the file")
 	errXattr     = errors.New("extended attributes cannot be set")
 	errRootAttr  = errors.New("the mount's root has no object that could keep its mode and owner")
 )
@@ -62,6 +64,8 @@ var errnos = []struct {
 	{errExchange, unix.EINVAL, told},
 	{errRenameDir, unix.EXDEV, told},
 	{errReadOnly, unix.EROFS, told},
+	{errDeletion, unix.ENODATA, silent},
+	{errForbidden, unix.EACCES, silent},
 	{errXattr, unix.ENOTSUP, silent}, // cp -p tries each file
 	{errRootAttr, unix.EPERM, told},
 	{lockmgr.ErrAccessDenied, unix.EACCES, bad},

@@ -10,6 +10,7 @@ import (
 	"github.com/latchfs/latchfs/fs/history"
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/tree"
+	"github.com/latchfs/latchfs/internal/procfs"
 )
 
 // A front is what all nodes of one mount share.
@@ -22,6 +23,7 @@ type front struct {
 	readOnly bool
 	ttl      time.Duration
 	log      *slog.Logger
+	proc     procfs.FS
 	began    time.Time // shown as the time of directories that have none
 
 	device    atomic.Uint64 // st_dev of the mount
@@ -38,7 +40,7 @@ type front struct {
 func newFront(c Config) *front {
 	return &front{
 		tree: c.Tree, files: c.Files, reader: c.Reader, history: c.History, defaults: c.Defaults,
-		readOnly: c.ReadOnly, ttl: c.MetadataTTL, log: c.Log, began: time.Now(),
+		readOnly: c.ReadOnly, ttl: c.MetadataTTL, log: c.Log, began: time.Now(), proc: procfs.Default,
 		stale:   staleCalls{m: make(map[staleCall]secondTry)},
 		lists:   versionLists{lists: make(map[string]*versionList)},
 		current: make(map[string]node), numbers: make(map[uint64][]node),

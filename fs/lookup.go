@@ -29,14 +29,19 @@ func (e entry) dir() bool { return e.attr.Mode&file.ModeType == file.ModeDir }
 // find looks a name up: first among the files that are open for write here, then in the
 // bucket.
 func (f *front) find(ctx context.Context, d *dirNode, name string) (entry, error) {
-	key, err := f.tree.Key(d.key, name)
+	return f.findIn(ctx, d.key, name)
+}
+
+// findIn is find in the directory of that key.
+func (f *front) findIn(ctx context.Context, dir, name string) (entry, error) {
+	key, err := f.tree.Key(dir, name)
 	if err != nil {
 		return entry{}, err
 	}
 	if a, ok := f.files.Attr(key); ok {
 		return entry{name: name, key: key, attr: a, live: true}, nil
 	}
-	found, err := f.tree.Lookup(ctx, d.key, name)
+	found, err := f.tree.Lookup(ctx, dir, name)
 	switch {
 	case err == nil:
 		return f.entry(found), nil
@@ -77,7 +82,7 @@ func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	ctx, stop := untilKilled(ctx)
 	defer stop()
 	if name == versionsName {
-		return d.lookupVersions(ctx, out), 0
+		return d.lookupVersions(ctx, out)
 	}
 	e, err := d.f.find(ctx, d, name)
 	if err != nil || e.attr.Mode&file.ModeType != file.ModeRegular {

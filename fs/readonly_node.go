@@ -7,17 +7,36 @@ import (
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/fs/file"
 )
 
 // A readOnlyNode refuses what would change a node of the view. go-fuse would let some of it
 // pass in silence.
-type readOnlyNode struct{ f *front }
+type readOnlyNode struct {
+	f   *front
+	dir string // the key of the directory that the view is of
+}
 
-// Getattr implements fs.NodeGetattrer for the directories of the view.
-func (r readOnlyNode) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	r.f.fillView(&out.Attr)
-	out.SetTimeout(r.f.ttl)
+// Getattr implements fs.NodeGetattrer for the directories of the view: they have the mode and the
+// owner that the directory has now. The kernel keeps no attributes, since it judges by them and
+// does not hear of a change of the directory.
+func (r readOnlyNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	ctx, stop := untilKilled(ctx)
+	defer stop()
+	a, err := r.f.presentDir(ctx, r.dir)
+	if err != nil {
+		return r.f.fail("getattr", r.dir+versionsName, err)
+	}
+	r.f.fill(&out.Attr, a)
 	return 0
+}
+
+// fillView fills the reply to a look-up of a directory of the view. The kernel may keep the name,
+// but not the attributes (Getattr).
+func (r readOnlyNode) fillView(a file.Attr, out *fuse.EntryOut) {
+	r.f.fill(&out.Attr, a)
+	out.SetEntryTimeout(r.f.ttl)
 }
 
 // Setattr implements fs.NodeSetattrer.

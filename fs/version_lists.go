@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/latchfs/latchfs/fs/file"
 	"github.com/latchfs/latchfs/fs/history"
 )
 
@@ -24,7 +25,8 @@ type versionLists struct {
 
 type versionList struct {
 	versions []history.Version
-	at       time.Time // when it was kept
+	last     *file.Attr // of the last one that is no deletion; nil: not known yet
+	at       time.Time  // when it was kept
 	expiry   *time.Timer
 }
 
@@ -62,6 +64,30 @@ func (l *versionLists) put(key string, versions []history.Version, keep time.Dur
 	}
 	l.lists[key] = v
 	l.held += v.weight()
+}
+
+// last gives what putLast kept beside these versions, as get gave them; nil if there is nothing.
+func (l *versionLists) last(key string, versions []history.Version) *file.Attr {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if v := l.lists[key]; v.holds(versions) {
+		return v.last
+	}
+	return nil
+}
+
+// putLast keeps the attributes of the last version that is no deletion for as long as the list.
+func (l *versionLists) putLast(key string, versions []history.Version, a file.Attr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if v := l.lists[key]; v.holds(versions) {
+		v.last = &a
+	}
+}
+
+// holds tells whether it is this very list.
+func (v *versionList) holds(versions []history.Version) bool {
+	return v != nil && len(v.versions) > 0 && len(versions) > 0 && &v.versions[0] == &versions[0]
 }
 
 // forget lets the next one who asks for the versions of a key have a new list.

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/latchfs/latchfs/fs/file"
 	"github.com/latchfs/latchfs/fs/history"
 )
 
@@ -56,6 +57,40 @@ func TestVersionListsAreBounded(t *testing.T) {
 		synctest.Wait()
 		if n, _ := l.kept(t); n != 0 {
 			t.Errorf("%d lists are kept that nobody believes", n)
+		}
+	})
+}
+
+// The attributes of a last version are those of one list, and go with it.
+func TestLastVersionGoesWithItsList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := versionLists{lists: make(map[string]*versionList)}
+		one, two := make([]history.Version, 2), make([]history.Version, 2)
+		l.putLast("k", one, file.Attr{Mode: 1}) // it is not kept
+		l.put("k", one, time.Second)
+		if a := l.last("k", one); a != nil {
+			t.Errorf("%+v, which nobody kept", a)
+		}
+		l.putLast("k", two, file.Attr{Mode: 2})
+		l.putLast("k", nil, file.Attr{Mode: 2})
+		if a := l.last("k", one); a != nil {
+			t.Errorf("%+v of another list", a)
+		}
+		l.putLast("k", one, file.Attr{Mode: 1})
+		if a := l.last("k", one); a == nil || a.Mode != 1 {
+			t.Errorf("%+v is kept", a)
+		}
+		if a := l.last("k", two); a != nil {
+			t.Errorf("%+v beside another list", a)
+		}
+		l.put("k", two, time.Second)
+		if a := l.last("k", two); a != nil {
+			t.Errorf("%+v of the list before", a)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if a := l.last("k", two); a != nil {
+			t.Errorf("%+v for ever", a)
 		}
 	})
 }

@@ -3,7 +3,6 @@ package fs
 import (
 	"context"
 	"syscall"
-	"time"
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -22,7 +21,6 @@ const versionsName = ".versions"
 type viewNode struct {
 	fs.Inode
 	readOnlyNode
-	key string // of the directory
 }
 
 // A nameNode is .versions/NAME: the versions of the file of that name, and, if there ever
@@ -42,56 +40,59 @@ type versionNode struct {
 	mark bool       // a deletion
 }
 
-func (d *dirNode) lookupVersions(ctx context.Context, out *fuse.EntryOut) *fs.Inode {
-	return view(ctx, &d.Inode, d.f, d.key, out)
+func (d *dirNode) lookupVersions(ctx context.Context, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	return view(ctx, &d.Inode, readOnlyNode{d.f, d.key}, out)
 }
 
-// view gives .versions of a directory, as a child of parent.
-func view(ctx context.Context, parent *fs.Inode, f *front, key string, out *fuse.EntryOut) *fs.Inode {
-	f.fillView(&out.Attr)
-	f.believe(out)
-	if in := parent.GetChild(versionsName); in != nil {
-		return in
+// view gives .versions of the directory r.dir, as a child of parent.
+func view(ctx context.Context, parent *fs.Inode, r readOnlyNode, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	a, err := r.f.presentDir(ctx, r.dir)
+	if err != nil {
+		return nil, r.f.fail("lookup", r.dir+versionsName, err)
 	}
-	return parent.NewInode(ctx, &viewNode{readOnlyNode: readOnlyNode{f}, key: key}, fs.StableAttr{Mode: fuse.S_IFDIR})
-}
-
-// fillView: directories of the view can be read and searched, and not written.
-func (f *front) fillView(out *fuse.Attr) {
-	a := f.bareDir()
-	a.Mode &^= 0o222
-	f.fill(out, a)
+	r.fillView(a, out)
+	if in := parent.GetChild(versionsName); in != nil {
+		return in, 0
+	}
+	return parent.NewInode(ctx, &viewNode{readOnlyNode: r}, fs.StableAttr{Mode: fuse.S_IFDIR}), 0
 }
 
 // Lookup implements fs.NodeLookuper.
 func (v *viewNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
 	ctx, stop := untilKilled(ctx)
 	defer stop()
-	found, err := v.f.history.Find(ctx, v.key, name)
+	found, err := v.f.history.Find(ctx, v.dir, name)
 	if err != nil {
-		return nil, v.f.fail("lookup", v.key+name, err)
+		return nil, v.f.fail("lookup", v.dir+name, err)
 	}
-	v.f.fillView(&out.Attr)
-	v.f.believe(out)
+	a, err := v.f.presentDir(ctx, v.dir)
+	if err != nil {
+		return nil, v.f.fail("lookup", v.dir+name, err)
+	}
+	v.fillView(a, out)
 	return v.child(ctx, found), 0
 }
 
 func (v *viewNode) child(ctx context.Context, found history.Name) *fs.Inode {
 	dirKey := ""
 	if found.Dir {
-		dirKey = v.key + found.Name + "/"
+		dirKey = v.dir + found.Name + "/"
 	}
 	if in := v.GetChild(found.Name); in != nil && in.Operations().(*nameNode).dirKey == dirKey {
 		return in
 	}
-	n := &nameNode{readOnlyNode: v.readOnlyNode, key: v.key + found.Name, dirKey: dirKey}
+	n := &nameNode{readOnlyNode: v.readOnlyNode, key: v.dir + found.Name, dirKey: dirKey}
 	return v.NewInode(ctx, n, fs.StableAttr{Mode: fuse.S_IFDIR})
 }
 
 // OpendirHandle implements fs.NodeOpendirHandler.
 func (v *viewNode) OpendirHandle(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
 	list := func(ctx context.Context) ([]listed, error) {
-		names, err := v.f.history.Names(ctx, v.key)
+		names, err := v.f.history.Names(ctx, v.dir)
+		if err != nil {
+			return nil, err
+		}
+		a, err := v.f.presentDir(ctx, v.dir)
 		if err != nil {
 			return nil, err
 		}
@@ -100,15 +101,14 @@ func (v *viewNode) OpendirHandle(context.Context, uint32) (fs.FileHandle, uint32
 			entries = append(entries, listed{
 				DirEntry: fuse.DirEntry{Name: n.Name, Mode: fuse.S_IFDIR},
 				node: func(ctx context.Context, out *fuse.EntryOut) *fs.Inode {
-					v.f.fillView(&out.Attr)
-					v.f.believe(out)
+					v.fillView(a, out)
 					return v.child(ctx, n)
 				},
 			})
 		}
 		return entries, nil
 	}
-	return &dirHandle{list: list, fail: v.readdirFailed(v.key)}, 0, 0
+	return &dirHandle{list: list, fail: v.readdirFailed(v.dir)}, 0, 0
 }
 
 // Lookup implements fs.NodeLookuper.
@@ -119,7 +119,7 @@ func (n *nameNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) 
 		if n.dirKey == "" {
 			return nil, unix.ENOENT
 		}
-		return view(ctx, &n.Inode, n.f, n.dirKey, out), 0
+		return view(ctx, &n.Inode, readOnlyNode{n.f, n.dirKey}, out)
 	}
 	if in := n.GetChild(name); in != nil {
 		n.f.fillVersion(&out.Attr, in.Operations().(*versionNode))
@@ -137,7 +137,7 @@ func (n *nameNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) 
 
 // version finds the version of that name, with the properties that its listing lacks.
 func (n *nameNode) version(ctx context.Context, name string) (*versionNode, error) {
-	versions, err := n.list(ctx)
+	versions, err := n.f.versions(ctx, n.key)
 	if err != nil {
 		return nil, err
 	}
@@ -156,25 +156,11 @@ func (n *nameNode) version(ctx context.Context, name string) (*versionNode, erro
 	return nil, store.ErrNotFound
 }
 
-// list gives the versions, those of a moment ago if they are still believed.
-func (n *nameNode) list(ctx context.Context) ([]history.Version, error) {
-	if versions, ok := n.f.lists.get(n.key); ok {
-		return versions, nil
-	}
-	began := time.Now()
-	versions, err := n.f.history.Versions(ctx, n.key)
-	if err != nil {
-		return nil, err
-	}
-	n.f.lists.put(n.key, versions, n.f.ttl-time.Since(began))
-	return versions, nil
-}
-
 // OpendirHandle implements fs.NodeOpendirHandler.
 func (n *nameNode) OpendirHandle(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
 	list := func(ctx context.Context) ([]listed, error) {
 		n.f.lists.forget(n.key) // a new listing is asked for
-		versions, err := n.list(ctx)
+		versions, err := n.f.versions(ctx, n.key)
 		if err != nil {
 			return nil, err
 		}
@@ -187,10 +173,14 @@ func (n *nameNode) OpendirHandle(context.Context, uint32) (fs.FileHandle, uint32
 	return &dirHandle{list: list, fail: n.readdirFailed(n.key)}, 0, 0
 }
 
-// fillVersion: a version has its own size, time and owner, and can only be read.
+// fillVersion: a version has its own size, time, owner and mode, and can only be read. A deletion
+// hides nothing, so that whoever tries to read one hears why that fails.
 func (f *front) fillVersion(out *fuse.Attr, v *versionNode) {
 	a := file.AttrOf(v.info, f.defaults)
 	a.Mode = unix.S_IFREG | a.Mode&0o555
+	if v.mark {
+		a.Mode = unix.S_IFREG | 0o444
+	}
 	f.fill(out, a)
 }
 
@@ -201,13 +191,22 @@ func (v *versionNode) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.Attr
 	return 0
 }
 
-// Open implements fs.NodeOpener. The bytes never change, so the kernel may keep them.
-func (v *versionNode) Open(_ context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
-	if flags&unix.O_ACCMODE != unix.O_RDONLY || flags&unix.O_TRUNC != 0 {
+// Open implements fs.NodeOpener. The bytes never change, so the kernel may keep them. A deletion
+// cannot be opened: a copy of it would be an empty file that nobody ever wrote.
+func (v *versionNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
+	switch {
+	case flags&unix.O_ACCMODE != unix.O_RDONLY || flags&unix.O_TRUNC != 0:
 		return nil, 0, v.f.fail("open", v.info.Key, errReadOnly)
+	case v.mark:
+		return nil, 0, v.f.fail("open", v.info.Key, errDeletion)
+	}
+	ctx, stop := untilKilled(ctx)
+	defer stop()
+	if err := v.permit(ctx); err != nil {
+		return nil, 0, v.f.fail("open", v.info.Key, err)
 	}
 	h := &versionHandle{v: v}
-	if !v.mark && v.info.Size > 0 {
+	if v.info.Size > 0 {
 		h.pin = v.f.reader.Pin(v.info)
 	}
 	return h, fuse.FOPEN_KEEP_CACHE | fuse.FOPEN_NOFLUSH, 0

@@ -1,0 +1,365 @@
+package fs
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/internal/procfs"
+	"github.com/latchfs/latchfs/store"
+)
+
+// putAs makes a version of a key with a mode and an owner, as another host would.
+func (w *world) putAs(key string, mode, uid uint32) {
+	w.t.Helper()
+	meta, err := store.Posix{Has: store.HasMode | store.HasUID | store.HasGID, Mode: mode, UID: uid, GID: uid}.Put(nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.bucket.PutForeignProps(key, fmt.Sprintf("%o", mode), store.Props{Meta: meta}, "")
+}
+
+// chmod is chmod(2) on this host.
+func (w *world) chmod(node uint64, mode uint32) {
+	w.t.Helper()
+	in := fuse.SetAttrIn{}
+	in.InHeader, in.Valid, in.Mode = header(node), fuse.FATTR_MODE, mode
+	var out fuse.AttrOut
+	w.ok("chmod", w.raw.SetAttr(nil, &in, &out))
+}
+
+// walk looks up a path.
+func (w *world) walk(path string) uint64 {
+	w.t.Helper()
+	node := uint64(root)
+	for name := range strings.SplitSeq(path, "/") {
+		node = w.find(node, name)
+	}
+	return node
+}
+
+// mode is what stat shows of the permissions, and the owner; kept is how long the kernel may
+// believe it.
+func (w *world) mode(node uint64) (shown string, kept time.Duration) {
+	w.t.Helper()
+	var out fuse.AttrOut
+	w.ok("getattr", w.raw.GetAttr(nil, &fuse.GetAttrIn{InHeader: header(node)}, &out))
+	return fmt.Sprintf("%o %d", out.Mode, out.Uid), out.Timeout()
+}
+
+func (w *world) deleteAll(keys ...string) {
+	for _, key := range keys {
+		w.bucket.DeleteForeign(key)
+	}
+}
+
+// opens tells how an open of the node by a user, who has a group of the same number, ends.
+func (w *world) opens(node uint64, uid uint32) fuse.Status {
+	in := fuse.OpenIn{InHeader: fuse.InHeader{NodeId: node, Caller: fuse.Caller{Owner: fuse.Owner{Uid: uid, Gid: uid}, Pid: uid}}}
+	var out fuse.OpenOut
+	s := w.raw.Open(nil, &in, &out)
+	if s.Ok() {
+		w.release(descriptor{node, out.Fh})
+	}
+	return s
+}
+
+// newSharedWorld is a world in which the users 1000 and 1001 are there.
+func newSharedWorld(t *testing.T) *world {
+	w := newWorld(t)
+	proc := newFakeProc(t)
+	proc.thread("1000", 1000, 1000, "", 0, "ours")
+	proc.thread("1001", 1001, 1001, "", 0, "ours")
+	w.front.proc = proc.fs()
+	return w
+}
+
+// versionOf gives the node of the version of a path that was made n-th.
+func (w *world) versionOf(dir, name string, n int) uint64 {
+	w.t.Helper()
+	all, err := w.front.history.Versions(w.t.Context(), strings.ReplaceAll(dir, versionsName+"/", "")+name)
+	if err != nil || n >= len(all) {
+		w.t.Fatalf("%d versions of %s, %v", len(all), name, err)
+	}
+	return w.walk(dir + versionsName + "/" + name + "/" + all[n].Name)
+}
+
+// A view has the mode and the owner that its directory has now, or had when it was removed.
+func TestViewShowsTheDirectory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.putAs("d/", unix.S_IFDIR|0o3770, 1000)
+		w.putAs("d/f", unix.S_IFREG|0o600, 1000)
+		w.putAs("d/sub/", unix.S_IFDIR|0o700, 1001)
+		w.putAs("d/sub/x", unix.S_IFREG|0o644, 1001)
+		w.bucket.PutForeign("bare/x", "x")
+		for path, want := range map[string]string{
+			".versions":                  "40755 0",
+			".versions/d":                "40755 0",
+			".versions/d/.versions":      "43770 1000",
+			"d/.versions":                "43770 1000",
+			"d/.versions/f":              "43770 1000",
+			"d/.versions/sub":            "43770 1000",
+			"d/.versions/sub/.versions":  "40700 1001",
+			"d/sub/.versions/x":          "40700 1001",
+			".versions/bare/.versions":   "40755 0",
+			".versions/bare/.versions/x": "40755 0",
+		} {
+			got, kept := w.mode(w.walk(path))
+			if got != want || kept != 0 {
+				t.Errorf("%s shows %s, which the kernel keeps for %s; want %s", path, got, kept, want)
+			}
+		}
+		// What a look-up and a listing answer is what is shown.
+		out, s := w.lookup(w.walk("d/.versions"), "f")
+		if w.ok("lookup", s); out.Mode != unix.S_IFDIR|0o3770 || out.Uid != 1000 || out.AttrTimeout() != 0 || out.EntryTimeout() != testTTL {
+			t.Errorf("a look-up answers %+v", out)
+		}
+
+		views := []uint64{w.walk("d/.versions"), w.walk("d/.versions/f"), w.walk(".versions/d/.versions")}
+		w.chmod(w.walk("d"), 0o700)
+		for _, v := range views {
+			if got, _ := w.mode(v); got != "40700 1000" {
+				t.Errorf("right after a chmod here the view is %s", got)
+			}
+		}
+		w.putAs("d/", unix.S_IFDIR|0o711, 1002)
+		time.Sleep(testTTL)
+		for _, v := range views {
+			if got, _ := w.mode(v); got != "40711 1002" {
+				t.Errorf("after a chmod elsewhere the view is %s", got)
+			}
+		}
+
+		w.deleteAll("d/f", "d/sub/x", "d/sub/", "d/", "bare/x")
+		time.Sleep(testTTL)
+		gone := map[string]string{
+			".versions/d":                         "40755 0",
+			".versions/d/.versions":               "40711 1002",
+			".versions/d/.versions/f":             "40711 1002",
+			".versions/d/.versions/sub/.versions": "40700 1001",
+			".versions/bare/.versions":            "40700 0",
+		}
+		for range 2 {
+			for path, want := range gone {
+				if got, _ := w.mode(w.walk(path)); got != want {
+					t.Errorf("deleted: %s shows %s, want %s", path, got, want)
+				}
+			}
+			// A file that has the name by now is not the directory.
+			w.bucket.PutForeign("d", "a file")
+			w.bucket.PutForeign("bare", "a file")
+			time.Sleep(testTTL)
+		}
+	})
+}
+
+// An open of a version needs the rights that the file and the directories give now.
+func TestOpenNeedsTodaysRight(t *testing.T) {
+	const link = unix.S_IFLNK | 0o777
+	for _, tt := range []struct {
+		name string
+		make func(w *world) // the first version of f is what is opened
+		then func(w *world)
+		dir  string
+		want string // who may: root, the owner and another user
+	}{
+		{"as it is", func(w *world) { w.putAs("f", 0o644, 1000) }, func(*world) {}, "", "0 1000 1001"},
+		{"private", func(w *world) { w.putAs("f", 0o644, 1000) },
+			func(w *world) { w.putAs("f", 0o600, 1000) }, "", "0 1000"},
+		{"private and being written", func(w *world) { w.putAs("f", 0o644, 1000) },
+			func(w *world) { n := w.find(root, "f"); w.open(n, unix.O_RDWR); w.chmod(n, 0o600) }, "", "0 1000"},
+		{"given away", func(w *world) { w.putAs("f", 0o600, 1000) },
+			func(w *world) { w.putAs("f", 0o600, 1001) }, "", "0 1001"},
+		{"deleted", func(w *world) { w.putAs("f", 0o644, 1000) },
+			func(w *world) { w.bucket.DeleteForeign("f") }, "", "0 1000 1001"},
+		{"deleted after it was private", func(w *world) { w.putAs("f", 0o644, 1000) },
+			func(w *world) { w.putAs("f", 0o600, 1000); w.bucket.DeleteForeign("f"); w.bucket.DeleteForeign("f") }, "", "0 1000"},
+		{"deleted, and now a directory", func(w *world) { w.putAs("f", 0o644, 1000) },
+			func(w *world) { w.putAs("f", 0o600, 1000); w.bucket.DeleteForeign("f"); w.putAs("f/", 0o777, 1001) }, "", "0 1000"},
+		{"hidden by a directory", func(w *world) { w.putAs("f", 0o644, 1000) },
+			func(w *world) { w.putAs("f", 0o600, 1000); w.putAs("f/", 0o777, 1001) }, "", "0 1000"},
+		{"replaced by a symlink", func(w *world) { w.putAs("f", 0o644, 1000) },
+			func(w *world) { w.putAs("f", link, 1000) }, "", "0 1000"},
+		{"a symlink", func(w *world) { w.putAs("f", link, 1000) },
+			func(w *world) { w.putAs("f", link, 1000) }, "", "0 1000 1001"},
+		{"below a private directory", func(w *world) { w.putAs("d/", 0o755, 1000); w.putAs("d/e/f", 0o644, 1000) },
+			func(w *world) { w.putAs("d/", 0o700, 1000) }, "d/e/", "0 1000"},
+		{"below a private directory that was deleted",
+			func(w *world) {
+				w.putAs("d/", 0o700, 1000)
+				w.putAs("d/e/", 0o755, 1000)
+				w.putAs("d/e/f", 0o644, 1000)
+			},
+			func(w *world) { w.deleteAll("d/e/f", "d/e/", "d/") }, ".versions/d/.versions/e/", "0 1000"},
+		{"below a directory without a marker that was deleted", func(w *world) { w.putAs("d/f", 0o644, 1000) },
+			func(w *world) { w.deleteAll("d/f") }, ".versions/d/", "0"},
+		{"in a directory that can only be searched", func(w *world) { w.putAs("d/", 0o711, 1000); w.putAs("d/f", 0o644, 1000) },
+			func(*world) {}, "d/", "0 1000 1001"},
+		{"in a directory that can only be listed", func(w *world) { w.putAs("d/", 0o744, 1000); w.putAs("d/f", 0o644, 1000) },
+			func(*world) {}, "d/", "0 1000"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newSharedWorld(t)
+			tt.make(w)
+			known := w.versionOf(tt.dir, "f", 0)
+			tt.then(w)
+			time.Sleep(testTTL)
+			for _, v := range []uint64{known, w.versionOf(tt.dir, "f", 0)} {
+				var may []string
+				for _, uid := range []uint32{0, 1000, 1001} {
+					switch s := w.opens(v, uid); s {
+					case fuse.OK:
+						may = append(may, fmt.Sprint(uid))
+					case fuse.EACCES:
+					default:
+						t.Errorf("%s: user %d: %v", tt.name, uid, s)
+					}
+				}
+				if got := strings.Join(may, " "); got != tt.want {
+					t.Errorf("%s: %s may, want %s", tt.name, got, tt.want)
+				}
+			}
+		})
+	}
+}
+
+// What is changed here counts at once.
+func TestOpenRightAfterChmod(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newSharedWorld(t)
+		w.putAs("d/", 0o755, 1000)
+		w.putAs("d/f", 0o644, 1000)
+		v := w.versionOf("d/", "f", 0)
+		for _, step := range []struct {
+			path string
+			mode uint32
+			want fuse.Status
+		}{{"d/f", 0o600, fuse.EACCES}, {"d/f", 0o644, fuse.OK}, {"d", 0o700, fuse.EACCES}, {"d", 0o711, fuse.OK}} {
+			w.chmod(w.walk(step.path), step.mode)
+			if s := w.opens(v, 1001); s != step.want {
+				t.Errorf("chmod %o %s: %v, want %v", step.mode, step.path, s, step.want)
+			}
+		}
+	})
+}
+
+// A file that another key's object is shown as is not the file of that name.
+func TestOpenBesideAShownName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newSharedWorld(t)
+		w.putAs("f~file", 0o644, 1000)
+		w.putAs("f~file", 0o600, 1000)
+		w.deleteAll("f~file")
+		w.putAs("f", 0o644, 1001)
+		w.putAs("f/x", 0o644, 1001)
+		w.find(root, "f~file") // the object f
+		v := w.versionOf("", "f~file", 0)
+		if own, other := w.opens(v, 1000), w.opens(v, 1001); own != fuse.OK || other != fuse.EACCES {
+			t.Errorf("the owner: %v, another: %v", own, other)
+		}
+	})
+}
+
+// The list of the versions of a deleted file that is kept from a moment ago does not decide.
+func TestOpenOfTheDeletedAsksAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newSharedWorld(t)
+		w.putAs("f", 0o644, 1000)
+		w.bucket.DeleteForeign("f")
+		v := w.versionOf("", "f", 0)
+		if s := w.opens(v, 1001); s != fuse.OK {
+			t.Fatal(s)
+		}
+		w.putAs("f", 0o600, 1000)
+		w.bucket.DeleteForeign("f")
+		if s := w.opens(v, 1001); s != fuse.EACCES {
+			t.Errorf("a version that had been made private before it was deleted: %v", s)
+		}
+	})
+}
+
+// A deletion is shown, with no bytes, and cannot be opened, by nobody.
+func TestDeletionCannotBeOpened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newSharedWorld(t)
+		w.front.defaults.FileMode = 0o600
+		w.putAs("f", 0o600, 1000)
+		w.bucket.DeleteForeign("f")
+		deletion, content := w.versionOf("", "f", 1), w.versionOf("", "f", 0)
+		if got, _ := w.mode(deletion); got != "100444 0" || w.size(deletion) != 0 {
+			t.Errorf("the deletion shows %s, %d bytes", got, w.size(deletion))
+		}
+		for _, uid := range []uint32{0, 1000, 1001} {
+			if s := w.opens(deletion, uid); s != fuse.ENODATA {
+				t.Errorf("opened by %d: %v", uid, s)
+			}
+		}
+		w.front.proc = procfs.Default // where this process is
+		d := w.open(content, unix.O_RDONLY)
+		if got := w.read(d); got != "600" {
+			t.Errorf("the last content reads %q", got)
+		}
+		w.release(d)
+	})
+}
+
+// What is known of a deleted directory is asked for once in the time that it is believed.
+func TestViewOfTheDeletedIsRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.putAs("d/", 0o700, 1000)
+		w.deleteAll("d/")
+		view := w.walk(".versions/d/.versions")
+		before := w.bucket.Count("Head") + w.bucket.Count("ListVersions")
+		for range 10 {
+			if got, _ := w.mode(view); got != "40700 1000" {
+				t.Errorf("the view is %s", got)
+			}
+		}
+		if n := w.bucket.Count("Head") + w.bucket.Count("ListVersions") - before; n != 0 {
+			t.Errorf("%d requests", n)
+		}
+		w.putAs("d/", 0o711, 1001)
+		w.deleteAll("d/")
+		time.Sleep(testTTL)
+		if got, _ := w.mode(view); got != "40711 1001" {
+			t.Errorf("then the view is %s", got)
+		}
+	})
+}
+
+// If the bucket does not answer, nothing is shown and nothing opened.
+func TestViewWithoutTheBucket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newSharedWorld(t)
+		w.putAs("d/", 0o755, 1000)
+		w.putAs("d/f", 0o644, 1000)
+		v, view := w.versionOf("d/", "f", 0), w.walk("d/.versions")
+		time.Sleep(testTTL)
+		w.net.On("Head").Fail(store.Refused, store.ErrAccessDenied)
+		w.net.On("List").Fail(store.Refused, store.ErrAccessDenied)
+		if s := w.opens(v, 1000); s != fuse.EACCES {
+			t.Errorf("open: %v", s)
+		}
+		var out fuse.AttrOut
+		if s := w.raw.GetAttr(nil, &fuse.GetAttrIn{InHeader: header(view)}, &out); s != fuse.EACCES {
+			t.Errorf("getattr: %v", s)
+		}
+	})
+}
+
+func TestSplitKey(t *testing.T) {
+	for key, want := range map[string][2]string{
+		"a": {"", "a"}, "a/": {"", "a"}, "a/b": {"a/", "b"}, "a/b/": {"a/", "b"}, "a/b/c": {"a/b/", "c"},
+	} {
+		if dir, name := splitKey(key); dir != want[0] || name != want[1] {
+			t.Errorf("%q: %q, %q", key, dir, name)
+		}
+	}
+}
