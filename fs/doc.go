@@ -21,6 +21,11 @@
 // once: Linux looks the name up again and repeats the open, unseen by the program
 // (stale.go). Without that an append would go to the offset of an old size.
 //
+// # Who may
+//
+// The kernel judges its callers by the attributes that it is told. Only an open of a version is
+// judged here, too, by what is under the names now (present.go, permission.go).
+//
 // # Who is killed
 //
 // What waits long ends when its caller is being killed (opctx.go). The kernel tells nothing of

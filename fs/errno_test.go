@@ -43,6 +43,8 @@ func TestErrno(t *testing.T) {
 		{errHardLink, unix.EPERM},
 		{errNode, unix.ENOTSUP},
 		{errRenameDir, unix.EXDEV},
+		{errDeletion, unix.ENODATA},
+		{errors.Join(errForbidden, store.ErrNotFound), unix.EACCES},
 		{errors.New("nobody foresaw this"), unix.EIO},
 	} {
 		err := tt.err
