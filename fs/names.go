@@ -97,6 +97,7 @@ func (d *dirNode) Rmdir(_ context.Context, name string) syscall.Errno {
 		return d.f.fail("rmdir", d.key+name, err)
 	}
 	r := d.removing(name, key)
+	defer d.f.lists.forget(key) // the markers that it had when it was removed before
 	if err = d.f.empty(key); err == nil {
 		err = d.f.files.Rmdir(uninterrupted(), key, r.gone)
 	}

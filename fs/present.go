@@ -75,7 +75,10 @@ func (f *front) lastAttr(ctx context.Context, key string) (a file.Attr, found bo
 			continue
 		}
 		info, err := f.history.Info(ctx, key, versions[i].Info.VersionID)
-		if err != nil {
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			continue // it was removed for good since it was listed
+		case err != nil:
 			return a, false, err
 		}
 		a = file.AttrOf(info, f.defaults)

@@ -115,6 +115,9 @@ func TestViewShowsTheDirectory(t *testing.T) {
 				t.Errorf("%s shows %s, which the kernel keeps for %s; want %s", path, got, kept, want)
 			}
 		}
+		if got := w.list(w.walk(".versions/d")); got != "" {
+			t.Errorf("the versions of a name that only a directory ever had: %q", got)
+		}
 		// What a look-up and a listing answer is what is shown.
 		out, s := w.lookup(w.walk("d/.versions"), "f")
 		if w.ok("lookup", s); out.Mode != unix.S_IFDIR|0o3770 || out.Uid != 1000 || out.AttrTimeout() != 0 || out.EntryTimeout() != testTTL {
@@ -330,6 +333,41 @@ func TestViewOfTheDeletedIsRemembered(t *testing.T) {
 		time.Sleep(testTTL)
 		if got, _ := w.mode(view); got != "40711 1001" {
 			t.Errorf("then the view is %s", got)
+		}
+	})
+}
+
+// What this host did to a directory before it removed it counts at once.
+func TestViewOfADirectoryThatIsRemovedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for _, mode := range []uint32{0o755, 0o700, 0o711} {
+			w.chmod(w.mkdir(root, "d"), mode)
+			w.ok("rmdir", w.rmdir(root, "d"))
+			if got, _ := w.mode(w.walk(".versions/d/.versions")); got != fmt.Sprintf("40%o 0", mode) {
+				t.Errorf("the view is %s, want %o", got, mode)
+			}
+		}
+	})
+}
+
+// A version that is removed for good, while a list of it is remembered, is not the last one.
+func TestLastVersionIsPurged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newSharedWorld(t)
+		w.putAs("d/", 0o700, 1000)
+		w.putAs("d/", 0o711, 1001)
+		w.deleteAll("d/")
+		all, err := w.front.versions(t.Context(), "d/")
+		if err != nil || len(all) != 3 {
+			t.Fatal(all, err)
+		}
+		for i, want := range []string{"40700 1000", "40700 0"} { // then nobody's, as if it never had one
+			w.bucket.DeleteVersion("d/", all[1-i].Info.VersionID)
+			w.front.lists.put("d/", all, testTTL)
+			if a, err := w.front.presentDir(t.Context(), "d/"); err != nil || fmt.Sprintf("%o %d", a.Mode, a.UID) != want {
+				t.Errorf("the directory is %o of %d, %v; want %s", a.Mode, a.UID, err, want)
+			}
 		}
 	})
 }

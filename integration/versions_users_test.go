@@ -220,6 +220,14 @@ func TestVersionsAfterChmodOfTheFile(t *testing.T) {
 	check("his alone", root, member, other, inside)
 	other.mustClose(fd)
 
+	// Where only the directory is mounted, it is the root.
+	part := b.Host("part", "--allow-other")
+	part.Prefix = "d/"
+	part.Mount()
+	same := part.Path(".versions/f", path.Base(first))
+	other.reads(same, "1\n")
+	owner.refused("open", same)
+
 	// What another host changes counts once it is seen here.
 	two := b.Mount("two")
 	e.Sh(two.Mountpoint, "chmod 644 d/f")
