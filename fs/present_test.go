@@ -329,10 +329,20 @@ func TestViewOfTheDeletedIsRemembered(t *testing.T) {
 			t.Errorf("%d requests", n)
 		}
 		w.putAs("d/", 0o711, 1001)
-		w.deleteAll("d/")
+		w.deleteAll("d/", "d/")
 		time.Sleep(testTTL)
 		if got, _ := w.mode(view); got != "40711 1001" {
 			t.Errorf("then the view is %s", got)
+		}
+
+		// S3 refuses to describe a deletion: only the version is asked for.
+		w.front.lists.forget("d/")
+		before = w.bucket.Count("Head")
+		if a, found, err := w.front.lastAttr(t.Context(), "d/"); err != nil || !found || a.UID != 1001 {
+			t.Errorf("the last marker: %+v, %v, %v", a, found, err)
+		}
+		if n := w.bucket.Count("Head") - before; n != 1 {
+			t.Errorf("%d versions were asked for", n)
 		}
 	})
 }
