@@ -1,8 +1,11 @@
 package integration
 
 import (
+	"io/fs"
 	"net/http"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -211,4 +214,40 @@ func TestG5SpoolLimit(t *testing.T) {
 	}
 	// The space is free again.
 	f.mustPut(h.Path("g"), chunk)
+}
+
+// The limit is one of the disk space that the spool takes: what the journal notes of a write of one
+// byte takes much more than that byte.
+// SEMANTICS G5
+func TestG5SpoolLimitCountsJournals(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnS3, harness.Patient)
+	h := b.Mount("one", "--spool-limit", "1M").Expect("spool|space")
+	f := newFiles(e)
+	fd := f.mustOpen(h.Path("f"), unix.O_WRONLY|unix.O_CREAT)
+	accepted := int64(0)
+	var err error
+	for err == nil && accepted < 1<<20 {
+		if _, err = f.call(fileCall{Op: "write", FD: fd, Off: 2 * accepted, Data: []byte("x")}); err == nil {
+			accepted++
+		}
+	}
+	if err != unix.ENOSPC {
+		t.Fatalf("after %d writes of one byte: %v, want ENOSPC", accepted, err)
+	}
+	taken := int64(0)
+	filepath.WalkDir(h.StateDir, func(path string, d fs.DirEntry, _ error) error {
+		if i, err := d.Info(); err == nil && strings.Contains(path, "/f-") {
+			taken += i.Sys().(*syscall.Stat_t).Blocks * 512
+		}
+		return nil
+	})
+	if taken < 1<<19 || taken > 1<<20+64<<10 {
+		t.Errorf("%d bytes of disk are taken with a limit of 1 MiB", taken)
+	}
+	f.mustClose(fd)
+	if got := int64(len(b.Content("f"))); got != 2*accepted-1 {
+		t.Errorf("the bucket has %d bytes of %d", got, 2*accepted-1)
+	}
 }

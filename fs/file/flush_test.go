@@ -302,10 +302,10 @@ func TestNoSpace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, newBucket(), newLockTable())
 		defer h.stop()
-		h.restart(spool.Options{Limit: 8})
+		h.restart(spool.Options{Limit: 64 << 10})
 		x := h.open("a", "c")
 		h.write(x, "12345678", 0)
-		if n, err := x.Write([]byte("9"), 8); n != 0 || !errors.Is(err, ErrNoSpace) {
+		if n, err := x.Write(make([]byte, 64<<10), 8); n != 0 || !errors.Is(err, ErrNoSpace) {
 			t.Errorf("write over the limit: %d, %v", n, err)
 		}
 		if err := h.close(x); err != nil || h.b.get("a") != "12345678" {

@@ -30,6 +30,7 @@ type File struct {
 		longest  int64           // no seal is much longer than this record
 		pending  []store.WriteID // seals that have not landed, each after the one before it
 		reserved int64           // up to where the disk has room for the journal
+		counted  int64           // what the journal takes of the spool's limit
 		unsynced bool
 		dropped  bool
 	}
@@ -228,7 +229,7 @@ func (f *File) Drop() error {
 	}
 	err := f.record(kindDropped, nil)
 	f.mu.dropped = true
-	n := f.mu.end
+	n := f.mu.end + f.mu.counted
 	f.mu.Unlock()
 	f.s.unreserve(n)
 	// Even if it could not be recorded: a journal that ends in an answer is dropped too.
@@ -246,7 +247,7 @@ func (f *File) Close() error {
 		return nil
 	}
 	f.mu.dropped = true
-	f.s.unreserve(f.mu.end)
+	f.s.unreserve(f.mu.end + f.mu.counted)
 	return closeAll(f.data, f.journal)
 }
 

@@ -14,7 +14,7 @@ const noteRoom = 2 << 10
 // reserveStep is by how much the reserved room grows.
 const reserveStep = 16 << 10
 
-// reserve sees to it that a full disk does not keep what is accepted now, by a record of n
+// reserve sees to it that neither a full disk nor the limit keeps what is accepted now, by a record of n
 // bytes, from being sealed, and the commits of all seals from being noted. f.mu is held, or
 // f is not shared yet.
 func (f *File) reserve(n int64) error {
@@ -23,10 +23,15 @@ func (f *File) reserve(n int64) error {
 		return nil
 	}
 	end := (need + reserveStep - 1) / reserveStep * reserveStep
-	if err := f.journal.Reserve(end); err != nil {
+	more := max(0, end-f.mu.counted)
+	if err := f.s.reserve(more); err != nil {
 		return err
 	}
-	f.mu.reserved = end
+	if err := f.journal.Reserve(end); err != nil {
+		f.s.unreserve(more)
+		return err
+	}
+	f.mu.reserved, f.mu.counted = end, f.mu.counted+more
 	return nil
 }
 
@@ -43,6 +48,10 @@ func (f *File) append(rec []byte) error {
 		return diskError(err)
 	}
 	f.mu.journal += int64(len(rec))
+	if more := f.mu.journal - f.mu.counted; more > 0 {
+		f.s.count(more)
+		f.mu.counted += more
+	}
 	f.mu.unsynced = true
 	return nil
 }

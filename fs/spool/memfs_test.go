@@ -170,6 +170,11 @@ func (m *memFS) Rename(from, to string) error {
 	if err := m.step("rename", from); err != nil {
 		return err
 	}
+	if d := m.files[from]; d != nil {
+		delete(m.files, from)
+		m.files[to] = d
+		return nil
+	}
 	for p, d := range m.files {
 		if strings.HasPrefix(p, from+"/") {
 			delete(m.files, p)
@@ -257,7 +262,8 @@ func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
 	if off > int64(len(f.d.b)) {
 		f.d.b = append(f.d.b, make([]byte, off-int64(len(f.d.b)))...)
 	}
-	f.d.b = append(f.d.b[:off:off], append(append([]byte(nil), p[:n]...), f.d.b[min(off+int64(n), int64(len(f.d.b))):]...)...)
+	m := copy(f.d.b[off:], p[:n])
+	f.d.b = append(f.d.b, p[m:n]...)
 	return n, err
 }
 

@@ -12,23 +12,26 @@ import (
 var errDamaged = errors.New("the journal is damaged")
 
 // replay rebuilds the file from its journal, up to the first record that is torn or whose
-// bytes are not there. It returns whether anything is left to save. An error means that
-// the journal cannot be trusted.
-func (f *Found) replay(journal []byte, dataSize int64) (keep bool, err error) {
+// bytes are not there. It returns whether anything is left to save. An unreadError is one of the
+// disk; any other means that the journal cannot be trusted.
+func (f *Found) replay(journal *records, dataSize int64) (keep bool, err error) {
 	var (
 		c       content
 		changed bool // since the last seal
 	)
-	if wasDropped(journal) {
-		return false, nil // its data may be gone already
+	if dropped, err := journal.dropped(); dropped || err != nil {
+		return false, err // its data may be gone already
 	}
-	k, p, n := decode(journal)
+	k, p, n, err := journal.decode(0)
+	if err != nil {
+		return false, err
+	}
 	if n == 0 || k != kindOpen {
 		return false, fmt.Errorf("%w: it does not begin with an open record", errDamaged)
 	}
 	// A machine that went down leaves any part of what was not synced; one that runs on leaves
 	// nothing after a record that is torn.
-	lost := func(bad int) bool { return promised(journal, bad) }
+	lost := journal.promised
 	var h Header
 	if err := unmarshal(p, &h); err != nil {
 		return false, err
@@ -37,51 +40,39 @@ func (f *Found) replay(journal []byte, dataSize int64) (keep bool, err error) {
 		return false, fmt.Errorf("%w: %d, this program reads %d to %d", ErrFormat, h.Format, oldestFormat, Format)
 	}
 	if h.Boot != "" && h.Boot == f.scan.fs.Boot() {
-		lost = func(bad int) bool { return followed(journal, bad) }
+		lost = journal.followed
 	}
 	f.Key, f.Base, f.BaseSize, f.Props, f.Created = h.Key, h.Base, h.BaseSize, h.Props, h.Created
 	c = content{size: h.Size, base: min(h.BaseSize, h.Size)}
-	rest := journal[n:]
-	f.end = int64(n)
-	for len(rest) > 0 {
-		k, p, n := decode(rest)
-		if n == 0 {
-			if lost(len(journal) - len(rest)) {
-				return false, fmt.Errorf("%w at offset %d", errDamaged, len(journal)-len(rest))
-			}
-			break
+	for f.end = n; f.end < journal.size; f.end += n {
+		if k, p, n, err = journal.decode(f.end); err != nil {
+			return false, err
 		}
-		switch k {
-		case kindWrite:
+		there := n > 0
+		if there && k == kindWrite {
 			w, err := decodeWrite(p)
 			if err != nil {
 				return false, err
 			}
-			if ok, err := f.present(w, dataSize); err != nil {
-				return false, err
-			} else if !ok {
-				if lost(len(journal) - len(rest)) {
-					return false, fmt.Errorf("%w: bytes at %d of the data file are not what was written", errDamaged, w.data)
-				}
-				rest = nil
-				continue
-			}
-			c.write(w.extent)
-			changed = true
-		case kindTruncate:
-			var t truncation
-			if err := unmarshal(p, &t); err != nil {
+			if there, err = f.present(w, dataSize); err != nil {
 				return false, err
 			}
-			c.truncate(t.Size)
-			changed = true
-		default:
-			if err := f.replayNote(k, p, &c, &changed); err != nil {
-				return false, err
+			if there {
+				c.write(w.extent)
+				changed = true
 			}
 		}
-		rest = rest[n:]
-		f.end = int64(len(journal) - len(rest))
+		if !there {
+			if damaged, err := lost(f.end); err != nil {
+				return false, err
+			} else if damaged {
+				return false, fmt.Errorf("%w at offset %d: the record, or the bytes that it tells of", errDamaged, f.end)
+			}
+			break
+		}
+		if err := f.replayNote(k, p, &c, &changed); err != nil {
+			return false, err
+		}
 	}
 	if changed {
 		f.Tail = &Snapshot{content: c, data: f.data}
@@ -89,20 +80,16 @@ func (f *Found) replay(journal []byte, dataSize int64) (keep bool, err error) {
 	return len(f.Seals) > 0 || f.Tail != nil || f.Attrs, nil
 }
 
-// wasDropped tells whether the journal says that nothing of the file is needed any more.
-func wasDropped(journal []byte) bool {
-	for {
-		k, _, n := decode(journal)
-		if n == 0 || k == kindDropped {
-			return n > 0
-		}
-		journal = journal[n:]
-	}
-}
-
-// replayNote applies the records that change no bytes.
+// replayNote applies the records that have no bytes in the data file.
 func (f *Found) replayNote(k kind, p []byte, c *content, changed *bool) error {
 	switch k {
+	case kindTruncate:
+		var t truncation
+		if err := unmarshal(p, &t); err != nil {
+			return err
+		}
+		c.truncate(t.Size)
+		*changed = true
 	case kindSeal:
 		var s Seal
 		if err := unmarshal(p, &s); err != nil {
@@ -160,33 +147,4 @@ func (f *Found) present(w write, dataSize int64) (bool, error) {
 		return false, unreadError{err}
 	}
 	return sum == w.sum, nil
-}
-
-// promised tells whether any sound record after bad says that the journal had been synced
-// beyond bad.
-func promised(journal []byte, bad int) bool {
-	for i := bad; i+recordHead <= len(journal); i++ {
-		if kind(journal[i+8]) != kindSynced {
-			continue
-		}
-		k, p, n := decode(journal[i:])
-		var s synced
-		if n > 0 && k == kindSynced && unmarshal(p, &s) == nil && s.Upto > int64(bad) {
-			return true
-		}
-	}
-	return false
-}
-
-// followed tells whether any sound record stands after the one at bad.
-func followed(journal []byte, bad int) bool {
-	for i := bad + 1; i+recordHead <= len(journal); i++ {
-		if k := kind(journal[i+8]); k < kindOpen || k > lastKind {
-			continue
-		}
-		if _, _, n := decode(journal[i:]); n > 0 {
-			return true
-		}
-	}
-	return false
 }

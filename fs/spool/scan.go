@@ -103,7 +103,7 @@ func ScanDir(dir string, fsys FS) (*Scan, error) {
 // bad notes what could not be read.
 func (s *Scan) bad(name string, err error) {
 	s.Bad[name] = err
-	if _, disk := errors.AsType[unreadError](err); disk {
+	if ofDisk(err) {
 		s.Unread = errors.Join(s.Unread, fmt.Errorf("scanning the spool file %s: %w", name, err))
 	}
 }
@@ -112,6 +112,11 @@ func (s *Scan) bad(name string, err error) {
 type unreadError struct{ error }
 
 func (e unreadError) Unwrap() error { return e.error }
+
+func ofDisk(err error) bool {
+	_, disk := errors.AsType[unreadError](err)
+	return disk
+}
 
 // Scan is ScanDir on the file system of the spool.
 func (s *Spool) Scan(dir string) (*Scan, error) { return ScanDir(dir, s.fs) }
@@ -148,11 +153,11 @@ func (s *Scan) Unanswered(key string) bool {
 // never an error.
 func (s *Scan) file(name string) error {
 	dir := filepath.Join(s.dir, name)
-	journal, err := readAll(s.fs, filepath.Join(dir, journalName))
-	noJournal := errors.Is(err, fs.ErrNotExist)
-	if err != nil && !noJournal {
+	journal, err := openRecords(s.fs, filepath.Join(dir, journalName))
+	if err != nil {
 		return err
 	}
+	defer journal.close()
 	data, err := s.fs.Open(filepath.Join(dir, dataName))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -169,14 +174,20 @@ func (s *Scan) file(name string) error {
 		}
 	}
 	keep, err := f.replay(journal, size)
-	_, disk := errors.AsType[unreadError](err)
+	if err != nil && !ofDisk(err) && size == 0 {
+		// After a crash while it was made or removed: no byte was accepted.
+		nothing, lookErr := journal.empty()
+		switch {
+		case lookErr != nil:
+			err = lookErr
+		case nothing:
+			keep, err = false, nil
+		}
+	}
 	switch {
-	case disk:
+	case ofDisk(err):
 		closeAll(data)
 		return err
-	case err != nil && size == 0 && !promised(journal, 0) && !followed(journal, 0):
-		// A crash while it was made or removed: no byte was accepted.
-		keep = false
 	case err != nil:
 		closeAll(data)
 		bad := badPrefix + name

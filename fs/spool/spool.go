@@ -33,7 +33,8 @@ const (
 
 // Options of a spool; the zero value has no limit and uses the disk.
 type Options struct {
-	// Limit is the number of bytes of data the spool may hold; 0 means no limit.
+	// Limit is the number of bytes the spool may take, its journals included; 0 means no limit.
+	// What has to be noted of changes that were accepted is never refused for it.
 	Limit int64
 	FS    FS
 }
@@ -47,9 +48,10 @@ type Spool struct {
 
 	ops *opLog
 
-	mu   sync.Mutex
-	used int64
-	next int
+	mu     sync.Mutex
+	used   int64 // by files
+	logged int64 // by ops
+	next   int
 }
 
 // Open opens the spool in dir, which exists, and begins a new one if dir is empty. Files
@@ -76,7 +78,7 @@ func Open(dir string, o Options) (*Spool, error) {
 			s.next = max(s.next, i)
 		}
 	}
-	if s.ops, err = openOps(s.fs, filepath.Join(dir, opsName)); err != nil {
+	if s.ops, err = openOps(s.fs, filepath.Join(dir, opsName), s.countLog); err != nil {
 		return nil, fmt.Errorf("opening the spool: %w", err)
 	}
 	return s, nil
@@ -153,12 +155,14 @@ func (s *Spool) Create(h Header) (*File, error) {
 	f.mu.content = content{size: h.Size, base: min(h.BaseSize, h.Size)}
 	if err := f.create(); err != nil {
 		f.remove()
+		s.unreserve(f.mu.counted)
 		return nil, fmt.Errorf("making a spool file for %q: %w", h.Key, diskError(err))
 	}
 	return f, nil
 }
 
-// Used is the number of bytes of data in the spool.
+// Used is the number of bytes that the files in the spool take, with the room that their journals
+// keep for what is still to be noted.
 func (s *Spool) Used() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -171,15 +175,25 @@ func (s *Spool) Close() error { return s.ops.close() }
 func (s *Spool) reserve(n int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n > s.limit-s.used {
-		return fmt.Errorf("%w: %d of %d bytes are used", ErrNoSpace, s.used, s.limit)
+	if n > s.limit-s.used-s.logged {
+		return fmt.Errorf("%w: %d of %d bytes are used", ErrNoSpace, s.used+s.logged, s.limit)
 	}
 	s.used += n
 	return nil
 }
 
-func (s *Spool) unreserve(n int64) {
+func (s *Spool) unreserve(n int64) { s.count(-n) }
+
+// count notes that the files take n bytes more, whatever the limit is.
+func (s *Spool) count(n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.used -= n
+	s.used += n
+}
+
+// countLog is count for the log of mutations.
+func (s *Spool) countLog(n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.logged += n
 }

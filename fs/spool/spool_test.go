@@ -2,38 +2,11 @@ package spool
 
 import (
 	"context"
-	"errors"
 	"io"
 	"testing"
 
 	"github.com/latchfs/latchfs/store"
 )
-
-func TestLimit(t *testing.T) {
-	sp, err := Open("/spool", Options{FS: newMemFS(), Limit: 10})
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := sp.Create(Header{Key: "a"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := f.WriteAt(make([]byte, 8), 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.WriteAt(make([]byte, 3), 0); !errors.Is(err, ErrNoSpace) {
-		t.Fatalf("over the limit: %v", err)
-	}
-	if err := f.WriteAt(make([]byte, 2), 8); err != nil {
-		t.Errorf("within the limit: %v", err)
-	}
-	if err := f.Drop(); err != nil {
-		t.Fatal(err)
-	}
-	if sp.Used() != 0 {
-		t.Errorf("used %d after the drop", sp.Used())
-	}
-}
 
 // A snapshot does not change while the file does, and reads while it is written.
 func TestSnapshotIsOneMoment(t *testing.T) {
