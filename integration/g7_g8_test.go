@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -165,5 +166,38 @@ func TestG8LocksAreRefused(t *testing.T) {
 	}
 	if lines != 1 {
 		t.Errorf("%d lines of the log speak of it, want 1", lines)
+	}
+}
+
+// Two locks the kernel grants without asking the mount: flock on a directory and leases (F_SETLEASE).
+// They hold on one host alone, which the documents say. SEMANTICS G8
+func TestG8LocksThatTheKernelGrants(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnS3, harness.Patient)
+	hosts := []*harness.Host{b.Mount("one"), b.Mount("two")}
+	e.Sh(hosts[0].Mountpoint, "mkdir d; echo x > f")
+	for _, h := range hosts {
+		dir, err := os.Open(h.Path("d"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dir.Close()
+		if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			t.Errorf("flock of a directory on %s: %v: the documents say that it is granted", h.Hostname, err)
+		}
+		file, err := os.Open(h.Path("f"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		if _, err := unix.FcntlInt(file.Fd(), unix.F_SETLEASE, unix.F_RDLCK); err != nil {
+			t.Errorf("a lease on %s: %v: the documents say that it is granted", h.Hostname, err)
+		}
+	}
+	for doc, what := range map[string]string{"../README.md": "flock", "../docs/SEMANTICS.md": "F_SETLEASE"} {
+		if text := readText(t, doc); !strings.Contains(text, what) || !strings.Contains(text, "on a directory") {
+			t.Errorf("%s does not name these locks", doc)
+		}
 	}
 }
