@@ -8,37 +8,37 @@ import (
 )
 
 // Names of the attributes in the metadata of s3fs, geesefs and rclone, which share names
-// and not forms: the mode is decimal in s3fs (33188) and octal in rclone (100644); times
-// are seconds with or without a fraction, in rclone --metadata RFC 3339.
+// and not forms: the mode is decimal in s3fs (33188) and octal in rclone --metadata (100644);
+// times are seconds with or without a fraction, in rclone --metadata RFC 3339.
 const (
 	foreignMode  = "mode"
 	foreignUID   = "uid"
 	foreignGID   = "gid"
 	foreignMtime = "mtime"
 	foreignAtime = "atime"
+	// foreignCtime is the ctime of s3fs, which shows LastModified without it: get_ctime in
+	// https://github.com/s3fs-fuse/s3fs-fuse/blob/master/src/metaheader.cpp
+	foreignCtime = "ctime"
 )
 
-// octal tells the form of a foreign mode: no decimal st_mode reads as an octal one of
-// six digits with type bits.
-func octal(s string) bool {
-	n, err := strconv.ParseUint(s, 8, 32)
-	return err == nil && n >= 0o100000 && n <= maxMode
+// readForeign reads the keys of s3fs and rclone alone.
+func readForeign(meta map[string]string) (p Posix) {
+	p.Mode = field(&p, HasMode, meta[foreignMode], parseForeignMode)
+	p.UID = field(&p, HasUID, meta[foreignUID], parseID)
+	p.GID = field(&p, HasGID, meta[foreignGID], parseID)
+	p.Mtime = field(&p, HasMtime, meta[foreignMtime], parseForeignTime)
+	p.Atime = field(&p, HasAtime, meta[foreignAtime], parseForeignTime)
+	return p
 }
 
+// parseForeignMode reads both forms: no decimal st_mode reads as an octal one of six digits
+// with type bits. We write the decimal one: s3fs takes an octal mode for a file of another type.
 func parseForeignMode(s string) (uint32, bool) {
-	if octal(s) {
-		return parseOctalMode(s)
+	if mode, ok := parseOctalMode(s); ok && mode >= 0o100000 {
+		return mode, true
 	}
 	n, err := strconv.ParseUint(s, 10, 32)
 	return uint32(n), err == nil && n <= maxMode
-}
-
-// foreignModeLike writes a mode in the form of old.
-func foreignModeLike(old string, mode uint32) string {
-	if octal(old) {
-		return strconv.FormatUint(uint64(mode), 8)
-	}
-	return strconv.FormatUint(uint64(mode), 10)
 }
 
 // parseForeignTime reads seconds with an optional fraction, exactly: a float64 has no room

@@ -14,6 +14,8 @@ const (
 	// none, "-" for nothing.
 	metaBase = "latchfs-base"
 	metaHost = "latchfs-host" // for people
+	// metaDigest is a digest of the attributes under the AWS keys (laterwrites.go).
+	metaDigest = "latchfs-attrs"
 )
 
 const (
@@ -25,7 +27,7 @@ const (
 )
 
 // addOwn returns a copy of meta with what this write says of itself in it. Where there is
-// little room the host goes first, then atime, then the ids.
+// little room the host goes first, then atime, the digest, and the ids.
 func (c *Client) addOwn(meta map[string]string, id WriteID, base Base) (map[string]string, error) {
 	out := make(map[string]string, len(meta)+3)
 	maps.Copy(out, meta)
@@ -38,7 +40,8 @@ func (c *Client) addOwn(meta map[string]string, id WriteID, base Base) (map[stri
 	return out, fitMeta(out, MaxMeta)
 }
 
-// dropOwn removes what an earlier write said of itself.
+// dropOwn removes what an earlier write said of itself. The digest is about the attributes, and
+// stays as long as they do.
 func dropOwn(meta map[string]string) {
 	for _, name := range []string{metaWriteID, metaBase, metaHost} {
 		delete(meta, name)
@@ -51,7 +54,7 @@ func fitMeta(meta map[string]string, limit int) error {
 	for name, value := range meta {
 		size += len(name) + len(value)
 	}
-	for _, name := range []string{metaHost, metaAtime, metaUID, metaGID} {
+	for _, name := range []string{metaHost, metaAtime, metaDigest, metaUID, metaGID} {
 		if size <= limit {
 			return nil
 		}

@@ -41,60 +41,83 @@ type Posix struct {
 	Has          PosixField
 }
 
-// ReadPosix finds the attributes in user metadata. Each is taken from the AWS keys if it
-// stands there, else from those of s3fs, geesefs or rclone. What cannot be understood is
-// not there.
+// ReadPosix finds the attributes in user metadata. Where the AWS keys and those of s3fs and
+// rclone differ in one, that counts which was written later; if that cannot be told, the AWS
+// key (laterwrites.go). What cannot be understood is not there.
 func ReadPosix(meta map[string]string) Posix {
-	var p Posix
-	first := func(bit PosixField, readers ...func() bool) {
-		for _, read := range readers {
-			if read() {
-				p.Has |= bit
-				return
-			}
-		}
+	p, foreign := readAWS(meta), readForeign(meta)
+	later := foreign.Has &^ p.Has
+	if asWritten(meta, p) {
+		later |= foreign.deviates(p, meta)
 	}
-	number := func(to *uint32, name string, parse func(string) (uint32, bool)) func() bool {
-		return func() (ok bool) { *to, ok = parse(meta[name]); return }
-	}
-	moment := func(to *time.Time, name string, parse func(string) (time.Time, bool)) func() bool {
-		return func() (ok bool) { *to, ok = parse(meta[name]); return }
-	}
-	first(HasMode, number(&p.Mode, metaMode, parseOctalMode), number(&p.Mode, foreignMode, parseForeignMode))
-	first(HasUID, number(&p.UID, metaUID, parseID), number(&p.UID, foreignUID, parseID))
-	first(HasGID, number(&p.GID, metaGID, parseID), number(&p.GID, foreignGID, parseID))
-	first(HasMtime, moment(&p.Mtime, metaMtime, parseTime), moment(&p.Mtime, foreignMtime, parseForeignTime))
-	first(HasAtime, moment(&p.Atime, metaAtime, parseTime), moment(&p.Atime, foreignAtime, parseForeignTime))
+	p.take(foreign, later)
 	return p
 }
 
-// Put returns a copy of meta with the attributes that p has; others stay as they are. Keys of
-// s3fs and rclone that are in meta are kept in step, so that those tools see no stale mtime
-// either. Where S3's 2 KiB are short, since the write id and the base need room too, it leaves
-// out atime first and then the ids; it fails with ErrMetadataFull if mode and mtime alone do
-// not fit.
+// readAWS reads the AWS keys alone.
+func readAWS(meta map[string]string) (p Posix) {
+	p.Mode = field(&p, HasMode, meta[metaMode], parseOctalMode)
+	p.UID = field(&p, HasUID, meta[metaUID], parseID)
+	p.GID = field(&p, HasGID, meta[metaGID], parseID)
+	p.Mtime = field(&p, HasMtime, meta[metaMtime], parseTime)
+	p.Atime = field(&p, HasAtime, meta[metaAtime], parseTime)
+	return p
+}
+
+// field parses a value, and notes that p has it.
+func field[T any](p *Posix, bit PosixField, s string, parse func(string) (T, bool)) T {
+	v, ok := parse(s)
+	if ok {
+		p.Has |= bit
+	}
+	return v
+}
+
+// take takes the fields of another one.
+func (p *Posix) take(from Posix, fields PosixField) {
+	take(&p.Mode, from.Mode, fields&HasMode)
+	take(&p.UID, from.UID, fields&HasUID)
+	take(&p.GID, from.GID, fields&HasGID)
+	take(&p.Mtime, from.Mtime, fields&HasMtime)
+	take(&p.Atime, from.Atime, fields&HasAtime)
+	p.Has |= fields
+}
+
+func take[T any](to *T, from T, bit PosixField) {
+	if bit != 0 {
+		*to = from
+	}
+}
+
+// Put returns a copy of meta with the attributes that p has, which has to be all that ReadPosix
+// finds in meta; what else is there stays as it is. Keys of s3fs and rclone that are in meta are
+// kept in step, so that those tools see what is true too; what has no value here, the ctime of
+// s3fs, goes. Where S3's 2 KiB are short, since the write id and the base need room too, it leaves
+// out atime first, then the digest and then the ids; it fails with ErrMetadataFull if mode and
+// mtime alone do not fit.
 func (p Posix) Put(meta map[string]string) (map[string]string, error) {
 	out := maps.Clone(meta)
 	if out == nil {
 		out = make(map[string]string)
 	}
-	set := func(bit PosixField, name, value, foreign string, form func(old string) string) {
+	set := func(bit PosixField, name, value, foreign, like string) {
 		if p.Has&bit == 0 {
 			return
 		}
 		out[name] = value
-		if old, ok := out[foreign]; ok {
-			out[foreign] = form(old)
+		if _, ok := out[foreign]; ok {
+			out[foreign] = like
 		}
 	}
-	decimal := func(id uint32) string { return strconv.FormatUint(uint64(id), 10) }
-	set(HasMode, metaMode, "0"+strconv.FormatUint(uint64(p.Mode), 8), foreignMode, func(old string) string { return foreignModeLike(old, p.Mode) })
-	set(HasUID, metaUID, decimal(p.UID), foreignUID, func(string) string { return decimal(p.UID) })
-	set(HasGID, metaGID, decimal(p.GID), foreignGID, func(string) string { return decimal(p.GID) })
-	set(HasMtime, metaMtime, formatTime(p.Mtime), foreignMtime, func(old string) string { return foreignTimeLike(old, p.Mtime) })
-	set(HasAtime, metaAtime, formatTime(p.Atime), foreignAtime, func(old string) string { return foreignTimeLike(old, p.Atime) })
+	uid, gid := strconv.FormatUint(uint64(p.UID), 10), strconv.FormatUint(uint64(p.GID), 10)
+	set(HasMode, metaMode, "0"+strconv.FormatUint(uint64(p.Mode), 8), foreignMode, strconv.FormatUint(uint64(p.Mode), 10))
+	set(HasUID, metaUID, uid, foreignUID, uid)
+	set(HasGID, metaGID, gid, foreignGID, gid)
+	set(HasMtime, metaMtime, formatTime(p.Mtime), foreignMtime, foreignTimeLike(out[foreignMtime], p.Mtime))
+	set(HasAtime, metaAtime, formatTime(p.Atime), foreignAtime, foreignTimeLike(out[foreignAtime], p.Atime))
+	delete(out, foreignCtime)
 	dropOwn(out) // addOwn puts in new ones
-	return out, fitMeta(out, MaxMeta-ownReserve)
+	return out, fitDigested(out)
 }
 
 // maxMode is the greatest st_mode: type, set-id and permission bits.

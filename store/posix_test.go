@@ -18,6 +18,10 @@ func TestPosixWritten(t *testing.T) {
 	p := store.Posix{Mode: 0o100664, UID: 1000, GID: math.MaxUint32, Mtime: time.Unix(1595002920, 123456789), Atime: time.Unix(-1, 0), Has: all}
 	foreign := map[string]string{"colour": "red"}
 	meta, err := p.Put(foreign)
+	if len(meta["latchfs-attrs"]) != 8 {
+		t.Errorf("digest %q", meta["latchfs-attrs"])
+	}
+	delete(meta, "latchfs-attrs")
 	want := map[string]string{"colour": "red", "file-permissions": "0100664", "file-owner": "1000", "file-group": "4294967295",
 		"file-mtime": "1595002920123456789ns", "file-atime": "-1000000000ns"}
 	if err != nil || !maps.Equal(meta, want) {
@@ -80,7 +84,8 @@ func TestPosixForeignInStep(t *testing.T) {
 	p := store.Posix{Mode: 0o100600, UID: 7, GID: 8, Mtime: time.Unix(1800000000, 5), Atime: time.Unix(-2, 5e8), Has: all}
 	for _, c := range []struct{ old, want map[string]string }{
 		{map[string]string{"mode": "33188", "uid": "5", "gid": "6", "mtime": "1700000000"}, map[string]string{"mode": "33152", "uid": "7", "gid": "8", "mtime": "1800000000"}},
-		{map[string]string{"mode": "100644", "mtime": "1700000000.12", "atime": "1.5"}, map[string]string{"mode": "100600", "mtime": "1800000000.000000005", "atime": "-1.500000000"}},
+		{map[string]string{"mode": "100644", "mtime": "1700000000.12", "atime": "1.5"}, map[string]string{"mode": "33152", "mtime": "1800000000.000000005", "atime": "-1.500000000"}},
+		{map[string]string{"mtime": "2023-11-14T22:13:20Z", "ctime": "1700000000.5"}, map[string]string{"mtime": "2027-01-15T08:00:00.000000005Z", "ctime": ""}},
 	} {
 		meta, err := p.Put(c.old)
 		if err != nil {
@@ -91,7 +96,7 @@ func TestPosixForeignInStep(t *testing.T) {
 				t.Errorf("%s was %q and is %q, want %q", name, c.old[name], meta[name], want)
 			}
 		}
-		for _, name := range []string{"mode", "uid", "gid", "mtime", "atime"} {
+		for _, name := range []string{"mode", "uid", "gid", "mtime", "atime", "ctime"} {
 			if _, was := c.old[name]; !was && meta[name] != "" {
 				t.Errorf("%s was not there and is %q", name, meta[name])
 			}
@@ -101,7 +106,7 @@ func TestPosixForeignInStep(t *testing.T) {
 				delete(meta, name)
 			}
 		}
-		if got := store.ReadPosix(meta); got.Has&store.HasMtime != 0 && c.old["mtime"] != "1700000000" && !got.Mtime.Equal(p.Mtime) || got.Has&store.HasAtime != 0 && !got.Atime.Equal(p.Atime) || got.Mode != p.Mode {
+		if got := store.ReadPosix(meta); got.Has&store.HasMtime != 0 && c.old["mtime"] != "1700000000" && !got.Mtime.Equal(p.Mtime) || got.Has&store.HasAtime != 0 && !got.Atime.Equal(p.Atime) || got.Has&store.HasMode != 0 && got.Mode != p.Mode {
 			t.Errorf("read back %+v", got)
 		}
 	}

@@ -139,7 +139,7 @@ func TestOwnMetadata(t *testing.T) {
 		for name, value := range third.Props.Meta {
 			size += len(name) + len(value)
 		}
-		if len(third.Props.Meta) != 8 || size > 350 {
+		if len(third.Props.Meta) != 9 || size > 350 {
 			t.Errorf("%d bytes of our own: %v", size, third.Props.Meta)
 		}
 	})
