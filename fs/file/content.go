@@ -120,15 +120,18 @@ func (c *content) owed() bool {
 	return c.tail.owed
 }
 
-// props are those of the base with the attributes in them that the next version will have.
+// props are those of the version before, with the attributes in them that the next one will have.
 func (c *content) props() (store.Props, error) {
-	p := store.ReadPosix(c.base.Props.Meta)
+	props := c.base.Props
+	if last := c.last(); last != nil {
+		props = last.write.Props
+	}
+	p := store.ReadPosix(props.Meta)
 	// The mtime always: a rewrite gives a new LastModified, which is what a file without
 	// one shows.
 	p.Has |= c.set() | store.HasMtime
 	p.Mode, p.UID, p.GID = c.attr.Mode, c.attr.UID, c.attr.GID
 	p.Mtime, p.Atime = c.attr.Mtime, c.attr.Atime
-	props := c.base.Props
 	meta, err := p.Put(props.Meta)
 	if err != nil {
 		return store.Props{}, fmt.Errorf("metadata of %q: %w", c.base.Key, err)

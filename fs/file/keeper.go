@@ -58,6 +58,7 @@ func passing(err error) bool {
 // put writes the content under a name that nobody has. Where base data is needed and gone
 // (on a bucket without versions) it keeps what is there and the list of its ranges.
 func (k keeper) put(ctx context.Context, c spool.Snapshot, base spool.Base) (store.Info, error) {
+	k.props = k.props.Rewritten(!c.UsesBase())
 	info, err := k.try(ctx, "", store.Body{ReaderAt: c.Reader(ctx, base), Size: c.Size()})
 	if !errors.Is(err, reader.ErrChanged) {
 		return info, err

@@ -64,6 +64,9 @@ func (f *File) seal() (*commit, error) {
 	if err := f.spooled(); err != nil {
 		return nil, err
 	}
+	if c.tail.bytes {
+		props = props.Rewritten(!f.local.Snapshot().UsesBase())
+	}
 	m := &commit{
 		write: store.Write{ID: store.NewWriteID(), Props: props},
 		copy:  !c.tail.bytes && (c.base.ETag != "" || last != nil),

@@ -92,6 +92,18 @@ func (c *content) local() (n int64) {
 	return n
 }
 
+// usesBase tells whether any byte is the base version's.
+func (c *content) usesBase() bool {
+	gap := int64(0) // where the first one begins
+	for _, e := range c.ext {
+		if e.off > gap {
+			break
+		}
+		gap = e.end()
+	}
+	return gap < min(c.base, c.size)
+}
+
 type source uint8
 
 const (

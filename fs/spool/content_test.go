@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -47,6 +48,10 @@ func TestContentAgainstBytes(t *testing.T) {
 				copy(want[off:], p)
 			}
 			checkContent(t, &c)
+			uses := slices.ContainsFunc(c.segments(0, c.size), func(s segment) bool { return s.src == fromBase })
+			if c.usesBase() != uses {
+				t.Fatalf("seed %d step %d: usesBase is %v: base %d, %v", seed, step, !uses, c.base, c.ext)
+			}
 			off, n := r.IntN(110), r.IntN(110)
 			got := make([]byte, n)
 			m, err := fill(context.Background(), got, int64(off), c.segments(int64(off), int64(n)), bytes.NewReader(data), baseBytes(base))

@@ -19,6 +19,9 @@ func (s Snapshot) Size() int64 { return s.content.size }
 // zero.
 func (s Snapshot) Local() int64 { return s.content.local() }
 
+// UsesBase tells whether any of its bytes are the base's.
+func (s Snapshot) UsesBase() bool { return s.content.usesBase() }
+
 // A Span is a run of bytes of a file.
 type Span struct{ Off, Len int64 }
 
