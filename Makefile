@@ -29,7 +29,7 @@ export LATCHFS_LOCAL_BIN ?= $(CURDIR)/$(LOCAL)
 # Debian packages as probe:package, the probe being a command that comes with it.
 RUN_PACKAGES  = fusermount3:fuse3
 TEST_PACKAGES = $(RUN_PACKAGES) rsync:rsync vim:vim git:git python3:python3 npm:npm node:nodejs \
-                unshare:util-linux
+                unshare:util-linux rclone:rclone s3fs:s3fs
 
 .PHONY: build run stop test status race lint soak soak-long fmt clean run-packages test-packages test-tools
 

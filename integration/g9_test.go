@@ -30,10 +30,13 @@ func TestG9ForeignPropertiesAreKept(t *testing.T) {
 	})
 	e.Must(err)
 	h := b.Mount("one")
-	key := "f"
-	for _, script := range []string{"echo new > f", "echo more >> f", "chmod 600 f", "touch -d 2001-02-03 f", "truncate -s 2 f", "mv f g"} {
+	key, encoding := "f", "identity"
+	for _, script := range []string{"echo more >> f", "chmod 600 f", "touch -d 2001-02-03 f", "truncate -s 2 f", "echo new > f", "mv f g"} {
 		e.Sh(h.Mountpoint, script)
-		if script == "mv f g" {
+		switch script {
+		case "echo new > f":
+			encoding = "" // that of the old bytes, of which none is left
+		case "mv f g":
 			key = "g"
 		}
 		head, err := b.S3.Head(ctx, key)
@@ -43,7 +46,7 @@ func TestG9ForeignPropertiesAreKept(t *testing.T) {
 			{"cache control", aws.ToString(head.CacheControl), "max-age=60"},
 			{"disposition", aws.ToString(head.ContentDisposition), "attachment"},
 			{"language", aws.ToString(head.ContentLanguage), "de"},
-			{"encoding", aws.ToString(head.ContentEncoding), "identity"},
+			{"encoding", aws.ToString(head.ContentEncoding), encoding},
 			{"metadata", head.Metadata["colour"] + head.Metadata["owner"], "bluesomebody"},
 		} {
 			if p[1] != p[2] {
