@@ -230,9 +230,11 @@ type metadataObject struct {
 	key string
 }
 
-// put makes it a foreign object with this metadata.
+// put makes it a foreign object with this metadata, each time a new one: while the mount has not
+// quite closed a file it would take a foreign version of it for a conflict.
 func (o *metadataObject) put(m meta) {
 	o.Helper()
+	o.key += "_"
 	_, err := o.S3.PutObject(o.Timeout(time.Minute), &s3.PutObjectInput{
 		Bucket: &o.Name, Key: &o.key, Body: strings.NewReader("base\n"), Metadata: m,
 		ContentType: aws.String("text/x"), CacheControl: aws.String("no-store"), ContentEncoding: aws.String("gzip"),
@@ -265,12 +267,12 @@ func (o *metadataObject) sh(script string) {
 	o.Sh(o.h.Mountpoint, "f="+o.key+"; "+script)
 }
 
-// shows checks mode, owner, group and mtime as the mount shows them.
+// shows checks mode, owner, group and mtime as the mount shows them, once it has closed the file.
 func (o *metadataObject) shows(want string) {
 	o.Helper()
-	if got := o.Sh(o.h.Mountpoint, "TZ=UTC stat -c '%a %u %g %y' "+o.key); got != want+" +0000\n" {
-		o.Errorf("the mount shows %swant %s; metadata %v", got, want, o.head().Metadata)
-	}
+	o.Eventually(5*time.Second, func() error {
+		return equal(o.Sh(o.h.Mountpoint, "TZ=UTC stat -c '%a %u %g %y' "+o.key), want+" +0000\n")
+	})
 }
 
 func (o *metadataObject) head() *s3.HeadObjectOutput {
