@@ -65,6 +65,32 @@ func TestDirectoryComesBackAsItWas(t *testing.T) {
 	}
 }
 
+// A directory that another host removed is gone for a host that has removed its last entry, too:
+// nothing can be made in it, and it is not shown with another mode than it had.
+// LOCKS P2, a name and its directory
+func TestDirectoryThatBothHostsEmptied(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnS3, harness.Patient)
+	one, two := b.Mount("one", "--metadata-ttl", "100ms"), b.Mount("two", "--metadata-ttl", "100ms")
+	f, g := newFiles(e), newFiles(e)
+	for _, d := range []string{"made in", "looked at"} {
+		f.must(fileCall{Op: "mkdir", Path: one.Path(d)})
+		e.Must(os.Chmod(one.Path(d), 0o700))
+		f.mustPut(one.Path(d, "x"), "ours\n")
+		e.Sh(two.Mountpoint, "sleep 0.2")
+		g.must(fileCall{Op: "unlink", Path: two.Path(d, "x")})
+		f.must(fileCall{Op: "rmdir", Path: one.Path(d)})
+	}
+	if err := g.put(two.Path("made in", "y"), "mine\n"); err != unix.ENOENT {
+		t.Errorf("create in it: %v, the bucket has %q", err, b.KeysBelow(""))
+	}
+	e.Sh(two.Mountpoint, "sleep 0.2")
+	if st, err := os.Stat(two.Path("looked at")); err == nil {
+		t.Errorf("it is shown as %v", st.Mode())
+	}
+}
+
 // Two hosts at the same moment: one makes something in an empty directory, the other one removes
 // the directory and makes a file of its name. The name is one thing, what was answered with 0
 // is there, and a directory keeps its mode.

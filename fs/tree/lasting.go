@@ -5,10 +5,12 @@ package tree
 // program that removes the last file of a directory expects the directory to be there still,
 // and S3 has none without a key.
 //
-// A removal makes all directories above it lasting. A request that is sent later and finds keys
-// in one of them shows that the removal was not of its last entry: then that one is lasting no
-// more. So a directory is lost again only if it was seen non-empty after our last removal, and
-// then others emptied it.
+// A removal makes the directories above it lasting, from the first one on that has no marker. A
+// marker keeps a directory for all hosts, and where it is gone, somebody has removed the directory.
+//
+// A request that is sent later and finds keys in a lasting directory shows that the removal was not
+// of its last entry: then it is lasting no more. So a directory is lost again only if it was seen
+// non-empty after our last removal, and then others emptied it.
 //
 // INVARIANT: the directory of a lasting one is lasting, or is the root. It grows with the number of
 // directories that were emptied and not removed.

@@ -36,6 +36,33 @@ func TestEmptiedDirectoryStays(t *testing.T) {
 	})
 }
 
+// One with a marker stays by its marker. When that goes, others have removed the directory: it is not
+// shown here without its mode and owner.
+func TestDirectoryWithAMarkerGoesWithIt(t *testing.T) {
+	for name, remove := range map[string][]string{"it": {"d/e/"}, "it and its own": {"d/e/", "d/"}} {
+		t.Run(name, func(t *testing.T) {
+			b := newBucket("d/", "d/e/", "d/e/x")
+			inTime(t, b, "", func(t *testing.T, tr *Tree) {
+				wantLookup(t, tr, "", "d", "d/*")
+				wantLookup(t, tr, "d/", "e", "e/*")
+				b.del("d/e/x")
+				tr.Note("d/e/x", nil)
+				for _, key := range remove {
+					b.del(key)
+					if tr.Lasting(key) {
+						t.Errorf("%s is lasting", key)
+					}
+				}
+				time.Sleep(2 * ttl)
+				wantLookup(t, tr, "d/", "e", "")
+				if len(remove) == 2 {
+					wantLookup(t, tr, "", "d", "")
+				}
+			})
+		})
+	}
+}
+
 // Removing a directory ends the keeping of all in it: it was moved away.
 func TestMovedDirectoryDoesNotStay(t *testing.T) {
 	b := newBucket("d/e/x", "d/y")

@@ -30,7 +30,7 @@ type model struct {
 	history map[string][]moment  // by key; a directory by its key and "?"
 	since   map[string]time.Time // older truth of these does not count
 	touched map[string]bool      // directories of which we removed something
-	emptied map[string]bool      // and that had no keys then, nor since
+	emptied map[string]bool      // and that had no keys then, nor since, nor was known to have a marker
 }
 
 type moment struct {
@@ -123,6 +123,12 @@ func (m *model) from(part string, start time.Time) time.Time {
 func (m *model) note(tr *Tree, key string, etag string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	marked := map[string]bool{} // directories that the tree knows the markers of
+	for _, dir := range worldDirs {
+		tr.mu.Lock()
+		marked[dir] = tr.marker(dir) != nil
+		tr.mu.Unlock()
+	}
 	if etag != "" {
 		m.b.mu.Lock()
 		i := m.b.head(key)
@@ -147,7 +153,7 @@ func (m *model) note(tr *Tree, key string, etag string) {
 			}
 		case etag == "" && strings.HasPrefix(key, dir):
 			m.touched[dir] = true
-			if m.history[dir+"?"][len(m.history[dir+"?"])-1].value != keys {
+			if m.history[dir+"?"][len(m.history[dir+"?"])-1].value != keys && !marked[dir] {
 				m.emptied[dir] = true
 				m.since[dir+"?"] = time.Now()
 			}

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -97,9 +98,21 @@ func (t *Tree) Note(key string, i *store.Info) {
 		t.lasting.remove(key)
 		dirs = dirs[1:]
 	}
-	for _, dir := range dirs {
-		t.lasting.add(dir)
+	bare := slices.IndexFunc(dirs, func(dir string) bool { return t.marker(dir) == nil })
+	if bare >= 0 {
+		for _, dir := range dirs[bare:] {
+			t.lasting.add(dir)
+		}
 	}
+}
+
+// marker returns the marker of a directory as it was seen last, nil where none was. Tree.mu is held.
+func (t *Tree) marker(dir string) *store.Info {
+	s, ok := t.states.get(strings.TrimSuffix(dir, "/"))
+	if !ok || !s.below.yes {
+		return nil
+	}
+	return s.marker.info
 }
 
 // learn takes a note over into the requests under way and all that is known of the directories
