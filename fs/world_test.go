@@ -68,7 +68,7 @@ func newWorldOf(t *testing.T, o memstore.Options) *world {
 	defaults := file.Defaults{FileMode: 0o644, DirMode: 0o755}
 	files := file.NewTable(file.Options{
 		Objects: bucket, Locks: w.locks, Spool: sp, Reader: ahead, Host: "here", Defaults: defaults,
-		LockTimeout: time.Minute, FlushTimeout: 80 * time.Second, Quiet: testQuiet, Proc: procfs.FS(t.TempDir()), Changed: names.Note, Lasting: names.Lasting,
+		LockTimeout: time.Minute, FlushTimeout: 80 * time.Second, Quiet: testQuiet, Proc: procfs.FS(t.TempDir()), Changed: names.Note, Lasting: names.Lasting, Marker: names.Marker,
 	})
 	w.front = newFront(Config{Tree: names, Files: files, Reader: ahead, History: history.New(bucket), Defaults: defaults, MetadataTTL: testTTL, Log: log})
 	w.raw = w.front.serve(w.kernel)

@@ -65,6 +65,36 @@ func TestDirectoryComesBackAsItWas(t *testing.T) {
 	}
 }
 
+// Also the directories above it come back as they were, and the directory comes back as it was for
+// what is made in it next, whatever becomes of the file that was made before.
+// LOCKS P2, a name and its directory
+func TestDirectoriesComeBackAsTheyWere(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnS3, harness.Patient)
+	one, two := b.Mount("one", "--metadata-ttl", "100ms"), b.Mount("two", "--metadata-ttl", "5s")
+	f, g := newFiles(e), newFiles(e)
+	for _, d := range []string{"a", "a/b", "a/b/c", "d"} {
+		f.must(fileCall{Op: "mkdir", Path: one.Path(d)})
+		e.Must(os.Chmod(one.Path(d), 0o700))
+	}
+	deep, gone := g.mustOpen(two.Path("a/b/c/x"), unix.O_CREAT|unix.O_RDWR), g.mustOpen(two.Path("d/x"), unix.O_CREAT|unix.O_RDWR)
+	g.mustWrite(deep, 0, "mine\n")
+	for _, d := range []string{"a/b/c", "a/b", "a", "d"} {
+		f.must(fileCall{Op: "rmdir", Path: one.Path(d)})
+	}
+	g.must(fileCall{Op: "mkdir", Path: two.Path("d/y")})
+	g.must(fileCall{Op: "unlink", Path: two.Path("d/x")})
+	g.mustClose(gone)
+	g.mustClose(deep)
+	e.Sh(one.Mountpoint, "sleep 0.2")
+	for _, d := range []string{"a", "a/b", "a/b/c", "d"} {
+		if st, err := os.Stat(one.Path(d)); err != nil || st.Mode().Perm() != 0o700 {
+			t.Errorf("%s is %v, %v; the bucket has %q", d, st, err, b.KeysBelow(""))
+		}
+	}
+}
+
 // A directory that another host removed is gone for a host that has removed its last entry, too:
 // nothing can be made in it, and it is not shown with another mode than it had.
 // LOCKS P2, a name and its directory

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -26,6 +27,9 @@ type parent struct {
 	dir string
 	// marker is that of the directory; its ETag is zero where there is none.
 	marker store.Info
+	// was are the markers, by key, that the directory and those above it had when this host saw
+	// them last. Another host that removes a directory may have removed those above it too.
+	was map[string]store.Info
 	// both: an object has the name of the directory, in which there is something all the same.
 	// Other tools do that.
 	both bool
@@ -52,7 +56,9 @@ func (t *Table) lookAbove(ctx context.Context, name string) (p parent, err error
 	if p.dir = t.above(name); p.dir == "" {
 		return p, nil
 	}
-	if p.marker, err = t.current(ctx, p.dir); err != nil || p.marker.ETag != "" {
+	p.marker, err = t.current(ctx, p.dir)
+	p.was = t.markersSeen(p)
+	if err != nil || p.marker.ETag != "" {
 		return p, err
 	}
 	var object bool
@@ -71,6 +77,30 @@ func (t *Table) lookAbove(ctx context.Context, name string) (p parent, err error
 		return p, store.ErrNotFound
 	}
 	return p, nil
+}
+
+// markersSeen gives the markers to put back where they are gone. Of a directory that another host
+// has removed while files in it are not closed yet, those who made the files remember it.
+func (t *Table) markersSeen(p parent) map[string]store.Info {
+	was := make(map[string]store.Info)
+	if p.marker.ETag == "" {
+		for _, f := range t.below(p.dir) {
+			f.mu.Lock()
+			if l := f.core.live(); l != nil {
+				maps.Copy(was, l.above.was)
+			}
+			f.unlock()
+		}
+	}
+	for dir := t.above(lease.Name(p.dir)); dir != "" && t.o.Marker != nil; dir = t.above(lease.Name(dir)) {
+		if m, ok := t.o.Marker(dir); ok {
+			was[dir] = m
+		}
+	}
+	if p.marker.ETag != "" {
+		was[p.dir] = p.marker
+	}
+	return was
 }
 
 // A misplacedError: what is above a name that was just made is no directory. What was made has to
@@ -128,8 +158,9 @@ func (t *Table) lookOnce(ctx context.Context, p parent, limit time.Duration) err
 	if is, err := t.isObject(ctx, name); err != nil || is {
 		return errors.Join(err, notDirIf(is))
 	}
+	_, marked := p.was[p.dir]
 	switch {
-	case p.marker.ETag != "":
+	case marked:
 		return t.putBack(ctx, p, limit)
 	case !held:
 		return nil
@@ -159,6 +190,7 @@ func (t *Table) putBack(ctx context.Context, p parent, limit time.Duration) (err
 			return errors.Join(err, notDirIf(is))
 		}
 		err := c.lookAbove(ctx, name)
+		c.above.was = p.was
 		if errors.Is(err, store.ErrNotFound) {
 			return nil // it went with the directory, and comes back with it
 		}
@@ -177,7 +209,7 @@ func (t *Table) putBack(ctx context.Context, p parent, limit time.Duration) (err
 	if !c.absent() {
 		return nil
 	}
-	info, err := t.marker(ctx, c, p.marker)
+	info, err := t.marker(ctx, c, p.was[p.dir])
 	switch {
 	case errors.Is(err, store.ErrConflict):
 		return nil // it is there

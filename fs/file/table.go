@@ -53,6 +53,8 @@ type Options struct {
 	// Lasting, if set, tells whether a directory of which the bucket has no key is shown on this
 	// host all the same. Without it every directory is.
 	Lasting func(dirKey string) bool
+	// Marker, if set, returns the marker of a directory as this host saw it last, if it did.
+	Marker func(dirKey string) (store.Info, bool)
 }
 
 // A Table is the table of open files of one mount.

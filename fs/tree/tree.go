@@ -153,6 +153,16 @@ func (t *Tree) Lasting(dir string) bool {
 	return t.lasting.has(dir)
 }
 
+// Marker returns the marker of a directory as it was seen last, however long ago, if one was.
+func (t *Tree) Marker(dir string) (store.Info, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i := t.marker(dir); i != nil {
+		return *i, true
+	}
+	return store.Info{}, false
+}
+
 // Forget says that what is known of a key is old: the next Lookup asks the bucket.
 func (t *Tree) Forget(key string) {
 	if key == t.root || !strings.HasPrefix(key, t.root) {

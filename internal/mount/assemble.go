@@ -131,7 +131,7 @@ func (m *Mount) openFiles(context.Context) error {
 	files := file.NewTable(file.Options{
 		Objects: m.volume.Bucket, Root: o.Source.Prefix, Locks: locks, Spool: m.spool, Reader: ahead, Host: m.host, Defaults: defaults,
 		LockTimeout: o.LockTimeout, FlushTimeout: o.FlushTimeout, Quiet: m.table.Config.Delay, Log: m.log,
-		Changed: names.Note, Lasting: names.Lasting,
+		Changed: names.Note, Lasting: names.Lasting, Marker: names.Marker,
 	})
 	m.files = files
 	m.front = lfs.Config{
