@@ -161,6 +161,41 @@ func TestKeptFilesArePrivate(t *testing.T) {
 	})
 }
 
+// A directory keeps others from the files in it. What is kept anywhere else, or in a directory that
+// is made anew for it, is for its owner alone.
+// SEMANTICS G5
+func TestKeptOutsideItsDirectoryIsPrivate(t *testing.T) {
+	for name, change := range map[string]func(b *bucket){
+		"the directory became a file": func(b *bucket) { b.remove("d/"); b.remove("d/x"); b.put("d", "theirs") },
+		"the directory is gone":       func(b *bucket) { b.remove("d/"); b.remove("d/x") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHost(t, newBucket(), newLockTable())
+				h.o.Lasting = func(string) bool { return false }
+				if _, err := h.Mkdir(t.Context(), "d/", 0o700, 7, 8); err != nil {
+					t.Fatal(err)
+				}
+				h.save("d/x", "for those who may search d")
+				x := h.open("d/x", "r+")
+				h.write(x, "more", 0)
+				change(h.b)
+				if err := h.close(x); !errors.Is(err, ErrConflicted) {
+					t.Errorf("close: %v", err)
+				}
+				kept := h.b.like("x.conflict-")
+				if len(kept) != 1 {
+					t.Fatalf("kept %v", kept)
+				}
+				if a := AttrOf(h.b.info(kept[0]), h.o.Defaults); a.Mode != ModeRegular|0o600 || a.UID != 7 || a.GID != 8 {
+					t.Errorf("%s: mode %o, owner %d:%d", kept[0], a.Mode, a.UID, a.GID)
+				}
+				h.stop()
+			})
+		})
+	}
+}
+
 // A recovery that is cut off between keeping a file and dropping it from the spool does not
 // make a second one.
 func TestRecoveryCutOffKeepsOneFile(t *testing.T) {
@@ -196,7 +231,8 @@ func TestRecoveryCutOffKeepsOneFile(t *testing.T) {
 func TestRecoveryCutOffKeepsOneList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, bucketOf(memstore.Options{}), newLockTable())
-		h.b.put("a", "base and more")
+		h.save("a", "base and more")
+		time.Sleep(time.Second) // until the spool does not have it any more
 		h.write(h.open("a", "r+"), "text", 2)
 		h.died()
 		h.b.put("a", "theirs")
@@ -208,8 +244,14 @@ func TestRecoveryCutOffKeepsOneList(t *testing.T) {
 		}
 		n.recover(h)
 		n.recover(again)
-		if kept := h.b.like("a.recovered-"); len(kept) != 2 {
+		kept := h.b.like("a.recovered-")
+		if len(kept) != 2 {
 			t.Errorf("kept %v", kept)
+		}
+		for _, key := range kept {
+			if a := AttrOf(h.b.info(key), h.o.Defaults); a.Mode != ModeRegular|0o640 || a.UID != 7 {
+				t.Errorf("%s: mode %o, owner %d", key, a.Mode, a.UID)
+			}
 		}
 	})
 }

@@ -68,7 +68,7 @@ func (k keeper) put(ctx context.Context, c spool.Snapshot, base spool.Base) (sto
 		return info, err
 	}
 	list := strings.NewReader(ranges(c))
-	w := store.Write{Key: fitKey(info.Key, ".ranges"), ID: store.NewWriteID()}
+	w := store.Write{Key: fitKey(info.Key, ".ranges"), ID: store.NewWriteID(), Props: info.Props}
 	_, err = k.send(ctx, w, store.Body{ReaderAt: list, Size: list.Size()})
 	if k.seed != "" && errors.Is(err, store.ErrConflict) {
 		err = nil // a recovery that was cut off has written it
@@ -85,13 +85,16 @@ func (k keeper) try(ctx context.Context, suffix string, body store.Body) (store.
 		sum := sha256.Sum256([]byte(k.kind + suffix + "\x00" + k.seed))
 		name, id = hex.EncodeToString(sum[:4]), store.WriteID(hex.EncodeToString(sum[4:20]))
 	}
-	beside, err := k.beside(ctx)
+	beside, gone, err := k.beside(ctx)
 	if err != nil {
 		return store.Info{}, err
 	}
-	meta := k.meta(ctx)
+	props := k.meta(ctx)
 	for n := 1; ; n++ {
-		w := store.Write{Key: keptName(beside, k.kind, k.t.o.Host, at, name, suffix), ID: id, Props: meta}
+		w := store.Write{Key: keptName(beside, k.kind, k.t.o.Host, at, name, suffix), ID: id, Props: props}
+		if gone || k.t.above(w.Key) != k.t.above(k.key) {
+			w.Props.Meta = k.private(w)
+		}
 		info, err := k.send(ctx, w, body)
 		if !errors.Is(err, store.ErrConflict) || n == maxNames {
 			return info, err
@@ -104,24 +107,36 @@ func (k keeper) try(ctx context.Context, suffix string, body store.Body) (store.
 }
 
 // beside is the name beside which the bytes are kept. If the directory of the file has become a
-// file, that is in the next directory above.
-func (k keeper) beside(ctx context.Context) (key string, err error) {
+// file, that is in the next directory above. gone: the directory has to be made for them.
+func (k keeper) beside(ctx context.Context) (key string, gone bool, err error) {
 	higher := k.higher
 	for key = k.key; ; higher = true {
 		dir := k.t.above(lease.Name(key))
 		if dir == "" {
-			return key, nil
+			return key, false, nil
 		}
 		if higher {
 			key = dir[:strings.LastIndexByte(lease.Name(dir), '/')+1] + key[len(dir):]
 		}
 		if _, err := k.t.lookAbove(ctx, lease.Name(key)); !errors.Is(err, ErrNotDir) {
 			if passing(err) {
-				return "", fmt.Errorf("looking where to keep %q: %w", k.key, err)
+				return "", false, fmt.Errorf("looking where to keep %q: %w", k.key, err)
 			}
-			return key, nil // a directory that is gone comes back
+			return key, err != nil, nil // a directory that is gone comes back
 		}
 	}
+}
+
+// private gives the metadata of a kept file that does not lie where the file did: nobody knows who
+// was let into that directory, so that only the owner may read it.
+func (k keeper) private(w store.Write) map[string]string {
+	x := store.ReadPosix(w.Props.Meta)
+	x.Mode, x.Has = AttrOf(store.Info{Key: w.Key, Props: w.Props}, k.t.o.Defaults).Mode&^0o077, x.Has|store.HasMode
+	meta, err := x.Put(w.Props.Meta)
+	if err != nil { // no room: what other tools have noted about the old bytes goes
+		meta, _ = x.Put(nil)
+	}
+	return meta
 }
 
 // send makes a new object without a lease: its name has a random id.

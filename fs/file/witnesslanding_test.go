@@ -178,8 +178,10 @@ func (w *witness) keptFile(v *edition, of, kind string) string {
 	if strings.Contains(v.key, ".ranges") {
 		return ""
 	}
-	same := func(s *stage) bool { return s.body == v.body && s.mode == v.attr.Mode }
-	part := func(s *stage) bool { return s.part(v.body) && s.mode == v.attr.Mode }
+	// What is kept outside the directory of its file, or in one that is made anew, is its owner's alone.
+	mode := func(s *stage) bool { return s.mode == v.attr.Mode || s.mode&^0o077 == v.attr.Mode }
+	same := func(s *stage) bool { return s.body == v.body && mode(s) }
+	part := func(s *stage) bool { return s.part(v.body) && mode(s) }
 	partial := strings.Contains(v.key, ".partial")
 	// Of several that it may be, rather the last of one that is nowhere else.
 	for _, find := range []func(d *draft) int{
