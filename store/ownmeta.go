@@ -40,6 +40,12 @@ func (c *Client) addOwn(meta map[string]string, id WriteID, base Base) (map[stri
 	return out, fitMeta(out, MaxMeta)
 }
 
+// MadeNew tells whether a version was made where nothing was, by a writer that follows the
+// protocol. Props have to be complete.
+func (i Info) MadeNew() bool {
+	return i.Props.Meta[metaWriteID] != "" && i.Props.Meta[metaBase] == baseName(Base{})
+}
+
 // dropOwn removes what an earlier write said of itself. The digest is about the attributes, and
 // stays as long as they do.
 func dropOwn(meta map[string]string) {

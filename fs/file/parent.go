@@ -30,7 +30,7 @@ type parent struct {
 	// was are the markers, by key, that the directory and those above it had when this host saw
 	// them last. Another host that removes a directory may have removed those above it too.
 	was map[string]store.Info
-	// both: an object has the name of the directory, in which there is something all the same.
+	// both: an object has the name of the directory, in which something stays all the same.
 	// Other tools do that.
 	both bool
 }
@@ -67,7 +67,9 @@ func (t *Table) lookAbove(ctx context.Context, name string) (p parent, err error
 	looks.ask(func() (err error) { object, err = t.isObject(ctx, lease.Name(p.dir)); return err })
 	looks.ask(func() (err error) { inside, err = t.firstKeys(ctx, p.dir, 1); return err })
 	err = looks.wait()
-	p.both = object && len(inside) > 0
+	if err == nil && object && len(inside) > 0 {
+		p.both, err = t.staysInside(ctx, p.dir, func(string) bool { return false })
+	}
 	switch {
 	case err != nil:
 		return p, err
@@ -101,6 +103,31 @@ func (t *Table) markersSeen(p parent) map[string]store.Info {
 		was[p.dir] = p.marker
 	}
 	return was
+}
+
+// staysInside tells whether something is inside a directory that will not be taken back: whoever
+// makes a name has its lease until his look after. Of keys whose makers are known not to have
+// looked yet, not is true.
+func (t *Table) staysInside(ctx context.Context, dir string, not func(key string) bool) (bool, error) {
+	const most = 8 // is more than are made and taken back at one moment
+	keys, err := t.firstKeys(ctx, dir, most)
+	for _, key := range keys {
+		if not(key) {
+			continue
+		}
+		switch info, err := t.current(ctx, key); {
+		case err != nil:
+			return false, err
+		case info.ETag == "": // it was taken back
+			continue
+		case !info.MadeNew():
+			return true, nil
+		}
+		if held, err := t.o.Locks.Held(ctx, lease.Name(key)); err != nil || !held {
+			return err == nil, err
+		}
+	}
+	return len(keys) >= most, err
 }
 
 // A misplacedError: what is above a name that was just made is no directory. What was made has to

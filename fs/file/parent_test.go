@@ -268,3 +268,87 @@ func TestBelowAFileBesideAnUnsavedOne(t *testing.T) {
 		}
 	})
 }
+
+// What is about to be taken back makes no directory of another host's file either, for nobody.
+func TestBelowAFileBesideWhatIsTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var two *host
+		made := make(map[string]error)
+		h := whileKept(t, func(h *host) {
+			two = newHost(t, h.b, h.locks)
+			for name, who := range map[string]*host{"d/y": h, "d/z": two} {
+				y, err := who.tryOpen(name, "c")
+				if err == nil {
+					who.write(y, "not below a file", 0)
+					err = who.close(y)
+				}
+				made[name] = err
+			}
+		})
+		defer h.stop()
+		defer two.stop()
+		for name, err := range made {
+			if !errors.Is(err, ErrNotDir) {
+				t.Errorf("create of %s: %v", name, err)
+			}
+		}
+		if len(h.b.like("d/")) > 0 {
+			t.Errorf("the bucket has %q", h.b.mem.Keys())
+		}
+	})
+}
+
+// What other tools have put below an object makes a directory of it, also while it is written here.
+func TestBelowAFileOfOtherTools(t *testing.T) {
+	for _, how := range []string{"foreign", "foreign and open", "made by a mount"} {
+		t.Run(how, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHost(t, newBucket(), newLockTable())
+				defer h.stop()
+				if how == "made by a mount" {
+					h.save("d/x", "ours")
+					time.Sleep(time.Minute)
+				} else {
+					h.b.put("d/x", "theirs")
+				}
+				h.b.put("d", "theirs")
+				if how == "foreign and open" {
+					defer h.open("d/x", "r+").Release()
+				}
+				h.save("d/y", "ours")
+				if h.b.get("d/y") != "ours" || h.b.get("d/x") == "-" {
+					t.Errorf("the bucket has %q", h.b.mem.Keys())
+				}
+			})
+		})
+	}
+}
+
+// Nor do two names make a directory of it whose looks above a dead session owed.
+func TestRecoveryLooksAboveTwoNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, l := newBucket(), newLockTable()
+		h, two := newHost(t, b, l), newHost(t, b, l)
+		defer two.stop()
+		var open []*Handle
+		for _, name := range []string{"d/x", "d/y"} {
+			x := h.open(name, "c")
+			h.write(x, "mine", 0)
+			open = append(open, x)
+		}
+		two.save("d", "theirs")
+		b.hang(true)
+		for _, x := range open {
+			go h.close(x)
+		}
+		synctest.Wait()
+		h.died()
+		if len(b.like("d/")) != 2 {
+			t.Fatal("they did not land")
+		}
+		two.recover(h)
+		if len(b.like("d/")) > 0 || len(b.like(".conflict-")) != 2 || b.get("d") != "theirs" {
+			t.Errorf("the bucket has %q", b.mem.Keys())
+		}
+	})
+}

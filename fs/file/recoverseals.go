@@ -100,9 +100,8 @@ func (r *Recovery) inPlace(ctx context.Context, c *claim, f *spool.Found, made s
 	if !s.Base.Absent() || s.After != "" || p.dir == "" {
 		return nil
 	}
-	keys, err := r.t.firstKeys(ctx, p.dir, 2)
-	if err != nil || slices.ContainsFunc(keys, func(k string) bool { return k != f.Key }) {
-		return err // it is a directory without ours too
+	if stays, err := r.t.staysInside(ctx, p.dir, r.made); err != nil || stays {
+		return err // it is a directory without what the dead session made
 	}
 	if err := r.t.lookAgain(ctx, p, r.t.o.LockTimeout); !misplaced(err) {
 		return err
@@ -118,6 +117,13 @@ func (r *Recovery) inPlace(ctx context.Context, c *claim, f *spool.Found, made s
 		return err
 	}
 	return errKept
+}
+
+// made tells whether the dead session has made the name of a key, and may owe the look above it.
+func (r *Recovery) made(key string) bool {
+	return slices.ContainsFunc(r.scan.Files, func(f *spool.Found) bool {
+		return f.Key == key && len(f.Seals) > 0 && f.Seals[0].Base.Absent()
+	})
 }
 
 // lookBelow repeats the look that the dead session owed after its attempt without a lease
