@@ -92,3 +92,31 @@ func TestStateDirectoryRemoved(t *testing.T) {
 		t.Errorf("the mount ended with exit code %d: %s", o.Code, o.Err)
 	}
 }
+
+// The disk of the state directory is full when its host mounts again after a crash: the refusal
+// says that what the crash left is only saved once there is room, and then it is. SEMANTICS G5
+func TestStateDirectoryFullAfterACrash(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnS3, harness.Brief)
+	h := b.Host("one").Expect("recover|not closed when its mount died")
+	e.Must(os.Mkdir(h.StateDir, 0o700))
+	e.Must(unix.Mount("tmpfs", h.StateDir, "tmpfs", 0, "size=1m"))
+	e.Cleanup(func() { unix.Unmount(h.StateDir, unix.MNT_DETACH) })
+	h.Mount()
+	f := newFiles(e)
+	f.mustWrite(f.mustOpen(h.Path("f"), unix.O_WRONLY|unix.O_CREAT), 0, "accepted\n")
+	h.Kill()
+	fill := filepath.Join(h.StateDir, "fill")
+	if err := os.WriteFile(fill, make([]byte, 1<<20), 0o600); err == nil {
+		t.Fatal("the disk is not full")
+	}
+	o := h.Start(h.Command(h.MountArgs()...)).Wait(time.Minute)
+	if o.Code != 1 || !strings.Contains(o.Err, "no space left on device: mend that, since only a mount with it saves what an earlier one left there") {
+		t.Errorf("mount: exit code %d, %q", o.Code, o.Err)
+	}
+	e.Must(os.Remove(fill))
+	h.Mount()
+	e.Eventually(time.Minute, func() error { return some(b.KeysBelow("f.recovered-one-"), "recovered file") })
+	h.Umount()
+}

@@ -80,7 +80,7 @@ func (m *Mount) openState(context.Context) (err error) {
 		Prefix: m.o.Source.Prefix, PID: os.Getpid(), Host: m.host,
 	})
 	if err != nil {
-		return fmt.Errorf("state directory %s: %w: name another one with --state-dir", m.o.StateDir, err)
+		return fmt.Errorf("state directory %s: %w: mend that, since only a mount with it saves what an earlier one left there, or name another one with --state-dir", m.o.StateDir, err)
 	}
 	m.onAbandon(func() { m.dir.Discard() })
 	limit := m.o.SpoolLimit
