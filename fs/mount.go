@@ -69,6 +69,10 @@ func Mount(dir string, c Config) (*Server, error) {
 		// thrown away. HANDLE_KILLPRIV_V2: else each write asks for security.capability first.
 		ExtraCapabilities: fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_HANDLE_KILLPRIV_V2 | fuse.CAP_READDIRPLUS_AUTO,
 		PanicHandler:      f.panicked,
+		// All replies are in memory. go-fuse would try to splice them all the same, which cannot
+		// work: a reply of maxWrite bytes and its header do not fit into a pipe.
+		DisableSplice: true,
+		Logger:        slog.NewLogLogger(c.Log.Handler(), slog.LevelInfo),
 	}
 	if c.ReadOnly {
 		o.Options = append(o.Options, "ro")
