@@ -102,11 +102,6 @@ func errno(err error) (syscall.Errno, weight) {
 // fail gives the errno of a failed operation and logs it, here alone.
 func (f *front) fail(op, key string, err error) syscall.Errno {
 	n, w := errno(err)
-	switch w {
-	case told:
-		f.log.Info("refused", "op", op, "key", key, "errno", unix.ErrnoName(n), "err", err)
-	case bad:
-		f.log.Error("failed", "op", op, "key", key, "errno", unix.ErrnoName(n), "err", err)
-	}
+	f.failures.note(op, key, n, w, err)
 	return n
 }

@@ -28,6 +28,7 @@ type front struct {
 
 	device    atomic.Uint64 // st_dev of the mount
 	locksSaid sync.Once
+	failures  *failures
 	stale     staleCalls
 	lists     versionLists
 
@@ -41,8 +42,9 @@ func newFront(c Config) *front {
 	return &front{
 		tree: c.Tree, files: c.Files, reader: c.Reader, history: c.History, defaults: c.Defaults,
 		readOnly: c.ReadOnly, ttl: c.MetadataTTL, log: c.Log, began: time.Now(), proc: procfs.Default,
-		stale:   staleCalls{m: make(map[staleCall]secondTry)},
-		lists:   versionLists{lists: make(map[string]*versionList)},
-		current: make(map[string]node), numbers: make(map[uint64][]node),
+		failures: newFailures(c.Log),
+		stale:    staleCalls{m: make(map[staleCall]secondTry)},
+		lists:    versionLists{lists: make(map[string]*versionList)},
+		current:  make(map[string]node), numbers: make(map[uint64][]node),
 	}
 }

@@ -36,10 +36,17 @@ type Config struct {
 }
 
 // A Server is a file system that is mounted.
-type Server struct{ server *fuse.Server }
+type Server struct {
+	server *fuse.Server
+	front  *front
+}
 
 // Wait returns once the mount is gone and no request is being served any more.
 func (s *Server) Wait() { s.server.Wait() }
+
+// TellFailures logs how often failures came again since they were logged, which is else done once
+// a minute.
+func (s *Server) TellFailures() { s.front.failures.flush() }
 
 const (
 	// maxWrite is the largest read or write request: the most that Linux allows without a
@@ -95,7 +102,7 @@ func Mount(dir string, c Config) (*Server, error) {
 		return nil, err
 	}
 	f.setReadAhead()
-	return &Server{server}, nil
+	return &Server{server, f}, nil
 }
 
 // serve gives the requests of the kernel to the nodes. kernel takes what the nodes tell the

@@ -34,6 +34,7 @@ func (m *Mount) Serve() error {
 	case s := <-m.signals:
 		stop(s)
 	}
+	defer m.server.TellFailures()
 	finished := make(chan error, 1)
 	go func() { finished <- m.finish(saving) }()
 	for {
