@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -10,12 +9,16 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/latchfs/latchfs/internal/logfile"
 	"github.com/latchfs/latchfs/internal/mount"
 )
 
-// maxLog is the size in bytes at which a mount sets the log aside as latchfs.log.1 and
-// begins a new one.
-const maxLog = 8 << 20
+// The log of background mounts: at 8 MiB it is set aside as latchfs.log.1, and three such files are
+// kept, 32 MiB in all.
+const (
+	maxLog   = 8 << 20
+	olderLog = 3
+)
 
 // A mountLog is where a mount logs to. Until it is mounted the lines are held back: if
 // it fails they are dropped, and the one line that says why stands alone.
@@ -55,18 +58,9 @@ func (l *mountLog) release(w io.Writer) {
 
 // openLog opens the log of the state directory and makes it this process's standard
 // error too, so that the traces of a crash are kept, and the terminal let go.
-func openLog(stateDir string) (*os.File, error) {
-	path := mount.LogPath(stateDir)
-	if i, err := os.Stat(path); err == nil && i.Size() > maxLog {
-		os.Rename(path, path+".1") // at worst it grows on
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("opening the log: %w", err)
-	}
-	if err := unix.Dup3(int(f.Fd()), 2, 0); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("opening the log: %w", err)
-	}
-	return f, nil
+func openLog(stateDir string) (*logfile.File, error) {
+	return logfile.Open(mount.LogPath(stateDir), logfile.Options{
+		Limit: maxLog, Older: olderLog,
+		Opened: func(f *os.File) error { return unix.Dup3(int(f.Fd()), 2, 0) },
+	})
 }
