@@ -17,6 +17,8 @@ type S3Config struct {
 	Bucket, Region, Endpoint, Profile string
 	PathStyle                         bool
 	AccessKey, SecretKey              string
+	// Credentials, if set, are shared with other clients.
+	Credentials *awsclient.Credentials
 }
 
 // s3Bucket is the API of a real bucket.
@@ -33,7 +35,7 @@ var _ API = (*s3Bucket)(nil)
 // DialS3 prepares access to a bucket; nothing is sent to it. It fails if the SDK's
 // configuration cannot be read.
 func DialS3(ctx context.Context, c S3Config) (API, error) {
-	cfg, err := awsclient.Signing(ctx, awsclient.Access{Region: c.Region, Profile: c.Profile, AccessKey: c.AccessKey, SecretKey: c.SecretKey})
+	cfg, err := awsclient.Signing(ctx, awsclient.Access{Region: c.Region, Profile: c.Profile, AccessKey: c.AccessKey, SecretKey: c.SecretKey, Credentials: c.Credentials})
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +77,7 @@ func (c s3Credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 // refresh makes the next request look for credentials anew: those at hand have expired
 // earlier than they said.
 func (c s3Credentials) refresh() {
-	if cache, ok := c.CredentialsProvider.(*aws.CredentialsCache); ok {
+	if cache, ok := c.CredentialsProvider.(interface{ Invalidate() }); ok {
 		cache.Invalidate()
 	}
 }

@@ -21,11 +21,26 @@ const DefaultRegion = "us-east-1"
 type Access struct {
 	Region, Profile      string
 	AccessKey, SecretKey string
+	// Credentials, if set, are those of another client, to be shared with it.
+	Credentials *Credentials
 }
 
 // Config reads the SDK's configuration. It sends nothing, and fails if a file of the
-// configuration cannot be read or does not have the profile. The region may be empty.
+// configuration cannot be read or does not have the profile. The region may be empty. Its
+// credentials are Credentials.
 func Config(ctx context.Context, a Access) (aws.Config, error) {
+	cfg, err := load(ctx, a)
+	if err != nil {
+		return cfg, err
+	}
+	if a.Credentials == nil {
+		a.Credentials = &Credentials{access: a, now: cfg.Credentials}
+	}
+	cfg.Credentials = a.Credentials
+	return cfg, nil
+}
+
+func load(ctx context.Context, a Access) (aws.Config, error) {
 	// Whatever matters comes back as an error. The sources of credentials log what they try.
 	o := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
 	if a.Region != "" {

@@ -24,7 +24,8 @@ func mountCommand(args []string, std Stdio) *cli.Command {
 		ArgsUsage: "SOURCE MOUNTPOINT",
 		Description: "SOURCE is s3://bucket[/prefix/], bucket[:prefix] or local:DIR, a folder with an embedded S3 server.\n" +
 			"Without -f the command returns once the bucket is mounted. SIGTERM saves what was closed,\n" +
-			"then unmounts; a second signal ends it at once.",
+			"then unmounts; a second signal ends it at once. SIGHUP opens the log anew and reads the credentials\n" +
+			"anew; with -f it is as SIGTERM if the terminal is gone.",
 		Flags: mountFlags(),
 		Action: func(c *cli.Context) error {
 			o, err := parseMount(c)
@@ -49,21 +50,27 @@ func runMount(ctx context.Context, o mountOptions, ready *readiness, std Stdio) 
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM)
 	defer signal.Stop(signals)
+	// Whoever reads our log may end before us: then the log is lost, not the mount.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 
 	out, log := newMountLog(o.LogLevel, std.Err)
+	hangups := newHangups(ready == nil, signals)
+	defer hangups.stop()
 	m, err := mount.Start(ctx, o.Options, signals, log)
 	if err != nil {
 		return err
 	}
+	again := reload{m: m, log: log}
 	if ready == nil {
 		out.release(std.Err)
+		hangups.reloadBy(again.run)
 		return m.Serve()
 	}
-	f, err := openLog(o.StateDir)
-	if err != nil {
+	if again.file, err = openLog(o.StateDir); err != nil {
 		return errors.Join(err, m.Abandon())
 	}
-	out.release(f)
+	out.release(again.file)
+	hangups.reloadBy(again.run)
 	// The directory that the command was given in must not stay busy.
 	if err := os.Chdir("/"); err != nil {
 		log.Warn("leaving the working directory", "err", err)

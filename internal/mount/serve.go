@@ -60,3 +60,9 @@ func (m *Mount) leave() error {
 	}
 	return errors.New("ended by a second signal")
 }
+
+// RereadCredentials looks for the credentials of bucket and lock table anew. If there are none
+// those at hand stay.
+func (m *Mount) RereadCredentials(ctx context.Context) error {
+	return m.volume.RereadCredentials(ctx)
+}

@@ -131,10 +131,10 @@ func TestSignals(t *testing.T) {
 
 func TestStat(t *testing.T) {
 	rest := func(flags, code string) string {
-		return " D 1 1 1 0 -1 " + flags + " " + strings.Repeat("4 ", 42) + code + "\n"
+		return " D 1 1 1 34816 -1 " + flags + " " + strings.Repeat("4 ", 42) + code + "\n"
 	}
 	got, err := parseStat([]byte("7 (a b) 9)" + rest("4194308", "15")))
-	if want := (Stat{Flags: 0x400000 | Exiting, ExitCode: 15}); err != nil || got != want {
+	if want := (Stat{Terminal: 34816, Flags: 0x400000 | Exiting, ExitCode: 15}); err != nil || got != want {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}
 	for _, bad := range []string{"", "7 (x) D 1", "7 (x)" + rest("-1", "0"), "7 (x)" + rest("0", "x")} {

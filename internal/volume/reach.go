@@ -30,7 +30,8 @@ type Access struct {
 // Access left to the SDK.
 type reach struct {
 	Access
-	AccessKey, SecretKey string // static, for an embedded server
+	AccessKey, SecretKey string                 // static, for an embedded server
+	credentials          *awsclient.Credentials // of all clients; nil for an embedded server
 
 	src   Source
 	asked Access              // in the user's own words
@@ -78,7 +79,8 @@ func reachSource(ctx context.Context, src Source, a Access, log *slog.Logger) (*
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
 		return nil, fmt.Errorf("no AWS credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or pass --profile (%w)", err)
 	}
-	return &reach{Access: a, src: src, asked: asked}, nil
+	shared, _ := cfg.Credentials.(*awsclient.Credentials)
+	return &reach{Access: a, credentials: shared, src: src, asked: asked}, nil
 }
 
 // close ends the use of an embedded server.

@@ -74,10 +74,10 @@ func (r *reach) table(ctx context.Context, n TableName) (lockmgr.Table, error) {
 	switch n.Backend {
 	case BackendDynamo:
 		return dynamo.Open(ctx, dynamo.Config{Table: n.Table, Region: r.Region, Endpoint: r.DynamoDBEndpoint,
-			Profile: r.Profile, AccessKey: r.AccessKey, SecretKey: r.SecretKey})
+			Profile: r.Profile, AccessKey: r.AccessKey, SecretKey: r.SecretKey, Credentials: r.credentials})
 	case BackendS3:
 		return s3table.Open(ctx, s3table.Config{Bucket: n.Table, Region: r.Region, Endpoint: r.Endpoint,
-			Profile: r.Profile, PathStyle: r.PathStyle, AccessKey: r.AccessKey, SecretKey: r.SecretKey})
+			Profile: r.Profile, PathStyle: r.PathStyle, AccessKey: r.AccessKey, SecretKey: r.SecretKey, Credentials: r.credentials})
 	}
 	return nil, fmt.Errorf("the bucket's lock table is of kind %q, which this version does not know: upgrade latchfs", n.Backend)
 }

@@ -68,7 +68,7 @@ func dial(ctx context.Context, o Options) (*Volume, error) {
 	}
 	api, err := store.DialS3(ctx, store.S3Config{
 		Bucket: o.Source.Bucket, Region: at.Region, Endpoint: at.Endpoint, Profile: at.Profile, PathStyle: at.PathStyle,
-		AccessKey: at.AccessKey, SecretKey: at.SecretKey,
+		AccessKey: at.AccessKey, SecretKey: at.SecretKey, Credentials: at.credentials,
 	})
 	if err != nil {
 		at.close()
@@ -114,6 +114,17 @@ func (v *Volume) Versioned(ctx context.Context) (bool, error) {
 		return false, v.at.explainBucket(err)
 	}
 	return versioned, nil
+}
+
+// RereadCredentials looks for the credentials of the bucket and its lock table anew, also in the
+// SDK's files, which may have changed. If there are none those at hand stay.
+func (v *Volume) RereadCredentials(ctx context.Context) error {
+	if v.at.credentials == nil {
+		return nil // the embedded server keeps its keys
+	}
+	ctx, cancel := context.WithTimeout(ctx, credentialsTimeout)
+	defer cancel()
+	return v.at.credentials.Reread(ctx)
 }
 
 // Close ends the use of the embedded server of a local source. A Volume that Open did not

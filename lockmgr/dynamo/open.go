@@ -27,6 +27,8 @@ var DefaultTiming = lockmgr.Timing{Beat: 3 * time.Second, Lease: 20 * time.Secon
 type Config struct {
 	Table, Region, Endpoint, Profile string
 	AccessKey, SecretKey             string
+	// Credentials, if set, are shared with other clients.
+	Credentials *awsclient.Credentials
 	// Transport, if set, carries all requests; for tests of what a network does to them.
 	Transport http.RoundTripper
 }
@@ -49,7 +51,7 @@ var _ lockmgr.Table = (*Table)(nil)
 
 // Open prepares access to the table; nothing is sent.
 func Open(ctx context.Context, c Config) (*Table, error) {
-	cfg, err := awsclient.Signing(ctx, awsclient.Access{Region: c.Region, Profile: c.Profile, AccessKey: c.AccessKey, SecretKey: c.SecretKey})
+	cfg, err := awsclient.Signing(ctx, awsclient.Access{Region: c.Region, Profile: c.Profile, AccessKey: c.AccessKey, SecretKey: c.SecretKey, Credentials: c.Credentials})
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,8 @@ type Config struct {
 	Bucket, Region, Endpoint, Profile string
 	PathStyle                         bool
 	AccessKey, SecretKey              string
+	// Credentials, if set, are shared with other clients.
+	Credentials *awsclient.Credentials
 	// Transport, if set, carries all requests; for tests of what a network does to them.
 	Transport http.RoundTripper
 }
@@ -64,7 +66,7 @@ var _ lockmgr.Table = (*Table)(nil)
 
 // Open prepares access to the table; nothing is sent.
 func Open(ctx context.Context, c Config) (*Table, error) {
-	cfg, err := awsclient.Signing(ctx, awsclient.Access{Region: c.Region, Profile: c.Profile, AccessKey: c.AccessKey, SecretKey: c.SecretKey})
+	cfg, err := awsclient.Signing(ctx, awsclient.Access{Region: c.Region, Profile: c.Profile, AccessKey: c.AccessKey, SecretKey: c.SecretKey, Credentials: c.Credentials})
 	if err != nil {
 		return nil, err
 	}
