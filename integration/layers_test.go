@@ -20,7 +20,7 @@ const module = "github.com/latchfs/latchfs"
 var mayImport = map[string][]string{
 	"":                     {"internal/cli"},
 	"internal/cli":         {"internal/mount", "internal/volume", "internal/statedir", "internal/bytesize", "internal/logfile", "internal/procfs"},
-	"internal/mount":       {"fs", "fs/*", "lockmgr", "internal/volume", "internal/statedir", "internal/bytesize", "internal/procfs", "internal/wait"},
+	"internal/mount":       {"fs", "fs/*", "lockmgr", "internal/volume", "internal/registry", "internal/statedir", "internal/bytesize", "internal/procfs", "internal/wait"},
 	"internal/volume":      {"store", "lockmgr", "lockmgr/*", "internal/awsclient", "internal/localserver"},
 	"fs":                   {"fs/*", "store", "lockmgr", "internal/procfs"},
 	"fs/file":              {"fs/lease", "fs/spool", "fs/reader", "store", "lockmgr", "internal/procfs", "internal/wait"},
@@ -45,6 +45,7 @@ var mayImport = map[string][]string{
 	"internal/localserver": {"internal/wait"},
 	"internal/logfile":     {},
 	"internal/procfs":      {},
+	"internal/registry":    {},
 	"internal/statedir":    {},
 	"internal/wait":        {},
 }

@@ -91,8 +91,8 @@ func supervise(root string) int {
 	return code
 }
 
-// privateMounts cuts the new mount namespace off from the old one and shows the new
-// pid namespace in /proc, where latchfs looks for the descriptors of its callers.
+// privateMounts cuts the new mount namespace off from the old one, shows the new pid
+// namespace in /proc, where latchfs looks for the descriptors of its callers, and empties /run.
 func privateMounts() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("making the mounts private: %w", err)
@@ -103,6 +103,10 @@ func privateMounts() error {
 	}
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mounting /proc: %w", err)
+	}
+	// The registry of this host's mounts is in /run: that of the tests is their own.
+	if err := unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755"); err != nil {
+		return fmt.Errorf("mounting /run: %w", err)
 	}
 	return nil
 }

@@ -16,14 +16,19 @@ func umountCommand(std Stdio) *cli.Command {
 		Name:      "umount",
 		Usage:     "unmount and wait until everything is in the bucket",
 		ArgsUsage: "MOUNTPOINT",
-		Flags:     []cli.Flag{stateDirFlag()},
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "state-dir", Usage: "`DIR` that the mount was given as --state-dir", DefaultText: "what the mount itself says"},
+		},
 		Action: func(c *cli.Context) error {
 			if err := wantArgs(c, "MOUNTPOINT"); err != nil {
 				return err
 			}
-			stateDir, err := parseStateDir(c)
-			if err != nil {
-				return err
+			stateDir := "" // the mount itself tells
+			if c.IsSet("state-dir") {
+				var err error
+				if stateDir, err = parseStateDir(c); err != nil {
+					return err
+				}
 			}
 			ctx, stop := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)
 			defer stop()

@@ -19,6 +19,7 @@ import (
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/fs/tree"
+	"github.com/latchfs/latchfs/internal/procfs"
 	"github.com/latchfs/latchfs/internal/statedir"
 	"github.com/latchfs/latchfs/internal/volume"
 	"github.com/latchfs/latchfs/lockmgr"
@@ -75,8 +76,9 @@ func (m *Mount) openState(context.Context) (err error) {
 	if m.volume.Bond != nil {
 		bucketID = m.volume.Bond.ID
 	}
+	namespace, _ := procfs.Default.Self().MountNamespace() // not known is an answer
 	m.dir, err = statedir.Create(m.o.StateDir, rand.Text(), statedir.Mount{
-		Mountpoint: m.o.Mountpoint, Source: m.o.Source.String(), BucketID: bucketID,
+		Mountpoint: m.o.Mountpoint, Namespace: namespace, Source: m.o.Source.String(), BucketID: bucketID,
 		Prefix: m.o.Source.Prefix, PID: os.Getpid(), Host: m.host,
 	})
 	if err != nil {
@@ -161,6 +163,7 @@ func (m *Mount) attach(ctx context.Context) (err error) {
 		return fmt.Errorf("mounted at %s, but it is gone again", m.o.Mountpoint)
 	}
 	m.device = at.Device
+	m.enter()
 	return m.dir.Update(func(d *statedir.Mount) { d.Device = at.Device })
 }
 

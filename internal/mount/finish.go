@@ -17,6 +17,7 @@ const closeTimeout = 10 * time.Second
 // finish saves what was sealed until ctx ends, detaches, gives the locks back and
 // leaves in the state directory only what is not in the bucket.
 func (m *Mount) finish(ctx context.Context) error {
+	defer m.takeOut()
 	m.recoverer.stop()
 	left, err := m.files.Shutdown(ctx)
 	if err != nil && !errors.Is(err, context.Canceled) { // that is the limit; left says what it cut

@@ -10,6 +10,7 @@ import (
 	lfs "github.com/latchfs/latchfs/fs"
 	"github.com/latchfs/latchfs/fs/file"
 	"github.com/latchfs/latchfs/fs/spool"
+	"github.com/latchfs/latchfs/internal/registry"
 	"github.com/latchfs/latchfs/internal/statedir"
 	"github.com/latchfs/latchfs/internal/volume"
 )
@@ -31,6 +32,7 @@ type Mount struct {
 	server    *lfs.Server
 	device    string // as in mountinfo
 	recoverer *recoverer
+	entered   *registry.Registration // nil if it could not be entered
 
 	undo []func() // what Abandon does before the kernel has the mount, last first
 }

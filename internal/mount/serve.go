@@ -54,6 +54,7 @@ func (m *Mount) Serve() error {
 func (m *Mount) leave() error {
 	m.log.Warn("ended at once by a second signal")
 	m.detach()
+	m.takeOut()
 	if used := m.spool.Used(); used > 0 {
 		return unsavedf("ended by a second signal, %s stay in %s: mount %s again to save them",
 			bytesize.Format(used), m.dir.Spool(), m.o.Source)

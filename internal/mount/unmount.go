@@ -33,7 +33,8 @@ type Progress struct {
 // Unmount unmounts what is mounted at path and waits until the mount's process has ended,
 // which it does when everything that was closed is in the bucket. As long as it waits it
 // reports every two seconds. It fails with an UnsavedError if the process left something.
-// When ctx ends the process goes on without anybody who waits for it.
+// When ctx ends the process goes on without anybody who waits for it. stateDir is the state directory
+// of the mount; "" if it is not known, which then has to be in the registry or the default one.
 func Unmount(ctx context.Context, path, stateDir string, report func(Progress)) error {
 	resolved, err := resolveMountpoint(path)
 	if err != nil {
@@ -46,16 +47,27 @@ func Unmount(ctx context.Context, path, stateDir string, report func(Progress)) 
 	if isMounted && !ours(at) {
 		return fmt.Errorf("%s is a file system of type %s, not of latchfs: use umount(8)", resolved, at.Type)
 	}
-	session, err := findSession(stateDir, resolved, at.Device)
-	if err != nil {
-		return err
+	namespace, _ := procfs.Default.Self().MountNamespace() // not known is an answer
+	search := search{path: resolved, device: at.Device, namespace: namespace, dirs: stateDirs}
+	if stateDir != "" {
+		search.dirs = func() []string { return []string{stateDir} }
 	}
-	if session == nil {
-		if isMounted {
-			return fmt.Errorf("the state directory %s knows nothing of the mount at %s: pass the --state-dir it was mounted with, or, if what was in it is gone, run umount %[2]s", stateDir, resolved)
-		}
+	f, err := search.await(ctx)
+	if f == nil && err == nil && isMounted {
+		f, err = search.killed()
+	}
+	switch {
+	case err != nil:
+		return err
+	case f == nil && isMounted && stateDir != "":
+		return fmt.Errorf("the state directory %s knows nothing of the mount at %s: leave --state-dir out, or pass the one it was mounted with, or, if what was in it is gone, run umount %[2]s", stateDir, resolved)
+	case f == nil && isMounted:
+		return fmt.Errorf("no mount of this user is known at %s: pass the --state-dir it was mounted with, or, if what was in it is gone, run umount %[1]s", resolved)
+	case f == nil:
 		return fmt.Errorf("nothing is mounted at %s", resolved)
 	}
+	stateDir = f.stateDir
+	session := &f.session
 	// Opened before the unmount: the daemon removes the directory when it is done.
 	end, err := statedir.Watch(stateDir, session.Name)
 	if errors.Is(err, fs.ErrNotExist) && !isMounted {
@@ -68,6 +80,9 @@ func Unmount(ctx context.Context, path, stateDir string, report func(Progress)) 
 	if isMounted {
 		if err := unmount(resolved); err != nil {
 			return explainUnmount(err, resolved, end, session)
+		}
+		if also := alsoAt(at.Device); also != "" {
+			return fmt.Errorf("%s is unmounted, but the same file system is still mounted at %s: unmount that too, which waits until everything is in the bucket", resolved, also)
 		}
 	}
 	return awaitEnd(ctx, end, session, report)
@@ -94,31 +109,6 @@ func awaitEnd(ctx context.Context, end *statedir.Waiter, s *statedir.Session, re
 		return nil
 	}
 	return unsaved(end.Spool(), strings.Join(files, ", "), s.Mount.Source)
-}
-
-// findSession finds the session directory of the mount at path: while it is mounted
-// (device is not empty) the one with that device number, else the one whose daemon still
-// finishes; a dead one only if no live one is found. The kernel gives device numbers out
-// again: whoever unmounts, or recovers a dead session, takes the number out of mount.json.
-func findSession(stateDir, path, device string) (*statedir.Session, error) {
-	all, err := statedir.Scan(stateDir)
-	var dead *statedir.Session
-	for _, s := range all {
-		if s.Mount.Mountpoint != path {
-			continue
-		}
-		if device != "" && s.Mount.Device != device {
-			continue
-		}
-		if !statedir.Dead(stateDir, s.Name) {
-			return &s, nil
-		}
-		dead = &s
-	}
-	if dead != nil {
-		return dead, nil
-	}
-	return nil, err // what Scan could not read may be the one
 }
 
 func explainUnmount(err error, path string, end *statedir.Waiter, s *statedir.Session) error {

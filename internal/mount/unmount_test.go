@@ -2,6 +2,8 @@ package mount
 
 import (
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/latchfs/latchfs/internal/statedir"
 )
@@ -15,43 +17,96 @@ func session(t *testing.T, state, name string, m statedir.Mount) *statedir.Dir {
 	return d
 }
 
-func TestFindSession(t *testing.T) {
-	state := t.TempDir()
-	find := func(device string) string {
+func TestLook(t *testing.T) {
+	one, two := t.TempDir(), t.TempDir()
+	find := func(path, device string) string {
 		t.Helper()
-		s, err := findSession(state, "/mnt/a", device)
+		f, begins, err := search{path: path, device: device, namespace: "mnt:[1]", dirs: func() []string { return []string{one, two} }}.look()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s == nil {
-			return ""
+		name := ""
+		if f != nil {
+			name = f.session.Name
 		}
-		return s.Name
+		if begins {
+			name += " begins"
+		}
+		return name
 	}
-	if got := find("0:50"); got != "" {
-		t.Errorf("found %s in an empty state directory", got)
+	expect := func(what, path, device, want string) {
+		t.Helper()
+		if got := find(path, device); got != want {
+			t.Errorf("%s: found %q, want %q", what, got, want)
+		}
 	}
+	expect("empty state directories", "/mnt/a", "0:50", "")
 	// A name that sorts first must not win over the one that lives.
-	dead := session(t, state, "a-dead", statedir.Mount{Mountpoint: "/mnt/a", Device: "0:50"})
+	dead := session(t, one, "a-dead", statedir.Mount{Mountpoint: "/mnt/a", Device: "0:50"})
 	dead.Close()
-	defer session(t, state, "b-other", statedir.Mount{Mountpoint: "/mnt/b", Device: "0:50"}).Remove()
-	if got := find("0:50"); got != "a-dead" {
-		t.Errorf("a dead mount: found %q", got)
-	}
-	live := session(t, state, "c-live", statedir.Mount{Mountpoint: "/mnt/a", Device: "0:50"})
+	defer session(t, one, "b-other", statedir.Mount{Mountpoint: "/mnt/b", Device: "0:50"}).Remove()
+	expect("a dead mount, whose number another one had", "/mnt/a", "0:50", "a-dead")
+	live := session(t, two, "c-live", statedir.Mount{Mountpoint: "/mnt/a", Device: "0:50"})
 	defer live.Remove()
-	finishing := session(t, state, "d-finishing", statedir.Mount{Mountpoint: "/mnt/a"})
+	finishing := session(t, one, "d-finishing", statedir.Mount{Mountpoint: "/mnt/a", Namespace: "mnt:[1]"})
 	defer finishing.Remove()
-	if got := find("0:50"); got != "c-live" {
-		t.Errorf("a live mount beside a dead one with its number: found %q", got)
-	}
-	if got := find("0:51"); got != "" {
-		t.Errorf("a mount of another state directory: found %q", got)
-	}
+	expect("a live mount beside a dead one with its number", "/mnt/a", "0:50", "c-live begins")
+	expect("a mount that nobody has noted", "/mnt/a", "0:51", " begins")
+	defer session(t, two, "e-moved", statedir.Mount{Mountpoint: "/mnt/before", Device: "0:52"}).Remove()
+	expect("a mount that was moved", "/mnt/now", "0:52", "e-moved")
 	if err := live.Update(func(m *statedir.Mount) { m.Mountpoint = "/mnt/c" }); err != nil {
 		t.Fatal(err)
 	}
-	if got := find(""); got != "d-finishing" {
-		t.Errorf("nothing mounted, one still finishing: found %q", got)
+	expect("nothing mounted, one still finishing", "/mnt/a", "", "d-finishing")
+	defer session(t, two, "f-container", statedir.Mount{Mountpoint: "/mnt/f", Device: "0:53", Namespace: "mnt:[2]"}).Remove()
+	expect("a mount at that path of another namespace", "/mnt/f", "", "")
+	expect("which is seen here all the same", "/mnt/f", "0:53", "f-container")
+}
+
+// A mount that the kernel shows before its process has noted its number is waited for; one that
+// nobody knows is not waited for long.
+func TestAwaitTheNote(t *testing.T) {
+	state := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		begun := session(t, state, "begun", statedir.Mount{Mountpoint: "/mnt/a"})
+		defer begun.Remove()
+		s := search{path: "/mnt/a", device: "0:50", dirs: func() []string { return []string{state} }}
+		time.AfterFunc(enteredWithin*2, func() {
+			if err := begun.Update(func(m *statedir.Mount) { m.Device = "0:50" }); err != nil {
+				t.Error(err)
+			}
+		})
+		if f, err := s.await(t.Context()); f == nil || err != nil {
+			t.Errorf("found %v, %v", f, err)
+		}
+		began := time.Now()
+		s.path, s.device = "/mnt/b", "0:51"
+		if f, err := s.await(t.Context()); f != nil || err != nil || time.Since(began) > enteredWithin+time.Second {
+			t.Errorf("found %v, %v after %s", f, err, time.Since(began))
+		}
+		began = time.Now()
+		s.path, s.device = "/mnt/a", "0:52" // another's mount over ours, which finishes
+		if err := begun.Update(func(m *statedir.Mount) { m.Device = "" }); err != nil {
+			t.Fatal(err)
+		}
+		if f, err := s.await(t.Context()); f != nil || err != nil || time.Since(began) > notedWithin+time.Second {
+			t.Errorf("found %v, %v after %s", f, err, time.Since(began))
+		}
+		began = time.Now()
+		s.device = ""
+		if f, err := s.await(t.Context()); f == nil || err != nil || time.Since(began) > 0 {
+			t.Errorf("found %v, %v after %s", f, err, time.Since(began))
+		}
+	})
+}
+
+// The registry is for everybody to read.
+func TestWithoutPassword(t *testing.T) {
+	for endpoint, want := range map[string]string{
+		"": "", "http://h:1/p": "http://h:1/p", "https://user:secret@h/": "https://h/", "http://a b:secret@\x00": "",
+	} {
+		if got := withoutPassword(endpoint); got != want {
+			t.Errorf("%q: %q, want %q", endpoint, got, want)
+		}
 	}
 }

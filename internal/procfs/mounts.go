@@ -30,6 +30,9 @@ func (p Process) Mounts() ([]Mount, error) {
 	return parseMounts(f)
 }
 
+// MountNamespace gives the name of the mount namespace that the process is in.
+func (p Process) MountNamespace() (string, error) { return os.Readlink(filepath.Join(p.dir, "ns/mnt")) }
+
 // MountAt finds the topmost mount at exactly this path, which must be absolute and free of
 // symbolic links.
 func (p Process) MountAt(path string) (m Mount, ok bool, err error) {

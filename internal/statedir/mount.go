@@ -28,6 +28,9 @@ type Mount struct {
 	Prefix   string `json:"prefix,omitempty"`
 	PID      int    `json:"pid"`
 	Host     string `json:"host"`
+	// Namespace is the mount namespace that the mount point is a path of, as in
+	// /proc/self/ns/mnt; empty if it is not known.
+	Namespace string `json:"mount_namespace,omitempty"`
 	// SIDs are the lock sessions of this mount, each written here before it exists in
 	// the lock table.
 	SIDs []string `json:"sids,omitempty"`

@@ -1,0 +1,263 @@
+// Package registry knows the mounts of this host, so that a command that is given a path below a
+// mount needs no flag to say how that was mounted.
+//
+// There is a directory for each user, /run/latchfs for root and $XDG_RUNTIME_DIR/latchfs for
+// others, and in it a file for each mount, named after its session. A file is flocked as long as
+// its mount's process lives, is written once, under another name, and has no secrets in it. What
+// a dead mount left stays as long as the kernel shows the mount, which somebody has to unmount;
+// then whoever mounts next removes it.
+//
+// Nothing is believed of a directory or a file that others than its user (or root, for root's
+// directory) could have written.
+//
+// The registry helps to find things and decides nothing: a mount that cannot enter itself works all the
+// same, and what mount.json in the state directory says counts.
+package registry
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Format is the version of the files that this program writes and the newest it reads.
+const Format = 1
+
+// An Entry is what the registry says of a mount.
+type Entry struct {
+	Format     int    `json:"format"`
+	Session    string `json:"session"`
+	StateDir   string `json:"state_dir"`
+	Mountpoint string `json:"mountpoint"` // where it was mounted; it may have been moved since
+	// Device is the number of the mounted file system as "major:minor", the same in all mount
+	// namespaces and wherever it is bound or moved to.
+	Device string `json:"device"`
+	PID    int    `json:"pid"` // in the process's own pid namespace
+
+	// How the mount reaches its bucket, in the words of the flags. What is empty comes from the
+	// SDK's environment and files.
+	Source           string `json:"source"`
+	Region           string `json:"region,omitempty"`
+	Profile          string `json:"profile,omitempty"`
+	Endpoint         string `json:"endpoint_url,omitempty"`
+	DynamoDBEndpoint string `json:"dynamodb_endpoint_url,omitempty"`
+	PathStyle        bool   `json:"force_path_style,omitempty"`
+}
+
+const (
+	suffix = ".json"
+	// unfinished begins the name of a file that is not written yet.
+	unfinished = ".new-"
+	// abandoned is the age from which an unfinished file is one that a crash left.
+	abandoned = time.Hour
+	// maxSize is more than any entry has, in bytes.
+	maxSize = 64 << 10
+)
+
+// Dir is the directory of the calling user; "" if he has none.
+func Dir() string { return dirOf(os.Geteuid(), os.Getenv("XDG_RUNTIME_DIR")) }
+
+func dirOf(uid int, runtime string) string {
+	switch {
+	case uid == 0:
+		return "/run/latchfs"
+	case filepath.IsAbs(runtime):
+		return filepath.Join(runtime, "latchfs")
+	}
+	return ""
+}
+
+// A Registration is the entry of a mount of this process.
+type Registration struct {
+	path string
+	file *os.File
+}
+
+// Add enters a mount into dir, which is made if it is missing. Its session must be unique.
+func Add(dir string, e Entry) (*Registration, error) {
+	if dir == "" {
+		return nil, errors.New("this user has no directory for it: XDG_RUNTIME_DIR is not set")
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	if err := checkDir(dir, os.Geteuid()); err != nil {
+		return nil, err
+	}
+	e.Format = Format
+	text, err := json.MarshalIndent(e, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	tmp := filepath.Join(dir, unfinished+e.Session)
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	r := &Registration{path: filepath.Join(dir, e.Session+suffix), file: f}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		_, err = f.Write(append(text, '\n'))
+	}
+	if err == nil {
+		err = os.Rename(tmp, r.path)
+	}
+	if err != nil {
+		f.Close()
+		os.Remove(tmp)
+		return nil, fmt.Errorf("writing %s: %w", tmp, err)
+	}
+	return r, nil
+}
+
+// Remove takes the mount out of the registry.
+func (r *Registration) Remove() error {
+	err := os.Remove(r.path)
+	if cerr := r.file.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// A Found is an entry and whether the process of its mount lives.
+type Found struct {
+	Entry
+	Live bool
+	path string
+}
+
+// Read gives the entries in dir, which the calling user or root must own. What is no entry of ours
+// is left out. A directory that is missing has none.
+func Read(dir string) ([]Found, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	err := checkDir(dir, os.Geteuid())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var all []Found
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), suffix) || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		if f, err := read(filepath.Join(dir, e.Name())); err == nil {
+			all = append(all, f)
+		}
+	}
+	return all, nil
+}
+
+func read(path string) (Found, error) {
+	f, err := open(path)
+	if err != nil {
+		return Found{}, err
+	}
+	defer f.Close()
+	found := Found{path: path}
+	text, err := io.ReadAll(io.LimitReader(f, maxSize))
+	if err != nil {
+		return found, err
+	}
+	if err := json.Unmarshal(text, &found.Entry); err != nil {
+		return found, err
+	}
+	if found.Format > Format || found.Session+suffix != filepath.Base(path) || !filepath.IsAbs(found.StateDir) {
+		return found, fmt.Errorf("%s is not an entry that this program knows", path)
+	}
+	found.Live = held(f)
+	return found, nil
+}
+
+// open opens a file that belongs to us or to root, and is nothing but a file.
+func open(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	i, err := f.Stat()
+	if err == nil && !i.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a file", path)
+	}
+	if err == nil {
+		err = checkOwner(path, i, os.Geteuid())
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// held tells whether a process has the lock of the file.
+func held(f *os.File) bool {
+	if unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) != nil {
+		return true
+	}
+	unix.Flock(int(f.Fd()), unix.LOCK_UN)
+	return false
+}
+
+// Clear removes the entries of dead mounts, except of those that are still mounted, and what a
+// crash left unfinished.
+func Clear(dir string, mounted func(device string) bool) error {
+	all, err := Read(dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range all {
+		if f.Live || mounted(f.Device) {
+			continue
+		}
+		// Nobody makes another one of that name.
+		if rerr := os.Remove(f.path); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
+			err = rerr
+		}
+	}
+	stale, _ := filepath.Glob(filepath.Join(dir, unfinished+"*"))
+	for _, path := range stale {
+		if i, serr := os.Lstat(path); serr == nil && time.Since(i.ModTime()) > abandoned {
+			os.Remove(path) // the next one tries again
+		}
+	}
+	return err
+}
+
+// checkDir fails unless dir is a directory, no link to one, that only the user or root can write to.
+func checkDir(dir string, uid int) error {
+	i, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	if !i.IsDir() {
+		return fmt.Errorf("%s is not a directory", dir)
+	}
+	return checkOwner(dir, i, uid)
+}
+
+func checkOwner(path string, i os.FileInfo, uid int) error {
+	owner := int(i.Sys().(*syscall.Stat_t).Uid)
+	if owner != uid && owner != 0 {
+		return fmt.Errorf("%s belongs to user %d", path, owner)
+	}
+	if i.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("%s can be written to by others than its owner", path)
+	}
+	return nil
+}
