@@ -18,13 +18,13 @@ const (
 	maxFailedKeys = 64
 )
 
-// failures is the log of what the mount refused to programs, or failed to do for them. Any user
-// can have a call refused a hundred thousand times a second, and must not fill the disk of the
-// log with that.
+// failures is the log of what the mount refused to programs, failed to do for them, or let them wait
+// for. Any user can have a call refused a hundred thousand times a second, and must not fill the
+// disk of the log with that.
 //
 // A refusal is of the kind of its operation and errno, of which there are only as many as the
-// code has. Of data that could not be reached or saved the key matters, too: each key is a kind
-// of its own, as long as they are few.
+// code has. Of data that could not be reached or saved, and of locks, the key matters, too: each
+// key is a kind of its own, as long as they are few.
 type failures struct {
 	log *slog.Logger
 
@@ -34,16 +34,17 @@ type failures struct {
 
 type failureKind struct {
 	op    string
-	errno syscall.Errno
-	key   string // "" where the keys are not told apart
+	errno syscall.Errno // 0: it is no failure yet
+	key   string        // "" where the keys are not told apart
 }
 
 // A failureCount is what came again since a kind was logged last.
 type failureCount struct {
-	weight  weight
+	level   slog.Level
+	msg     string
 	again   int
 	lastKey string
-	lastErr error
+	last    []any // attributes of the last one
 	timer   *time.Timer
 }
 
@@ -51,37 +52,49 @@ func newFailures(log *slog.Logger) *failures {
 	return &failures{log: log, kinds: make(map[failureKind]*failureCount)}
 }
 
-// note logs a failure, or counts it if one of its kind was logged within failuresEvery. The level
-// debug has each.
+// note logs a failure, or counts it if one of its kind was logged within failuresEvery.
 func (l *failures) note(op, key string, n syscall.Errno, w weight, err error) {
-	if w == silent {
-		return
+	k := failureKind{op: op, errno: n}
+	switch w {
+	case told:
+		l.once(k, slog.LevelInfo, "refused", key, "err", err)
+	case bad:
+		l.once(l.named(k, key), slog.LevelError, "failed", key, "err", err)
 	}
-	level := w.level()
-	if l.counted(op, key, n, w, err) {
-		level = slog.LevelDebug
-	}
-	l.log.Log(context.Background(), level, w.verb(), "op", op, "key", key, "errno", unix.ErrnoName(n), "err", err)
 }
 
-// counted counts the failure if one of its kind is known, and makes its kind known if not.
-func (l *failures) counted(op, key string, n syscall.Errno, w weight, err error) bool {
+// once logs what happened to a key, or counts it if one of its kind was logged within
+// failuresEvery. The level debug has each.
+func (l *failures) once(k failureKind, level slog.Level, msg, key string, args ...any) {
+	if l.counted(k, level, msg, key, args) {
+		level = slog.LevelDebug
+	}
+	l.log.Log(context.Background(), level, msg, append(k.attrs("key", key), args...)...)
+}
+
+// named is the kind for a key of its own, if there is room for it.
+func (l *failures) named(k failureKind, key string) failureKind {
+	n := k
+	n.key = key
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	k := failureKind{op: op, errno: n}
-	if w == bad {
-		named := failureKind{op, n, key}
-		if l.kinds[named] != nil || len(l.kinds) < maxFailedKeys {
-			k = named
-		}
+	if l.kinds[n] != nil || len(l.kinds) < maxFailedKeys {
+		return n
 	}
+	return k
+}
+
+// counted counts what is of a kind that is known, and makes the kind known if it is not.
+func (l *failures) counted(k failureKind, level slog.Level, msg, key string, args []any) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	c := l.kinds[k]
 	if c == nil {
-		l.kinds[k] = &failureCount{weight: w, timer: time.AfterFunc(failuresEvery, func() { l.tell(k) })}
+		l.kinds[k] = &failureCount{level: level, msg: msg, timer: time.AfterFunc(failuresEvery, func() { l.tell(k) })}
 		return false
 	}
 	c.again++
-	c.lastKey, c.lastErr = key, err
+	c.lastKey, c.last = key, args
 	return true
 }
 
@@ -118,21 +131,14 @@ func (l *failures) flush() {
 
 func (l *failures) again(k failureKind, c failureCount) {
 	if c.again > 0 {
-		l.log.Log(context.Background(), c.weight.level(), c.weight.verb()+" again", "op", k.op, "errno", unix.ErrnoName(k.errno),
-			"times", c.again, "last", c.lastKey, "err", c.lastErr)
+		l.log.Log(context.Background(), c.level, c.msg+" again", append(k.attrs("last", c.lastKey, "times", c.again), c.last...)...)
 	}
 }
 
-func (w weight) level() slog.Level {
-	if w == bad {
-		return slog.LevelError
+func (k failureKind) attrs(more ...any) []any {
+	args := []any{"op", k.op}
+	if k.errno != 0 {
+		args = append(args, "errno", unix.ErrnoName(k.errno))
 	}
-	return slog.LevelInfo
-}
-
-func (w weight) verb() string {
-	if w == bad {
-		return "failed"
-	}
-	return "refused"
+	return append(args, more...)
 }

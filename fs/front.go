@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/tree"
 	"github.com/latchfs/latchfs/internal/procfs"
+	"github.com/latchfs/latchfs/lockmgr"
 )
 
 // A front is what all nodes of one mount share.
@@ -20,6 +22,7 @@ type front struct {
 	reader   *reader.Reader
 	history  *history.History
 	defaults file.Defaults
+	holder   func(ctx context.Context, key string) (lockmgr.Holder, error) // nil: there are no locks
 	readOnly bool
 	ttl      time.Duration
 	log      *slog.Logger
@@ -40,7 +43,7 @@ type front struct {
 
 func newFront(c Config) *front {
 	return &front{
-		tree: c.Tree, files: c.Files, reader: c.Reader, history: c.History, defaults: c.Defaults,
+		tree: c.Tree, files: c.Files, reader: c.Reader, history: c.History, defaults: c.Defaults, holder: c.Holder,
 		readOnly: c.ReadOnly, ttl: c.MetadataTTL, log: c.Log, began: time.Now(), proc: procfs.Default,
 		failures: newFailures(c.Log),
 		stale:    staleCalls{m: make(map[staleCall]secondTry)},

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"github.com/latchfs/latchfs/fs/history"
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/tree"
+	"github.com/latchfs/latchfs/lockmgr"
 )
 
 // Config is what a mount shows and how.
@@ -26,6 +28,8 @@ type Config struct {
 	Reader   *reader.Reader
 	History  *history.History
 	Defaults file.Defaults
+	// Holder tells who has the lock of a key, for the log. Nil: a mount that takes no locks.
+	Holder func(ctx context.Context, key string) (lockmgr.Holder, error)
 
 	ReadOnly, AllowOther bool
 	// MetadataTTL is how long the kernel may believe names and attributes.

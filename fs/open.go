@@ -56,6 +56,9 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	}
 	ctx, stop := until(ctx)
 	defer stop()
+	if r.Write || r.Trunc {
+		defer f.sayWaiting(key, caller)()
+	}
 	h, attr, err := f.files.Open(ctx, r)
 	if err != nil {
 		return nil, 0, n.openFailed(r, caller, err)

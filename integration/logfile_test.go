@@ -85,7 +85,7 @@ END`)
 	e.Must(err)
 	b.umount(one)
 	b.umount(two)
-	if n := strings.Count(b.logged(), "msg=refused op=setattr"); n != calls {
+	if n := strings.Count(b.logged(), "msg=refused mount="); n != calls {
 		t.Errorf("%d calls were refused, and %d are in the log", calls, n)
 	}
 	for ago := range 2 {
@@ -122,7 +122,7 @@ func TestLogOnAFullDisk(t *testing.T) {
 	}
 	b.umount(mnt)
 	log := b.logged()
-	if !strings.Contains(log, `msg="lines of the log are missing" lines=`) || !strings.Contains(log, "no space left on device") {
+	if !strings.Contains(log, `msg="lines of the log are missing" mount=`) || !strings.Contains(log, "no space left on device") {
 		t.Error("the log does not say that lines are missing")
 	}
 	for line := range strings.Lines(log) {

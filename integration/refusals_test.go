@@ -60,7 +60,7 @@ print(n)
 		t.Errorf("with the counts %d lines:\n%s", n, log)
 	}
 	for what, times := range map[string]int{"op=link errno=EPERM": rounds, "op=rename errno=EXDEV": rounds, "op=open errno=EAGAIN": 3} {
-		count := regexp.MustCompile(`msg="refused again" ` + what + ` times=(\d+) last=`).FindStringSubmatch(log)
+		count := regexp.MustCompile(`msg="refused again" mount=\S+ ` + what + ` last=\S+ times=(\d+) `).FindStringSubmatch(log)
 		if count == nil || count[1] != fmt.Sprint(times-1) {
 			t.Errorf("%s came %d times and was told once, then %q:\n%s", what, times, count, log)
 		}

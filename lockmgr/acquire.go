@@ -96,7 +96,13 @@ func (a *acquisition) timeout() error {
 	if a.cause != nil {
 		return a.cause
 	}
-	return &HeldError{Key: a.slot.key, Host: a.held.Host, Since: a.held.Since, Waited: a.m.now() - a.start}
+	e := &HeldError{Key: a.slot.key, Host: a.held.Host, Since: a.held.Since, Waited: a.m.now() - a.start}
+	if a.watch != nil {
+		a.m.mu.Lock()
+		defer a.m.mu.Unlock()
+		e.User, e.PID = a.watch.user, a.watch.pid
+	}
+	return e
 }
 
 // try makes one round: obtain the lock if it is free, take it if its holder is gone, else tell

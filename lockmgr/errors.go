@@ -34,14 +34,13 @@ var (
 type HeldError struct {
 	Key    string
 	Host   string
+	User   string    // whose mount it is; "": not known
+	PID    int       // of the mount; 0: not known
 	Since  time.Time // the holder's clock; for people only; zero: not known
 	Waited time.Duration
 }
 
 func (e *HeldError) Error() string {
-	since := ""
-	if !e.Since.IsZero() {
-		since = " since " + e.Since.UTC().Format(time.RFC3339)
-	}
-	return fmt.Sprintf("%q is locked by %s%s (waited %s)", e.Key, e.Host, since, e.Waited.Round(time.Millisecond))
+	h := Holder{Host: e.Host, User: e.User, PID: e.PID, Since: e.Since}
+	return fmt.Sprintf("%q is locked by %s (waited %s)", e.Key, h, e.Waited.Round(time.Millisecond))
 }

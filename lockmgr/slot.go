@@ -85,7 +85,7 @@ func (m *Manager) occupied(sl *slot, waited time.Duration) error {
 	if sl.stuck != nil {
 		return fmt.Errorf("its last release is not answered: %w", sl.stuck)
 	}
-	return &HeldError{Key: sl.key, Host: m.o.Host, Waited: waited}
+	return &HeldError{Key: sl.key, Host: m.o.Host, User: m.o.User, PID: m.o.PID, Waited: waited}
 }
 
 // leave forgets one user of a slot. Manager.mu is held.

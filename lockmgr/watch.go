@@ -21,6 +21,8 @@ type watch struct {
 	seen    bool // known is closed
 	state   State
 	since   time.Duration // when this process first knew the state
+	user    string        // of its record, for people, like pid
+	pid     int
 	// unanswered is set by Takeover: it knows from the journal which keys of the dead
 	// session may still have a request under way.
 	unanswered func(key string) bool
@@ -103,9 +105,13 @@ func (m *Manager) free(w *watch, key string) bool {
 }
 
 // learn records an answered look at the session. It tells whether to go on looking.
-func (m *Manager) learn(w *watch, state State, now time.Duration, moved bool) bool {
+func (m *Manager) learn(w *watch, s Session, now time.Duration, moved bool) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	state := s.State
+	if state != Missing {
+		w.user, w.pid = s.User, s.PID
+	}
 	if !w.seen || w.state != state {
 		w.state, w.since = state, now
 	}
@@ -136,7 +142,7 @@ func (m *Manager) observe(w *watch) {
 					s = m.kill(s, proved, &win)
 				}
 			}
-			if !m.learn(w, s.State, m.now(), moved) {
+			if !m.learn(w, s, m.now(), moved) {
 				return
 			}
 		}

@@ -28,13 +28,18 @@ type mountLog struct {
 	to   io.Writer // nil: held back
 }
 
-// newMountLog gives a log at the level. With debug nothing is held back.
-func newMountLog(level slog.Level, stderr io.Writer) (*mountLog, *slog.Logger) {
+// newMountLog gives a log at the level, each line of which names the mount point: several mounts
+// may have one log. With debug nothing is held back.
+func newMountLog(level slog.Level, mountpoint string, stderr io.Writer) (*mountLog, *slog.Logger) {
 	l := &mountLog{}
 	if level <= slog.LevelDebug {
 		l.to = stderr
 	}
-	return l, slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: level}))
+	return l, textLog(l, level, mountpoint)
+}
+
+func textLog(w io.Writer, level slog.Level, mountpoint string) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})).With("mount", mountpoint)
 }
 
 // Write implements io.Writer.
@@ -58,9 +63,12 @@ func (l *mountLog) release(w io.Writer) {
 
 // openLog opens the log of the state directory and makes it this process's standard
 // error too, so that the traces of a crash are kept, and the terminal let go.
-func openLog(stateDir string) (*logfile.File, error) {
+func openLog(stateDir, mountpoint string) (*logfile.File, error) {
 	return logfile.Open(mount.LogPath(stateDir), logfile.Options{
 		Limit: maxLog, Older: olderLog,
+		Missing: func(w io.Writer, lines int, cause error) {
+			textLog(w, slog.LevelWarn, mountpoint).Warn("lines of the log are missing", "lines", lines, "err", cause)
+		},
 		Opened: func(f *os.File) error { return unix.Dup3(int(f.Fd()), 2, 0) },
 	})
 }

@@ -53,7 +53,7 @@ func runMount(ctx context.Context, o mountOptions, ready *readiness, std Stdio) 
 	// Whoever reads our log may end before us: then the log is lost, not the mount.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 
-	out, log := newMountLog(o.LogLevel, std.Err)
+	out, log := newMountLog(o.LogLevel, o.Mountpoint, std.Err)
 	hangups := newHangups(ready == nil, signals)
 	defer hangups.stop()
 	m, err := mount.Start(ctx, o.Options, signals, log)
@@ -66,7 +66,7 @@ func runMount(ctx context.Context, o mountOptions, ready *readiness, std Stdio) 
 		hangups.reloadBy(again.run)
 		return m.Serve()
 	}
-	if again.file, err = openLog(o.StateDir); err != nil {
+	if again.file, err = openLog(o.StateDir, o.Mountpoint); err != nil {
 		return errors.Join(err, m.Abandon())
 	}
 	out.release(again.file)

@@ -13,12 +13,13 @@
 package logfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,6 +34,8 @@ type Options struct {
 	// Opened, if set, is told of each file that is opened, before the one before it is closed. Its
 	// error is that of the opening.
 	Opened func(*os.File) error
+	// Missing, if set, writes the line that says how many writes failed before this one, and why.
+	Missing func(w io.Writer, lines int, cause error)
 }
 
 // A File is a log file that is open. It is safe for concurrent use.
@@ -100,19 +103,29 @@ func (l *File) Write(p []byte) (int, error) {
 	defer l.mu.Unlock()
 	l.makeRoom(int64(len(p)))
 	if l.lost > 0 {
-		note := fmt.Sprintf("time=%s level=WARN msg=\"lines of the log are missing\" lines=%d err=%q\n",
-			time.Now().Format("2006-01-02T15:04:05.000Z07:00"), l.lost, l.cause.Error())
-		if _, err := l.write([]byte(note)); err != nil {
+		if err := l.sayMissing(); err != nil {
 			l.lost++
 			return 0, err
 		}
-		l.lost = 0
 	}
 	n, err := l.write(p)
 	if err != nil {
 		l.lost, l.cause = l.lost+1, err
 	}
 	return n, err
+}
+
+// sayMissing writes that lines are missing.
+func (l *File) sayMissing() error {
+	var said bytes.Buffer
+	if l.o.Missing != nil {
+		l.o.Missing(&said, l.lost, l.cause)
+	}
+	if _, err := l.write(said.Bytes()); err != nil {
+		return err
+	}
+	l.lost = 0
+	return nil
 }
 
 // write writes lines, on a line of their own.

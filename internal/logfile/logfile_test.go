@@ -3,6 +3,7 @@ package logfile
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -154,7 +155,9 @@ func TestMovedAway(t *testing.T) {
 
 // On a full disk writing fails, and the first line that fits again says how much is missing.
 func TestFullDisk(t *testing.T) {
-	path, o := filepath.Join(t.TempDir(), "log"), Options{Limit: 1 << 20, Older: 1}
+	path, o := filepath.Join(t.TempDir(), "log"), Options{Limit: 1 << 20, Older: 1, Missing: func(w io.Writer, lines int, cause error) {
+		fmt.Fprintf(w, "lines=%d: %v\n", lines, cause)
+	}}
 	if err := os.Symlink("/dev/full", path); err != nil {
 		t.Fatal(err)
 	}

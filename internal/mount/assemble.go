@@ -111,6 +111,7 @@ func spoolDefault(dir string) (int64, error) {
 func (m *Mount) openFiles(context.Context) error {
 	o := m.o
 	var locks lease.Locks = noLocks{}
+	var holder func(context.Context, string) (lockmgr.Holder, error)
 	if !o.ReadOnly {
 		manager := lockmgr.New(m.table.Table, m.table.Config, lockmgr.Options{
 			BucketID: m.volume.Bond.ID, Host: m.host, User: userName(), PID: os.Getpid(), Version: o.Version,
@@ -126,6 +127,7 @@ func (m *Mount) openFiles(context.Context) error {
 			manager.Close(ctx)
 		})
 		m.locks, locks = manager, lease.Manager(manager)
+		holder = manager.Holder
 	}
 	defaults := file.Defaults{UID: o.UID, GID: o.GID, FileMode: o.FileMode &^ o.Umask, DirMode: o.DirMode &^ o.Umask}
 	ahead := reader.New(m.volume.Bucket, readBudget)
@@ -137,7 +139,7 @@ func (m *Mount) openFiles(context.Context) error {
 	})
 	m.files = files
 	m.front = lfs.Config{
-		Tree: names, Files: files, Reader: ahead, History: history.New(m.volume.Bucket), Defaults: defaults,
+		Holder: holder, Tree: names, Files: files, Reader: ahead, History: history.New(m.volume.Bucket), Defaults: defaults,
 		ReadOnly: o.ReadOnly, AllowOther: o.AllowOther, MetadataTTL: o.MetadataTTL,
 		FsName: o.Source.String(), Log: m.log,
 	}

@@ -80,7 +80,7 @@ func (m *Mount) detach() {
 		err = detach(m.o.Mountpoint)
 	}
 	if err != nil {
-		m.log.Error("detaching", "mountpoint", m.o.Mountpoint, "err", err)
+		m.log.Error("detaching", "err", err)
 		return
 	}
 	// The number may now be another mount's.

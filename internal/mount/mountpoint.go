@@ -30,7 +30,7 @@ func checkMountpoint(path string, log *slog.Logger) (string, error) {
 		if err := detach(resolved); err != nil {
 			return "", fmt.Errorf("%s holds a mount whose process died, and it cannot be cleared (%w): run umount -l %s", path, err, path)
 		}
-		log.Info("cleared a mount whose process had died", "mountpoint", resolved)
+		log.Info("cleared a mount whose process had died")
 		err = openDir(resolved)
 	}
 	switch {

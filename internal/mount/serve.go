@@ -14,7 +14,7 @@ import (
 // FlushTimeout; one more ends everything at once. It fails with an UnsavedError if
 // something is not in the bucket.
 func (m *Mount) Serve() error {
-	m.log.Info("mounted", "source", m.o.Source.String(), "mountpoint", m.o.Mountpoint, "session", m.dir.Name())
+	m.log.Info("mounted", "source", m.o.Source.String(), "session", m.dir.Name())
 	gone := make(chan struct{})
 	go func() {
 		m.server.Wait()
@@ -29,7 +29,7 @@ func (m *Mount) Serve() error {
 	}
 	select {
 	case <-gone:
-		m.log.Info("unmounted", "mountpoint", m.o.Mountpoint)
+		m.log.Info("unmounted")
 		m.detach()
 	case s := <-m.signals:
 		stop(s)
