@@ -31,6 +31,12 @@
 // What waits long ends when its caller is being killed (opctx.go). The kernel tells nothing of
 // a process that exits, so we look at its exit code and its pending signals (killed.go).
 //
+// # The log
+//
+// What is refused or fails is logged where it becomes an errno (errno.go), once a minute for each
+// kind (failures.go): any user may ask for it as often as he likes. An open that waits for a lock
+// says so while it waits (waiting.go).
+//
 // # Locks
 //
 //	front.mu       the maps of current nodes and taken inode numbers

@@ -11,5 +11,7 @@
 // same whether umount(8), Unmount or a signal brings it (finish.go).
 //
 // Unmount is the other side: what another process does to end a mount and to wait until
-// everything is in the bucket.
+// everything is in the bucket. It finds the session by what the kernel shows at the mount point
+// (find.go), in the state directories that the mounts of this host have entered into the registry
+// (enter.go).
 package mount
