@@ -32,6 +32,8 @@ type Config struct {
 	Holder func(ctx context.Context, key string) (lockmgr.Holder, error)
 
 	ReadOnly, AllowOther bool
+	// NoExec and NoATime are mount(8)'s. There is no access time; the kernel only shows the word.
+	NoExec, NoATime bool
 	// MetadataTTL is how long the kernel may believe names and attributes.
 	MetadataTTL time.Duration
 	// FsName is what df and /proc/mounts call the mount: its source.
@@ -85,9 +87,18 @@ func Mount(dir string, c Config) (*Server, error) {
 		DisableSplice: true,
 		Logger:        slog.NewLogLogger(c.Log.Handler(), slog.LevelInfo),
 	}
+	o.DirectMountFlags = unix.MS_NOSUID | unix.MS_NODEV
 	if c.ReadOnly {
 		o.Options = append(o.Options, "ro")
-		o.DirectMountFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV
+		o.DirectMountFlags |= unix.MS_RDONLY
+	}
+	if c.NoExec {
+		o.Options = append(o.Options, "noexec")
+	}
+	if c.NoATime && os.Geteuid() != 0 {
+		o.Options = append(o.Options, "noatime")
+	} else if c.NoATime { // go-fuse takes this word for one of the file system's own
+		o.DirectMountFlags |= unix.MS_NOATIME
 	}
 	if os.Geteuid() == 0 {
 		o.DirectMountStrict = true // mount(2) says why it fails; fusermount3 does not

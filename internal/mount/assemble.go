@@ -1,6 +1,7 @@
 package mount
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -140,8 +141,8 @@ func (m *Mount) openFiles(context.Context) error {
 	m.files = files
 	m.front = lfs.Config{
 		Holder: holder, Tree: names, Files: files, Reader: ahead, History: history.New(m.volume.Bucket), Defaults: defaults,
-		ReadOnly: o.ReadOnly, AllowOther: o.AllowOther, MetadataTTL: o.MetadataTTL,
-		FsName: o.Source.String(), Log: m.log,
+		ReadOnly: o.ReadOnly, AllowOther: o.AllowOther, NoExec: o.NoExec, NoATime: o.NoATime, MetadataTTL: o.MetadataTTL,
+		FsName: cmp.Or(o.FsName, o.Source.String()), Log: m.log,
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ type Options struct {
 	Mountpoint string // absolute
 	StateDir   string // absolute
 	Version    string // of this program, for the lock session
+	FsName     string // what df and findmnt call it; "": the source
 
 	// LockTimeout and FlushTimeout are 0 where they follow from the lock table's times.
 	LockTimeout, FlushTimeout time.Duration
@@ -24,4 +25,8 @@ type Options struct {
 	Umask             uint32 // is taken from both modes
 	AllowOther        bool
 	ReadOnly          bool
+	NoExec, NoATime   bool // as in mount(8)
+
+	// Stopping is called once, when a mount that is served begins to end; nil: nobody asks.
+	Stopping func()
 }

@@ -35,6 +35,9 @@ func (m *Mount) Serve() error {
 		stop(s)
 	}
 	defer m.server.TellFailures()
+	if m.o.Stopping != nil {
+		m.o.Stopping()
+	}
 	finished := make(chan error, 1)
 	go func() { finished <- m.finish(saving) }()
 	for {
