@@ -34,13 +34,20 @@ type Stdio struct {
 }
 
 // Run runs the command line args (with the program's name first) and returns the exit
-// code. Every error is one line on std.Err that says what is wrong and what to do.
+// code, which is one of mount(8)'s where the program is called as its helper. Every error is one line on std.Err that says what is wrong and what to do.
 func Run(ctx context.Context, args []string, std Stdio) int {
-	err := newApp(args, std).RunContext(ctx, args)
+	code, err := exitCode, error(nil)
+	if isHelper(args) {
+		code = helperExitCode
+		args, err = helperArgs(args)
+	}
+	if err == nil {
+		err = newApp(args, std).RunContext(ctx, args)
+	}
 	if _, said := errors.AsType[*reportedError](err); err != nil && !said {
 		fmt.Fprintln(std.Err, "latchfs: "+oneLine(err))
 	}
-	return exitCode(err)
+	return code(err)
 }
 
 func newApp(args []string, std Stdio) *cli.App {

@@ -19,6 +19,10 @@ func TestMain(m *testing.M) {
 	if os.Args[0] == childName {
 		os.Exit(child(os.Args[1:]))
 	}
+	if os.Args[0] == becomingName || os.Args[0] == becameName {
+		becoming(os.Args)
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 

@@ -25,13 +25,28 @@ func mountCommand(args []string, std Stdio) *cli.Command {
 		Description: "SOURCE is s3://bucket[/prefix/], bucket[:prefix] or local:DIR, a folder with an embedded S3 server.\n" +
 			"Without -f the command returns once the bucket is mounted. SIGTERM saves what was closed,\n" +
 			"then unmounts; a second signal ends it at once. SIGHUP opens the log anew and reads the credentials\n" +
-			"anew; with -f it is as SIGTERM if the terminal is gone.",
+			"anew; with -f it is as SIGTERM if the terminal is gone.\n\n" +
+			"-o takes the flags by their names, allow_other as well as allow-other, and the words of mount(8),\n" +
+			"s3fs and rclone for them: ro, rw, url=URL, endpoint=URL or REGION, use_path_request_style, ...;\n" +
+			"noexec and noatime; and env.NAME=VALUE, which sets an environment variable of the mount, but is not\n" +
+			"shown by ps. Words for mount(8) and systemd (_netdev, nofail, x-...) change nothing. A flag given by\n" +
+			"its name wins. A comma inside a word is written \\,\n\n" +
+			"Called as mount.latchfs or mount.fuse.latchfs it is the helper of mount(8), for /etc/fstab.\n" +
+			"With -f it tells the service manager READY=1 and STOPPING=1 (systemd: Type=notify).",
 		Flags: mountFlags(),
 		Action: func(c *cli.Context) error {
-			o, err := parseMount(c)
+			env, words, err := c.Generic("o").(*optionWords).takeEnv()
 			if err != nil {
 				return err
 			}
+			if len(env) > 0 {
+				return become(commandLine(c, args[0], words), env, "")
+			}
+			o, err := parseMount(c)
+			if err != nil || c.Bool(fakeFlag) {
+				return err
+			}
+			manager := takeServiceManager()
 			ready, isChild := background()
 			if !o.Foreground && !isChild {
 				// Without it /dev may lack what starting another process takes, too.
@@ -40,13 +55,14 @@ func mountCommand(args []string, std Stdio) *cli.Command {
 				}
 				return startBackground(c.Context, args, std)
 			}
-			return runMount(c.Context, o, ready, std)
+			return runMount(c.Context, o, ready, manager, std)
 		},
 	}
 }
 
-// runMount mounts and serves until the mount is gone. ready is nil in the foreground.
-func runMount(ctx context.Context, o mountOptions, ready *readiness, std Stdio) error {
+// runMount mounts and serves until the mount is gone. ready is nil in the foreground, where the
+// service manager is told how far it is.
+func runMount(ctx context.Context, o mountOptions, ready *readiness, manager *serviceManager, std Stdio) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM)
 	defer signal.Stop(signals)
@@ -56,6 +72,14 @@ func runMount(ctx context.Context, o mountOptions, ready *readiness, std Stdio) 
 	out, log := newMountLog(o.LogLevel, o.Mountpoint, std.Err)
 	hangups := newHangups(ready == nil, signals)
 	defer hangups.stop()
+	tell := func(state string) {
+		if err := manager.tell(state); err != nil {
+			log.Warn("the service manager does not learn the state of the mount", "err", err)
+		}
+	}
+	if ready == nil {
+		o.Stopping = func() { tell("STOPPING=1") }
+	}
 	m, err := mount.Start(ctx, o.Options, signals, log)
 	if err != nil {
 		return err
@@ -64,6 +88,7 @@ func runMount(ctx context.Context, o mountOptions, ready *readiness, std Stdio) 
 	if ready == nil {
 		out.release(std.Err)
 		hangups.reloadBy(again.run)
+		tell("READY=1")
 		return m.Serve()
 	}
 	if again.file, err = openLog(o.StateDir, o.Mountpoint); err != nil {
@@ -89,9 +114,14 @@ type mountOptions struct {
 	LogLevel   slog.Level
 }
 
+// fakeFlag is for the helper of mount(8): it stops before anything is mounted.
+const fakeFlag = "fake"
+
 func mountFlags() []cli.Flag {
 	return append(accessFlags(),
 		&cli.BoolFlag{Name: "f", Usage: "stay in the foreground and log to standard error", DisableDefaultText: true},
+		&cli.GenericFlag{Name: "o", Usage: "`OPTIONS` as mount(8) has them, with commas between: see above", Value: &optionWords{}},
+		&cli.BoolFlag{Name: fakeFlag, Hidden: true},
 		&cli.DurationFlag{Name: "lock-timeout", Usage: "`TIME` that an open waits for a file locked elsewhere, then EBUSY", DefaultText: "twice the table's lease and delay"},
 		&cli.DurationFlag{Name: "flush-timeout", Usage: "`TIME` that a close waits for the bucket's answer, then EIO, the data kept", DefaultText: "twice the table's delay and stall limit"},
 		stateDirFlag(),
@@ -103,6 +133,7 @@ func mountFlags() []cli.Flag {
 		&cli.StringFlag{Name: "umask", Usage: "octal `BITS` taken from --file-mode and --dir-mode", Value: "0"},
 		&cli.BoolFlag{Name: "allow-other", Usage: "let other users in, by the permissions of the files", DisableDefaultText: true},
 		&cli.BoolFlag{Name: "read-only", Usage: "refuse every change", DisableDefaultText: true},
+		&cli.StringFlag{Name: "fsname", Usage: "`NAME` that df and findmnt show", DefaultText: "SOURCE"},
 		&cli.DurationFlag{Name: "metadata-ttl", Usage: "`TIME` that names and attributes are believed; 0: they are asked for each time", Value: time.Second},
 		&cli.StringFlag{Name: "log-level", Usage: "`LEVEL` of the log: debug, info, warn or error", Value: "info"},
 	)
@@ -112,6 +143,9 @@ func mountFlags() []cli.Flag {
 // touching anything.
 func parseMount(c *cli.Context) (o mountOptions, err error) {
 	if err := wantArgs(c, "SOURCE", "MOUNTPOINT"); err != nil {
+		return o, err
+	}
+	if err := c.Generic("o").(*optionWords).apply(c, &o.Options); err != nil {
 		return o, err
 	}
 	if o.Source, err = volume.ParseSource(c.Args().Get(0)); err != nil {
@@ -127,6 +161,7 @@ func parseMount(c *cli.Context) (o mountOptions, err error) {
 		return o, err
 	}
 	o.Version = Version
+	o.FsName = c.String("fsname")
 	o.Foreground = c.Bool("f")
 	if err := o.LogLevel.UnmarshalText([]byte(c.String("log-level"))); err != nil {
 		return o, usagef("--log-level %q: choose debug, info, warn or error", c.String("log-level"))
