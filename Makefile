@@ -3,10 +3,15 @@
 # make test   everything that has to pass
 # make soak   the long tests
 # make soak-long FOR=8h   the random model of everything at once, as long as one likes
+# make install     what make build has built, below PREFIX, and the links for mount(8) and /etc/fstab
+# make uninstall   takes them away
 
 MNT  ?= ./mnt
 DATA ?= ./data
 FOR  ?= 1h
+PREFIX  ?= /usr/local
+# mount(8) looks for its helpers in /sbin and nowhere else, whatever PREFIX and PATH are.
+SBINDIR ?= /sbin
 
 GO       = go
 # The tree may belong to another user than the one who builds (containers), and then
@@ -19,6 +24,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 LATCHFS  = bin/latchfs
 LOCAL    = bin/latchfs-local
+HELPERS  = mount.latchfs mount.fuse.latchfs
 VENV     = integration/.venv
 DYNALITE = integration/dynalite/node_modules
 
@@ -31,11 +37,21 @@ RUN_PACKAGES  = fusermount3:fuse3
 TEST_PACKAGES = $(RUN_PACKAGES) rsync:rsync vim:vim git:git python3:python3 npm:npm node:nodejs \
                 unshare:util-linux rclone:rclone s3fs:s3fs
 
-.PHONY: build run stop test status race lint soak soak-long fmt clean run-packages test-packages test-tools
+.PHONY: build install uninstall run stop test status race lint soak soak-long fmt clean run-packages test-packages test-tools
 
 build:
 	$(BUILD) -o $(LATCHFS) .
 	cd integration/localserver && $(BUILD) -o ../../$(LOCAL) ./latchfs-local
+
+# Needs no Go where everything is built, so that root may run it.
+install: | $(LATCHFS)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SBINDIR)
+	install -m 0755 $(LATCHFS) $(LOCAL) $(DESTDIR)$(PREFIX)/bin
+	for h in $(HELPERS); do ln -sf $(PREFIX)/bin/latchfs $(DESTDIR)$(SBINDIR)/$$h || exit 1; done
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/latchfs $(DESTDIR)$(PREFIX)/bin/latchfs-local
+	for h in $(HELPERS); do rm -f $(DESTDIR)$(SBINDIR)/$$h || exit 1; done
 
 run: run-packages build
 	@mkdir -p $(MNT)
