@@ -36,16 +36,22 @@ var instead = map[string]string{
 	"remount":              "a mount cannot be changed: unmount it, then mount it again",
 	"sync":                 "leave it out, a close returns once the file is in the bucket",
 	"nonempty":             "leave it out and choose an empty mount point",
+	"allow-non-empty":      "leave it out and choose an empty mount point",
 	"foreground":           "leave it out, or run latchfs mount -f",
 	"f":                    "leave it out, or run latchfs mount -f",
 	"use-cache":            "write state-dir=DIR, where data is kept on its way",
+	"cache-dir":            "write state-dir=DIR, where data is kept on its way",
+	"vfs-cache-mode":       "leave it out, what is written is on the disk until it is in the bucket",
+	"vfs-cache-max-size":   "write spool-limit=BYTES, for data on its way",
+	"args2env":             "leave it out and write env.NAME=VALUE for what is secret",
+	"config":               "write profile=NAME or env.AWS_CONFIG_FILE=FILE",
 	"iam-role":             "leave it out, the role of the machine is found by itself",
+	"s3-env-auth":          "leave it out, credentials of the environment are used by themselves",
 	"passwd-file":          "write env.AWS_SHARED_CREDENTIALS_FILE=FILE or profile=NAME",
 	"access-key-id":        "write env.AWS_ACCESS_KEY_ID=VALUE",
 	"secret-access-key":    "write env.AWS_SECRET_ACCESS_KEY=VALUE",
 	"s3-access-key-id":     "write env.AWS_ACCESS_KEY_ID=VALUE",
 	"s3-secret-access-key": "write env.AWS_SECRET_ACCESS_KEY=VALUE",
-	"s3-env-auth":          "leave it out, credentials of the environment are used by themselves",
 }
 
 // optionTable has every word of -o: the flags of mount by their names, and what s3fs, rclone and
