@@ -59,7 +59,7 @@ func (f *fstab) inNamespace(prelude, variable, script string) harness.Output {
 		mount -t tmpfs none /run
 		end() { umount -lq "$PWD"/mnt/* 2>/dev/null || true; }
 		trap end EXIT
-		saved() { for i in $(seq 300); do compgen -G "$PWD/state/*/mount.json" >/dev/null || return 0; sleep 0.1; done; return 1; }
+		saved() { for i in $(seq 600); do compgen -G "$PWD/state/*/mount.json" >/dev/null || return 0; sleep 0.1; done; return 1; }
 		`+script)
 	cmd.Dir = f.Dir
 	cmd.Env = append(cmd.Env, variable)
@@ -112,6 +112,34 @@ func TestFstab(t *testing.T) {
 	}
 	if got := b.Content("f"); got != "2\n" {
 		t.Errorf("the bucket has %q", got)
+	}
+	f.stopServer(data)
+}
+
+// A line with the option user lets a user mount and unmount. mount(8) gives the helper an empty
+// environment and the rights of the user then.
+func TestFstabUser(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	f := newFstab(e)
+	data := filepath.Join(e.Dir, "home/data")
+	f.add("local:"+data, "a", "latchfs", "user,noauto,noatime,state_dir=%s")
+	e.Sh(e.Suite.Root(), "chmod 755 . "+e.Dir) // the way to the mount
+	o := f.run(`
+		mkdir dev state public
+		mount -t tmpfs -o dev none dev; mknod -m 666 dev/fuse c 10 229; mount --bind dev/fuse /dev/fuse
+		cp -L bin/latchfs bin/latchfs-local public; ln -sf "$PWD/public/latchfs" sbin/mount.latchfs
+		mount --bind "$FSTAB" /etc/fstab
+		chown 65534 home state mnt/a
+		user() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
+		user mount "$PWD/mnt/a"
+		findmnt -rno SOURCE,FSTYPE,OPTIONS "$PWD/mnt/a" | grep -o '^[^,]*,\(no[a-z]*,\)*'
+		user touch mnt/a/f; user stat -c '%u %g' mnt/a/f
+		user umount "$PWD/mnt/a"
+		saved; umount /dev/fuse dev`)
+	want := "local:" + data + " fuse.latchfs rw,nosuid,nodev,noexec,noatime,\n65534 65534\n"
+	if o.Code != 0 || o.Out != want || o.Err != "" {
+		t.Errorf("exit code %d, %s\n%s\nwant\n%s", o.Code, o.Err, o.Out, want)
 	}
 	f.stopServer(data)
 }

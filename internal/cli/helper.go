@@ -2,6 +2,8 @@ package cli
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,9 +30,18 @@ type helperCall struct {
 	namespace          string // -N: the file of a mount namespace, or a process in it
 }
 
+// helperPath is where programs are looked for if the environment does not say.
+const helperPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 // helperArgs turns a helper's command line into that of latchfs mount. Where it holds environment
 // variables or a namespace, this process begins again in them, without those arguments.
 func helperArgs(args []string) ([]string, error) {
+	// mount(8) called by a user has cleared its environment, and fusermount3 has to be found.
+	if os.Getenv("PATH") == "" {
+		if err := os.Setenv("PATH", helperPath); err != nil {
+			return nil, fmt.Errorf("setting PATH: %w", err)
+		}
+	}
 	call, err := parseHelper(args)
 	if err != nil {
 		return nil, err
