@@ -144,6 +144,33 @@ func TestFstabUser(t *testing.T) {
 	f.stopServer(data)
 }
 
+// x-systemd.automount: whoever comes to the mount point first waits in the kernel until the mount is
+// there. The mount itself would wait, too, if it had left the process group of its automounter by
+// then; here that is a script.
+func TestFstabAutomount(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	f := newFstab(e)
+	data := filepath.Join(e.Dir, "data")
+	f.add("local:"+data, "a", "latchfs", "noauto,x-systemd.automount,state_dir=%s")
+	script, err := os.ReadFile("testdata/automounter.py")
+	e.Must(err)
+	e.Must(os.WriteFile(filepath.Join(e.Dir, "automounter.py"), script, 0o600))
+	o := f.run(`
+		coproc auto { exec python3 automounter.py "$PWD/mnt/a" "$FSTAB"; }
+		read -u "${auto[0]}" ready
+		timeout 60 mkdir mnt/a/d
+		findmnt -rno FSTYPE "$PWD/mnt/a"
+		pid=$(cat state/*/mount.json | grep -o '"pid": *[0-9]*' | grep -o '[0-9]*')
+		[ "$(ps -o sid= -p "$pid" | tr -d ' ')" = "$pid" ] && echo a session of its own
+		umount mnt/a; saved
+		umount mnt/a; kill "$auto_PID"`)
+	if want := "autofs\nfuse.latchfs\na session of its own\n"; o.Code != 0 || o.Out != want || o.Err != "" {
+		t.Errorf("exit code %d, %s\n%s\nwant\n%s", o.Code, o.Err, o.Out, want)
+	}
+	f.stopServer(data)
+}
+
 // What cannot be mounted is one line and an exit code that mount(8) knows, and nothing is mounted.
 func TestFstabFailures(t *testing.T) {
 	t.Parallel()

@@ -21,7 +21,10 @@ const readyVar = "LATCHFS_READY_FD"
 // startBackground runs this program again with the same arguments in a session of its own and
 // waits until it is mounted or has failed. The child itself says what goes wrong until then, on
 // the standard error that it shares with us; its exit code is ours.
-func startBackground(ctx context.Context, args []string, std Stdio) error {
+//
+// With sameGroup it leaves our process group only when it is mounted: an automounter (systemd's
+// x-systemd.automount) lets nobody else at the mount point until then.
+func startBackground(ctx context.Context, args []string, sameGroup bool, std Stdio) error {
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("finding this program to start it in the background: %w", err)
@@ -36,7 +39,7 @@ func startBackground(ctx context.Context, args []string, std Stdio) error {
 	child.Stderr = std.Err // stdin and stdout are /dev/null
 	child.ExtraFiles = []*os.File{w}
 	child.Env = append(os.Environ(), readyVar+"=3")
-	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	child.SysProcAttr = &syscall.SysProcAttr{Setsid: !sameGroup}
 	if err := child.Start(); err != nil {
 		w.Close()
 		return fmt.Errorf("starting in the background: %w", err)
@@ -55,7 +58,9 @@ func startBackground(ctx context.Context, args []string, std Stdio) error {
 	for {
 		select {
 		case s := <-signals:
-			child.Process.Signal(s)
+			if !sameGroup || s != unix.SIGINT { // a terminal interrupts the whole group
+				child.Process.Signal(s)
+			}
 		case <-ctx.Done():
 			child.Process.Signal(unix.SIGTERM)
 			ctx = context.WithoutCancel(ctx)
@@ -104,6 +109,9 @@ func background() (*readiness, bool) {
 
 // mounted lets the waiting command exit with 0. It fails if that command is gone.
 func (r *readiness) mounted() error {
+	if _, err := unix.Setsid(); err != nil && !errors.Is(err, unix.EPERM) { // EPERM: it has a session of its own
+		return fmt.Errorf("beginning a session: %w", err)
+	}
 	_, err := r.pipe.Write([]byte("mounted\n"))
 	if cerr := r.pipe.Close(); err == nil {
 		err = cerr

@@ -66,7 +66,7 @@ func TestStartBackground(t *testing.T) {
 	}
 	defer stderr.Close()
 	start := func(args ...string) error {
-		return startBackground(t.Context(), append([]string{childName}, args...), Stdio{Err: stderr})
+		return startBackground(t.Context(), append([]string{childName}, args...), false, Stdio{Err: stderr})
 	}
 	if err := start("mounts", done); err != nil {
 		t.Errorf("a child that mounted: %v", err)

@@ -129,7 +129,7 @@ func (h helperCall) args() []string {
 
 // mountArgs is the same for latchfs mount.
 func (h helperCall) mountArgs() []string {
-	args := []string{"latchfs", "mount"}
+	args := []string{"latchfs", "mount", "--" + helperFlag}
 	if h.fake {
 		args = append(args, "--"+fakeFlag)
 	}

@@ -49,11 +49,11 @@ func TestParseHelper(t *testing.T) {
 
 func TestHelperBecomesMount(t *testing.T) {
 	for args, want := range map[string]string{
-		"S M":                           "latchfs mount -o fsname=S -- S M",
-		"S M -o rw,_netdev":             "latchfs mount -o fsname=S,rw,_netdev -- S M",
-		"S M -o fsname=x,rw":            "latchfs mount -o fsname=x,rw -- S M",
-		"S M -f":                        "latchfs mount --fake -o fsname=S -- S M",
-		"S M -s -o bogus,ro,x-a,bogs=1": "latchfs mount -o fsname=S,ro,x-a -- S M",
+		"S M":                           "latchfs mount --helper -o fsname=S -- S M",
+		"S M -o rw,_netdev":             "latchfs mount --helper -o fsname=S,rw,_netdev -- S M",
+		"S M -o fsname=x,rw":            "latchfs mount --helper -o fsname=x,rw -- S M",
+		"S M -f":                        "latchfs mount --helper --fake -o fsname=S -- S M",
+		"S M -s -o bogus,ro,x-a,bogs=1": "latchfs mount --helper -o fsname=S,ro,x-a -- S M",
 	} {
 		got, err := helperArgs(append([]string{"/sbin/mount.latchfs"}, strings.Fields(args)...))
 		if err != nil || !slices.Equal(got, strings.Fields(want)) {

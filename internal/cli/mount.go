@@ -53,7 +53,7 @@ func mountCommand(args []string, std Stdio) *cli.Command {
 				if err := mount.CheckFUSE(o.AllowOther); err != nil {
 					return err
 				}
-				return startBackground(c.Context, args, std)
+				return startBackground(c.Context, args, c.Bool(helperFlag), std)
 			}
 			return runMount(c.Context, o, ready, manager, std)
 		},
@@ -114,14 +114,17 @@ type mountOptions struct {
 	LogLevel   slog.Level
 }
 
-// fakeFlag is for the helper of mount(8): it stops before anything is mounted.
-const fakeFlag = "fake"
+// Flags of the helper of mount(8), which no help shows.
+const (
+	helperFlag = "helper" // it was called by mount(8)
+	fakeFlag   = "fake"   // stop before anything is mounted
+)
 
 func mountFlags() []cli.Flag {
 	return append(accessFlags(),
 		&cli.BoolFlag{Name: "f", Usage: "stay in the foreground and log to standard error", DisableDefaultText: true},
 		&cli.GenericFlag{Name: "o", Usage: "`OPTIONS` as mount(8) has them, with commas between: see above", Value: &optionWords{}},
-		&cli.BoolFlag{Name: fakeFlag, Hidden: true},
+		&cli.BoolFlag{Name: helperFlag, Hidden: true}, &cli.BoolFlag{Name: fakeFlag, Hidden: true},
 		&cli.DurationFlag{Name: "lock-timeout", Usage: "`TIME` that an open waits for a file locked elsewhere, then EBUSY", DefaultText: "twice the table's lease and delay"},
 		&cli.DurationFlag{Name: "flush-timeout", Usage: "`TIME` that a close waits for the bucket's answer, then EIO, the data kept", DefaultText: "twice the table's delay and stall limit"},
 		stateDirFlag(),

@@ -60,7 +60,8 @@ func optionTable(flags []cli.Flag) map[string]option {
 	t := map[string]option{}
 	for _, f := range flags {
 		name := f.Names()[0]
-		if _, isBool := f.(*cli.BoolFlag); len(name) > 1 && name != fakeFlag {
+		b, isBool := f.(*cli.BoolFlag)
+		if hidden := isBool && b.Hidden; len(name) > 1 && !hidden {
 			t[name] = option{flag: name, bare: isBool}
 		}
 	}

@@ -26,8 +26,8 @@ func TestOptionTable(t *testing.T) {
 		}
 	}
 	for _, name := range names {
-		if _, ok := table[name]; ok == slices.Contains([]string{"f", "o", fakeFlag}, name) {
-			t.Errorf("--%s: in the table: %v", name, ok)
+		if opt := table[name]; (opt.flag == name) == slices.Contains([]string{"f", "o", helperFlag, fakeFlag}, name) {
+			t.Errorf("--%s: in the table: %+v", name, opt)
 		}
 	}
 	for word := range instead {

@@ -15,6 +15,10 @@ import (
 	"github.com/latchfs/latchfs/internal/volume"
 )
 
+// automounter is the type of a mount point at which an automounter waits for a mount to be put over
+// its own (autofs(5), systemd.automount(5)).
+const automounter = "autofs"
+
 // checkMountpoint says in one line why nothing can be mounted at path, and gives its
 // resolved name if something can. A mount whose daemon is dead is cleared away.
 func checkMountpoint(path string, log *slog.Logger) (string, error) {
@@ -45,6 +49,8 @@ func checkMountpoint(path string, log *slog.Logger) (string, error) {
 	switch {
 	case err != nil:
 		return "", err
+	case busy && at.Type == automounter:
+		return resolved, nil
 	case busy && ours(at):
 		return "", fmt.Errorf("mount point %s is busy, %s is mounted there: run latchfs umount %s, or choose another directory", path, at.Source, path)
 	case busy:
