@@ -5,10 +5,15 @@ import (
 	"net"
 	"os"
 	"strings"
+	"time"
 )
 
 // notifyVar names the socket of the service manager, sd_notify(3).
 const notifyVar = "NOTIFY_SOCKET"
+
+// notifyTimeout bounds the wait for a service manager that does not read: what was closed has to be
+// saved all the same.
+const notifyTimeout = time.Second
 
 // A serviceManager is told how far this process is. nil: nobody wants to know.
 type serviceManager struct{ socket string }
@@ -38,6 +43,7 @@ func (s *serviceManager) tell(state string) error {
 		return fmt.Errorf("telling the service manager %s: %w", state, err)
 	}
 	defer c.Close()
+	c.SetWriteDeadline(time.Now().Add(notifyTimeout))
 	if _, err := c.Write([]byte(state)); err != nil {
 		return fmt.Errorf("telling the service manager %s: %w", state, err)
 	}

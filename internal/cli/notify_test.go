@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -41,5 +42,23 @@ func TestServiceManagerThatIsNotThere(t *testing.T) {
 		if err := (&serviceManager{name}).tell("READY=1"); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// A manager that does not read does not stop us.
+func TestServiceManagerThatHangs(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "socket")
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	for range 100_000 { // as many as the kernel keeps for it, and one more
+		if err = (&serviceManager{name}).tell("READY=1"); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("its queue is full: %v", err)
 	}
 }
