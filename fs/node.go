@@ -295,7 +295,7 @@ func (d *dirNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.AttrOu
 	defer stop()
 	a := d.f.bareDir()
 	if d.parent != nil && !d.f.isCurrent(d.key, d) {
-		d.f.fill(&out.Attr, *d.attr.Load()) // it was removed while somebody had it open
+		d.f.answer(d, *d.attr.Load(), out) // it was removed while somebody had it open
 		out.Attr.Nlink = 0
 		return 0
 	}
@@ -310,8 +310,7 @@ func (d *dirNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.AttrOu
 		a = e.attr
 		d.attr.Store(&a)
 	}
-	d.f.fill(&out.Attr, a)
-	out.SetTimeout(d.f.ttl)
+	d.f.answer(d, a, out)
 	return 0
 }
 
@@ -332,13 +331,19 @@ func (n *fileNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.AttrO
 	return 0
 }
 
-// answer fills the reply to whatever asks for attributes or changes them.
 func (n *fileNode) answer(a file.Attr, out *fuse.AttrOut) {
-	n.f.fill(&out.Attr, a)
+	n.f.answer(n, a, out)
 	if n.isNameless() {
 		out.Attr.Nlink = 0
 	}
-	out.SetTimeout(n.f.ttl) // go-fuse does not after SETATTR
+}
+
+// answer fills the reply to whatever asks for the attributes of a node or changes them. After
+// SETATTR go-fuse sets neither the number nor the timeout.
+func (f *front) answer(n node, a file.Attr, out *fuse.AttrOut) {
+	f.fill(&out.Attr, a)
+	out.Ino = n.number()
+	out.SetTimeout(f.ttl)
 }
 
 func (n *fileNode) stat(ctx context.Context) (file.Attr, error) {

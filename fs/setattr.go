@@ -121,8 +121,7 @@ func (d *dirNode) Setattr(ctx context.Context, _ fs.FileHandle, in *fuse.SetAttr
 		return d.f.fail("setattr", d.key, d.f.lookAgain(d.key, err))
 	}
 	d.attr.Store(&a)
-	d.f.fill(&out.Attr, a)
-	out.SetTimeout(d.f.ttl)
+	d.f.answer(d, a, out)
 	return 0
 }
 
