@@ -1,10 +1,11 @@
 package fs
 
 import (
-	"hash/fnv"
 	"slices"
 
 	"github.com/hanwen/go-fuse/v2/fs"
+
+	"github.com/latchfs/latchfs/fs/file"
 )
 
 // rootIno is the inode number of the root, as FUSE has it.
@@ -17,39 +18,52 @@ type node interface {
 	keyNow() string
 }
 
-// inodeNumber is the number that a key gets if nobody has it: the same after each mount,
-// since programs such as git take another number for another file.
-func inodeNumber(key string, salt byte) uint64 {
-	h := fnv.New64a()
-	h.Write([]byte(key))
-	if salt > 0 {
-		h.Write([]byte{0, salt})
-	}
-	n := h.Sum64()
-	if n <= rootIno || n == ^uint64(0) { // reserved by go-fuse
-		n = uint64(salt) + 2
-	}
-	return n
-}
-
-// identify gives a new node of the key its number and generation and makes it the current
-// one. No two live nodes share a number, since /proc/PID/fdinfo, by which we tell whose
-// descriptors are open, shows no generation; a file that was moved away keeps its own. f.mu
-// is held.
-func (f *front) identify(key string, n node, mode uint32) fs.StableAttr {
+// identify gives a new node of the key its number and generation and makes it the current one.
+// wanted is the number that the object is known by, 0 if it is that of its key. f.mu is held.
+func (f *front) identify(key string, wanted uint64, n node, mode uint32) fs.StableAttr {
 	f.gen++
-	ino := inodeNumber(key, 0)
-	for salt := byte(1); f.taken(ino); salt++ {
-		ino = inodeNumber(key, salt) + f.gen*uint64(salt/255) // past 255 salts anything will do
-	}
+	ino := f.free(key, wanted)
 	f.numbers[ino] = append(f.numbers[ino], n)
 	f.current[key] = n
 	return fs.StableAttr{Mode: mode, Ino: ino, Gen: f.gen}
 }
 
-// taken tells whether a number belongs to a node that may have descriptors. f.mu is held.
-func (f *front) taken(ino uint64) bool {
+// free gives the number that a new node of the key gets: the wanted one, or the first of the
+// key's that is not taken. f.mu is held.
+func (f *front) free(key string, wanted uint64) uint64 {
+	if wanted != 0 && !f.taken(wanted, key) {
+		return wanted
+	}
+	for salt := 0; ; salt++ {
+		ino := file.Number(key, byte(min(salt, 255))) + uint64(salt/256)*f.gen // past 255 salts anything will do
+		if !f.taken(ino, key) {
+			return ino
+		}
+	}
+}
+
+// numberOf is the number that a name has, or that a new node of it would get.
+func (f *front) numberOf(key string, wanted uint64) uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n, ok := f.current[key]; ok {
+		return n.number()
+	}
+	return f.free(key, wanted)
+}
+
+// taken tells whether a number belongs to a node that has another name than the key, or that
+// may have descriptors. No two live nodes share a number: programs would take them for one
+// file, and we tell by it whose descriptors are open, since /proc/PID/fdinfo shows no
+// generation. f.mu is held.
+func (f *front) taken(ino uint64, key string) bool {
+	if ino <= rootIno || ino == ^uint64(0) {
+		return true // reserved by FUSE and go-fuse
+	}
 	return slices.ContainsFunc(f.numbers[ino], func(n node) bool {
+		if now := n.keyNow(); now != key && f.current[now] == n {
+			return true
+		}
 		fn, ok := n.(*fileNode)
 		return ok && fn.isOpen()
 	})
@@ -82,8 +96,8 @@ func (f *front) forget(n node) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.retire(n.keyNow(), n)
-	if file, ok := n.(*fileNode); ok {
-		file.forgotten = true
+	if n, ok := n.(*fileNode); ok {
+		n.forgotten = true
 	}
 	ino := n.number()
 	f.numbers[ino] = slices.DeleteFunc(f.numbers[ino], func(known node) bool { return known == n })

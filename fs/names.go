@@ -35,7 +35,9 @@ func (d *dirNode) Symlink(ctx context.Context, target, name string, out *fuse.En
 	}
 	c := callerOf(ctx)
 	gid, _ := d.group(c.Gid)
-	a, err := d.f.files.Symlink(uninterrupted(), key, target, c.Uid, gid)
+	a, err := d.f.files.Symlink(uninterrupted(), file.SymlinkRequest{
+		Key: key, Target: target, UID: c.Uid, GID: gid, Number: d.f.numberOf(key, 0),
+	})
 	if err != nil {
 		d.f.tree.Forget(key)
 		return nil, d.f.fail("symlink", key, err)

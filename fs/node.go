@@ -202,7 +202,7 @@ func (d *dirNode) childIf(ctx context.Context, e entry, known node, same bool) *
 	}
 	n := &dirNode{f: f, key: e.key, parent: d, name: e.name}
 	n.attr.Store(&e.attr)
-	return d.NewInode(ctx, n, f.identify(e.key, n, fuse.S_IFDIR))
+	return d.NewInode(ctx, n, f.identify(e.key, e.attr.Number, n, fuse.S_IFDIR))
 }
 
 // newFile makes a new node. f.mu is held.
@@ -211,7 +211,7 @@ func (d *dirNode) newFile(ctx context.Context, e entry) *fs.Inode {
 		f: d.f, key: e.key, parent: d, name: e.name, attr: e.attr, seen: e.attr.Base,
 		handles: make(map[*handle]struct{}),
 	}
-	return d.NewInode(ctx, n, d.f.identify(e.key, n, e.attr.Mode&file.ModeType))
+	return d.NewInode(ctx, n, d.f.identify(e.key, e.attr.Number, n, e.attr.Mode&file.ModeType))
 }
 
 // retired tells that the name belongs to another node by now. A node that the kernel had
@@ -223,6 +223,9 @@ func (n *fileNode) retired() bool {
 	cur, ok := n.f.current[key]
 	if !ok && !n.isNameless() {
 		n.f.current[key], n.forgotten = n, false
+		if ino := n.number(); !slices.Contains(n.f.numbers[ino], node(n)) {
+			n.f.numbers[ino] = append(n.f.numbers[ino], n)
+		}
 		return false
 	}
 	return cur != n

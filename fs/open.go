@@ -203,7 +203,9 @@ func (d *dirNode) create(ctx context.Context, name string, flags, mode uint32) (
 	r.Key, r.Caller, r.Trunc = key, d.f.caller(ctx, 0), false
 	c := callerOf(ctx)
 	gid, _ := d.group(c.Gid)
-	h, attr, err := d.f.files.Create(uninterrupted(), file.CreateRequest{OpenRequest: r, Mode: mode, UID: c.Uid, GID: gid})
+	h, attr, err := d.f.files.Create(uninterrupted(), file.CreateRequest{
+		OpenRequest: r, Mode: mode, UID: c.Uid, GID: gid, Number: d.f.numberOf(key, 0),
+	})
 	e.attr = attr
 	return e, h, err
 }

@@ -104,7 +104,7 @@ func (d *dirNode) list(ctx context.Context) ([]listed, error) {
 		}
 		names[e.Name] = true
 		x := d.f.entry(e)
-		l := listed{DirEntry: fuse.DirEntry{Name: e.Name, Ino: inodeNumber(e.Key, 0), Mode: x.attr.Mode & file.ModeType}}
+		l := listed{DirEntry: fuse.DirEntry{Name: e.Name, Ino: d.f.numberOf(e.Key, x.attr.Number), Mode: x.attr.Mode & file.ModeType}}
 		known := e.Complete
 		if !known && !e.Dir && e.Info.Size > 0 && e.Info.Size <= file.MaxTarget {
 			l.Mode = 0 // DT_UNKNOWN: it may be a symlink, which a listing does not tell
@@ -122,7 +122,7 @@ func (d *dirNode) list(ctx context.Context) ([]listed, error) {
 		name := strings.TrimPrefix(key, d.key)
 		if !names[name] {
 			x := entry{name: name, key: key, attr: a, live: true}
-			entries = append(entries, listed{DirEntry: fuse.DirEntry{Name: name, Ino: inodeNumber(key, 0), Mode: a.Mode & file.ModeType}, node: d.node(x, removals)})
+			entries = append(entries, listed{DirEntry: fuse.DirEntry{Name: name, Ino: d.f.numberOf(key, a.Number), Mode: a.Mode & file.ModeType}, node: d.node(x, removals)})
 		}
 	}
 	slices.SortFunc(entries, func(a, b listed) int { return strings.Compare(a.Name, b.Name) })

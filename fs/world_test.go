@@ -55,7 +55,13 @@ func newWorld(t *testing.T) *world {
 
 func newWorldOf(t *testing.T, o memstore.Options) *world {
 	t.Helper()
-	w := &world{t: t, bucket: memstore.New(o), locks: &locks{}, kernel: &kernel{}, log: &bytes.Buffer{}}
+	return newWorldOn(t, memstore.New(o))
+}
+
+// newWorldOn mounts a bucket, which may be mounted already.
+func newWorldOn(t *testing.T, b *memstore.Bucket) *world {
+	t.Helper()
+	w := &world{t: t, bucket: b, locks: &locks{}, kernel: &kernel{}, log: &bytes.Buffer{}}
 	w.net = faultstore.New(w.bucket)
 	log := slog.New(slog.NewTextHandler(w.log, nil))
 	bucket := store.New(w.net, store.Options{Host: "here", Timing: store.Timing{Quiet: testQuiet}})
@@ -251,18 +257,26 @@ func (w *world) readInto(buf []byte, d descriptor, off uint64, plus bool) {
 // list gives the names in a directory.
 func (w *world) list(dir uint64) string {
 	w.t.Helper()
+	names, _ := w.entries(dir)
+	return strings.Join(names, " ")
+}
+
+// entries gives the names in a directory, and their inode numbers as readdir shows them.
+func (w *world) entries(dir uint64) (names []string, numbers map[string]uint64) {
+	w.t.Helper()
 	d := w.openDir(dir)
 	defer w.releaseDir(d)
 	buf := make([]byte, 1<<16)
 	w.readInto(buf, d, 0, false)
-	var names []string
+	numbers = make(map[string]uint64)
 	for { // struct fuse_dirent of linux:include/uapi/linux/fuse.h
 		n := int(binary.NativeEndian.Uint32(buf[16:]))
 		if n == 0 {
-			return strings.Join(names, " ")
+			return names, numbers
 		}
 		if name := string(buf[24 : 24+n]); name != "." && name != ".." {
 			names = append(names, name)
+			numbers[name] = binary.NativeEndian.Uint64(buf)
 		}
 		buf = buf[(24+n+7)/8*8:]
 	}

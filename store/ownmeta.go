@@ -21,13 +21,13 @@ const (
 const (
 	// maxOwnValue bounds the values above in bytes, so that with the file-* keys all that is
 	// ours stays below 350. Version ids of known stores have at most 36.
-	maxOwnValue = 64
+	maxOwnValue = 48
 	// ownReserve is the room that Posix.Put leaves for write id and base.
 	ownReserve = len(metaWriteID) + 26 + len(metaBase) + maxOwnValue
 )
 
 // addOwn returns a copy of meta with what this write says of itself in it. Where there is
-// little room the host goes first, then atime, the digest, and the ids.
+// little room the host goes first, then atime, the inode number, the digest, and the ids.
 func (c *Client) addOwn(meta map[string]string, id WriteID, base Base) (map[string]string, error) {
 	out := make(map[string]string, len(meta)+3)
 	maps.Copy(out, meta)
@@ -60,7 +60,7 @@ func fitMeta(meta map[string]string, limit int) error {
 	for name, value := range meta {
 		size += len(name) + len(value)
 	}
-	for _, name := range []string{metaHost, metaAtime, metaDigest, metaUID, metaGID} {
+	for _, name := range []string{metaHost, metaAtime, metaInode, metaDigest, metaUID, metaGID} {
 		if size <= limit {
 			return nil
 		}

@@ -30,6 +30,8 @@ type Attr struct {
 	Mtime    time.Time
 	Atime    time.Time
 	Ctime    time.Time
+	// Number is the inode number that the file is known by after each mount and on every host.
+	Number uint64
 	// Base is the version in the bucket that these attributes are of or grew from; the
 	// zero Base for a file that is not in the bucket yet.
 	Base store.Base
@@ -49,9 +51,10 @@ func AttrOf(i store.Info, d Defaults) Attr {
 	a := Attr{
 		Mode: ModeRegular | d.FileMode&modePerm,
 		UID:  d.UID, GID: d.GID,
-		Size:  i.Size,
-		Mtime: i.ModTime(),
-		Base:  i.Base(),
+		Size:   i.Size,
+		Mtime:  i.ModTime(),
+		Number: numberOf(i),
+		Base:   i.Base(),
 	}
 	dir := strings.HasSuffix(i.Key, "/")
 	if dir {

@@ -319,7 +319,7 @@ func TestDirectoriesAndLinks(t *testing.T) {
 		if _, err := h.Mkdir(ctx, "d/", 0o700, 1, 2); !errors.Is(err, fs.ErrExist) {
 			t.Errorf("second mkdir: %v", err)
 		}
-		if _, err := h.Symlink(ctx, "d/l", "../target", 1, 2); err != nil {
+		if _, err := h.Symlink(ctx, SymlinkRequest{Key: "d/l", Target: "../target", UID: 1, GID: 2}); err != nil {
 			t.Fatal(err)
 		}
 		if s, err := h.Readlink(ctx, "d/l"); s != "../target" || err != nil {

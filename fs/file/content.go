@@ -126,6 +126,7 @@ func (c *content) props() (store.Props, error) {
 	if last := c.last(); last != nil {
 		props = last.write.Props
 	}
+	props = withNumber(props, c.base.Key, c.attr.Number)
 	p := store.ReadPosix(props.Meta)
 	// The mtime always: a rewrite gives a new LastModified, which is what a file without
 	// one shows.

@@ -27,7 +27,7 @@ func TestLateNameKeepsBoth(t *testing.T) {
 			func(h *host) error { h.b.put("from", "x"); return h.Rename(ctx, "from", "n", false, nil) },
 			func(h *host) error { _, err := h.Mkdir(ctx, "n/", 0o755, 0, 0); return err }},
 		{"symlink, then mkdir", "Put",
-			func(h *host) error { _, err := h.Symlink(ctx, "n", "target", 0, 0); return err },
+			func(h *host) error { _, err := h.Symlink(ctx, SymlinkRequest{Key: "n", Target: "target"}); return err },
 			func(h *host) error { _, err := h.Mkdir(ctx, "n/", 0o755, 0, 0); return err }},
 		{"mkdir, then create", "Put",
 			func(h *host) error { _, err := h.Mkdir(ctx, "n/", 0o755, 0, 0); return err },

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,17 +16,24 @@ import (
 // if anything has the name, with ErrNotDir if its parent has become a file, and with
 // store.ErrNotFound if that is gone.
 func (t *Table) Mkdir(ctx context.Context, dirKey string, mode, uid, gid uint32) (Attr, error) {
-	return t.make(ctx, dirKey, "", ModeDir|mode&modePerm, uid, gid)
+	return t.make(ctx, dirKey, "", Attr{Mode: ModeDir | mode&modePerm, UID: uid, GID: gid})
+}
+
+// A SymlinkRequest makes a symbolic link.
+type SymlinkRequest struct {
+	Key, Target string
+	UID, GID    uint32
+	Number      uint64 // inode number; 0: that of the key
 }
 
 // Symlink makes a symbolic link: an object whose content is the target. It fails as Mkdir
 // does.
-func (t *Table) Symlink(ctx context.Context, key, target string, uid, gid uint32) (Attr, error) {
-	return t.make(ctx, key, target, ModeSymlink|0o777, uid, gid)
+func (t *Table) Symlink(ctx context.Context, r SymlinkRequest) (Attr, error) {
+	return t.make(ctx, r.Key, r.Target, Attr{Mode: ModeSymlink | 0o777, UID: r.UID, GID: r.GID, Number: r.Number})
 }
 
 // make puts a small object where nothing is.
-func (t *Table) make(ctx context.Context, key, body string, mode, uid, gid uint32) (Attr, error) {
+func (t *Table) make(ctx context.Context, key, body string, a Attr) (Attr, error) {
 	c, err := t.claim(ctx, key, NameWait, t.free(key))
 	if err == nil && !c.absent() {
 		c.end(0)
@@ -35,8 +43,8 @@ func (t *Table) make(ctx context.Context, key, body string, mode, uid, gid uint3
 		return Attr{}, fmt.Errorf("making %q: %w", key, err)
 	}
 	now := time.Now()
-	p := store.Posix{Mode: mode, UID: uid, GID: gid, Mtime: now, Has: store.HasMode | store.HasUID | store.HasGID | store.HasMtime}
-	meta, err := p.Put(nil)
+	p := store.Posix{Mode: a.Mode, UID: a.UID, GID: a.GID, Mtime: now, Has: store.HasMode | store.HasUID | store.HasGID | store.HasMtime}
+	meta, err := p.Put(withNumber(store.Props{}, key, cmp.Or(a.Number, Number(key, 0))).Meta)
 	if err != nil {
 		c.end(0)
 		return Attr{}, err // cannot happen: there is room for our own keys

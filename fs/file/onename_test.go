@@ -18,7 +18,7 @@ func TestOneNameOneThing(t *testing.T) {
 	ctx := context.Background()
 	makers := map[string]func(h *host) error{
 		"mkdir":   func(h *host) error { _, err := h.Mkdir(ctx, "n/", 0o755, 0, 0); return err },
-		"symlink": func(h *host) error { _, err := h.Symlink(ctx, "n", "target", 0, 0); return err },
+		"symlink": func(h *host) error { _, err := h.Symlink(ctx, SymlinkRequest{Key: "n", Target: "target"}); return err },
 		"create": func(h *host) error {
 			x, err := h.tryOpen("n", "c")
 			if err == nil {
@@ -81,8 +81,8 @@ func TestNamesThatAnotherHostChanged(t *testing.T) {
 		{"create over a directory", []string{"n/x"}, func(h *host) error { _, err := h.tryOpen("n", "c"); return err }, fs.ErrExist},
 		{"create in a file", []string{"n"}, func(h *host) error { _, err := h.tryOpen("n/x", "c"); return err }, ErrNotDir},
 		{"create beside a file with the name of its directory", []string{"n", "n/y"}, func(h *host) error { _, err := h.tryOpen("n/x", "c"); return err }, nil},
-		{"symlink over a directory", []string{"n/"}, func(h *host) error { _, err := h.Symlink(ctx, "n", "t", 0, 0); return err }, fs.ErrExist},
-		{"symlink in a file", []string{"n"}, func(h *host) error { _, err := h.Symlink(ctx, "n/x", "t", 0, 0); return err }, ErrNotDir},
+		{"symlink over a directory", []string{"n/"}, func(h *host) error { _, err := h.Symlink(ctx, SymlinkRequest{Key: "n", Target: "t"}); return err }, fs.ErrExist},
+		{"symlink in a file", []string{"n"}, func(h *host) error { _, err := h.Symlink(ctx, SymlinkRequest{Key: "n/x", Target: "t"}); return err }, ErrNotDir},
 		{"rename over a directory", []string{"a", "n/"}, func(h *host) error { return h.Rename(ctx, "a", "n", false, nil) }, ErrIsDir},
 		{"rename into a file", []string{"a", "n"}, func(h *host) error { return h.Rename(ctx, "a", "n/x", false, nil) }, ErrNotDir},
 		{"rename over the file of a name that is both", []string{"a", "n", "n/x"}, func(h *host) error { return h.Rename(ctx, "a", "n", false, nil) }, nil},

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ type CreateRequest struct {
 	OpenRequest
 	Mode     uint32 // permission bits
 	UID, GID uint32
+	Number   uint64 // inode number; 0: that of the key
 }
 
 // Open opens a file that exists. For write it takes the lease, waiting up to the lock
@@ -104,7 +106,8 @@ func (t *Table) Create(ctx context.Context, r CreateRequest) (*Handle, Attr, err
 		return nil, Attr{}, fmt.Errorf("creating %q: %w", r.Key, fs.ErrExist)
 	}
 	now := time.Now()
-	c.content.attr = Attr{Mode: ModeRegular | r.Mode&modePerm, UID: r.UID, GID: r.GID, Mtime: now, Atime: now, Ctime: now}
+	c.content.attr = Attr{Mode: ModeRegular | r.Mode&modePerm, UID: r.UID, GID: r.GID, Mtime: now, Atime: now, Ctime: now,
+		Number: cmp.Or(r.Number, Number(r.Key, 0))}
 	c.changed(changes{set: store.HasMode | store.HasUID | store.HasGID | store.HasMtime, bytes: true, owed: true})
 	r.Write = true
 	h := f.newHandle(r.OpenRequest)

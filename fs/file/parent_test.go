@@ -28,9 +28,12 @@ var (
 			h.write(x, "mine", 0)
 			return h.close(x)
 		},
-		"mkdir":   func(h *host) error { _, err := h.Mkdir(context.Background(), "d/x/", 0o755, 0, 0); return err },
-		"symlink": func(h *host) error { _, err := h.Symlink(context.Background(), "d/x", "mine", 0, 0); return err },
-		"rename":  func(h *host) error { return h.Rename(context.Background(), "mine", "d/x", false, nil) },
+		"mkdir": func(h *host) error { _, err := h.Mkdir(context.Background(), "d/x/", 0o755, 0, 0); return err },
+		"symlink": func(h *host) error {
+			_, err := h.Symlink(context.Background(), SymlinkRequest{Key: "d/x", Target: "mine"})
+			return err
+		},
+		"rename": func(h *host) error { return h.Rename(context.Background(), "mine", "d/x", false, nil) },
 	}
 	outsiders = map[string]func(h *host) error{
 		"rmdir": func(h *host) error { return h.Rmdir(context.Background(), "d/", nil) },

@@ -114,7 +114,7 @@ func (r *renaming) run(ctx context.Context, p store.Permit, waiting waiter) erro
 func (r *renaming) send(ctx context.Context, p store.Permit, waiting waiter) error {
 	src := r.src.found
 	w := store.Write{
-		Key: r.to, ID: store.NewWriteID(), Base: r.dst.found.Base(), Props: withMtime(src),
+		Key: r.to, ID: store.NewWriteID(), Base: r.dst.found.Base(), Props: withNumber(withMtime(src), r.to, numberOf(src)),
 		Unanswered: waiting.unanswered, Progress: waiting.progress,
 	}
 	info, err := r.t.copy(ctx, p, w, store.Source{Key: r.from, Base: src.Base(), Size: src.Size})

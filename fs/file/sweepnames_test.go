@@ -142,7 +142,7 @@ func (b *box) mkdir(key string) (done bool) {
 
 func (b *box) symlink(key, target string) {
 	b.make(key, moment{text: target, mode: ModeSymlink | 0o777}, func(s *session) error {
-		_, err := s.Symlink(s.ctx, key, target, 7, 8)
+		_, err := s.Symlink(s.ctx, SymlinkRequest{Key: key, Target: target, UID: 7, GID: 8})
 		return err
 	})
 }

@@ -68,7 +68,7 @@ func TestLockTimeouts(t *testing.T) {
 			{"unlink", time.Second, func() error { return two.Unlink(ctx, "a", nil) }},
 			{"rename", time.Second, func() error { return two.Rename(ctx, "a", "b", false, nil) }},
 			{"rename over", time.Second, func() error { b.put("c", "x"); return two.Rename(ctx, "c", "a", false, nil) }},
-			{"symlink", time.Second, func() error { _, err := two.Symlink(ctx, "a", "t", 0, 0); return err }},
+			{"symlink", time.Second, func() error { _, err := two.Symlink(ctx, SymlinkRequest{Key: "a", Target: "t"}); return err }},
 		} {
 			began := time.Now()
 			err := c.do()

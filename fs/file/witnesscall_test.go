@@ -390,7 +390,7 @@ func (w *witness) mkdir(m *mount, key string, mode uint32) {
 
 func (w *witness) symlink(m *mount, key, target string) {
 	w.makes(&op{m: m, kind: "symlink", key: key}, target, ModeSymlink|0o777, func(ctx context.Context) error {
-		_, err := m.Symlink(ctx, key, target, 1, 2)
+		_, err := m.Symlink(ctx, SymlinkRequest{Key: key, Target: target, UID: 1, GID: 2})
 		return err
 	})
 }
