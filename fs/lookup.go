@@ -67,7 +67,7 @@ func (f *front) entry(e tree.Entry) entry {
 	if e.Dir && e.Info.ETag == "" {
 		return entry{name: e.Name, key: e.Key, attr: f.bareDir()} // no marker
 	}
-	x := entry{name: e.Name, key: e.Key, attr: file.AttrOf(e.Info, f.defaults), found: e.Info.Base()}
+	x := entry{name: e.Name, key: e.Key, attr: f.files.Attributes(e.Info), found: e.Info.Base()}
 	if e.Dir {
 		return x
 	}

@@ -43,7 +43,8 @@ type Defaults struct {
 	FileMode, DirMode uint32 // permission bits only
 }
 
-// AttrOf is the one translation from an object to attributes. A key that ends in "/" is
+// AttrOf is the one translation from an object to attributes, without what only this mount
+// knows (Table.Attributes). A key that ends in "/" is
 // a directory whatever its metadata say; on any other key only a symlink's type bits are
 // believed, everything else is a regular file.
 func AttrOf(i store.Info, d Defaults) Attr {
@@ -74,12 +75,9 @@ func AttrOf(i store.Info, d Defaults) Attr {
 	if p.Has&store.HasGID != 0 {
 		a.GID = p.GID
 	}
-	a.Atime, a.Ctime = a.Mtime, a.Mtime
+	a.Atime, a.Ctime = a.Mtime, bucketCtime(i.LastModified, a.Mtime)
 	if p.Has&store.HasAtime != 0 {
 		a.Atime = p.Atime
-	}
-	if i.LastModified.After(a.Ctime) {
-		a.Ctime = i.LastModified
 	}
 	return a
 }

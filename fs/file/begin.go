@@ -94,7 +94,7 @@ func (t *Table) enliven(c *claim) error {
 	f.mu.Lock()
 	defer f.unlock()
 	f.unpin()
-	f.core.begin(hold, c.found, AttrOf(c.found, t.o.Defaults), c.above)
+	f.core.begin(hold, c.found, t.Attributes(c.found), c.above)
 	for h := range f.handles {
 		h.joined = h.info.ETag != "" && h.info.Base().Same(c.found.Base())
 	}

@@ -89,6 +89,7 @@ func (f *File) landed(m *commit, info store.Info, told error) {
 	f.mu.Lock()
 	f.unpin()
 	f.core.landed(m, info, told == nil)
+	f.t.changedHere.note(m.write.Key, info.Base(), f.core.content.attr.Ctime)
 	var local *spool.File
 	if !f.core.pending() && (m.local.Garbage() > m.snap.Size() || f.core.writers == 0) {
 		local = f.take()

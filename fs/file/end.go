@@ -1,6 +1,9 @@
 package file
 
-import "github.com/latchfs/latchfs/fs/spool"
+import (
+	"github.com/latchfs/latchfs/fs/spool"
+	"github.com/latchfs/latchfs/store"
+)
 
 // done counts one writer less. What the last one leaves is saved in the background, and then
 // the lease is released.
@@ -99,6 +102,7 @@ func (t *Table) forget(f *File) func() {
 func (t *Table) detach(f *File) {
 	t.mu.Lock()
 	f.mu.Lock()
+	t.changedHere.note(f.core.key, store.Base{}, f.core.content.attr.Ctime)
 	if t.files[f.core.key] == f {
 		delete(t.files, f.core.key)
 	}

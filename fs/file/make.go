@@ -62,6 +62,7 @@ func (t *Table) make(ctx context.Context, key, body string, a Attr) (Attr, error
 				err = c.settled(ctx, info, NameWait)
 			}
 			if err == nil {
+				t.changedHere.note(key, info.Base(), now)
 				t.changed(key, &info)
 			}
 			return err
@@ -73,7 +74,7 @@ func (t *Table) make(ctx context.Context, key, body string, a Attr) (Attr, error
 	case err != nil:
 		return Attr{}, fmt.Errorf("making %q: %w", key, err)
 	}
-	return AttrOf(info, t.o.Defaults), nil
+	return t.Attributes(info), nil
 }
 
 // MaxTarget is the longest target of a symlink that Linux takes, in bytes (PATH_MAX without

@@ -106,7 +106,7 @@ func (t *Table) Create(ctx context.Context, r CreateRequest) (*Handle, Attr, err
 		return nil, Attr{}, fmt.Errorf("creating %q: %w", r.Key, fs.ErrExist)
 	}
 	now := time.Now()
-	c.content.attr = Attr{Mode: ModeRegular | r.Mode&modePerm, UID: r.UID, GID: r.GID, Mtime: now, Atime: now, Ctime: now,
+	c.content.attr = Attr{Mode: ModeRegular | r.Mode&modePerm, UID: r.UID, GID: r.GID, Mtime: now, Atime: now, Ctime: changedNow(c.content.attr.Ctime),
 		Number: cmp.Or(r.Number, Number(r.Key, 0))}
 	c.changed(changes{set: store.HasMode | store.HasUID | store.HasGID | store.HasMtime, bytes: true, owed: true})
 	r.Write = true
@@ -143,7 +143,7 @@ func (t *Table) openRead(ctx context.Context, r OpenRequest) (*Handle, Attr, err
 	f.mu.Lock()
 	defer f.unlock()
 	h := f.newHandle(r)
-	h.info, h.attr = info, AttrOf(info, t.o.Defaults)
+	h.info, h.attr = info, t.Attributes(info)
 	h.pin = newPin(t.o.Reader.Pin(info))
 	return h, h.attr, nil
 }

@@ -182,6 +182,12 @@ func (r *renaming) move(info store.Info) (later []func()) {
 
 	src.mu.Lock()
 	defer src.unlock()
+	was := t.Attributes(r.src.found).Ctime
+	if src.core.live() != nil {
+		was = src.core.content.attr.Ctime
+	}
+	at := changedNow(was)
+	t.changedHere.note(r.to, info.Base(), at)
 	if t.files[r.from] == src {
 		delete(t.files, r.from)
 	}
@@ -189,10 +195,11 @@ func (r *renaming) move(info store.Info) (later []func()) {
 	for h := range src.handles {
 		if h.pin != nil && h.info.Base().Same(r.src.found.Base()) {
 			h.pin.Close()
-			h.info, h.attr.Base = info, info.Base()
+			h.info, h.attr.Base, h.attr.Ctime = info, info.Base(), at
 			h.pin = newPin(t.o.Reader.Pin(info))
 		}
 	}
+	src.core.content.attr.Ctime = at
 	hold := r.dst.hold.Share()
 	old, live := src.core.moved(r.to, info, hold)
 	if !live {

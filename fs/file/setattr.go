@@ -26,7 +26,7 @@ func (f *File) change(ch Change, owed, journal bool) error {
 		if err := c.refuses(); err != nil {
 			return err
 		}
-		attr.Ctime = time.Now()
+		attr.Ctime = changedNow(attr.Ctime)
 		c.content.attr = attr
 		c.changed(changes{set: set})
 	}
@@ -166,7 +166,7 @@ func (f *File) changeNamed(key string, c Change) (attr Attr, alone bool, err err
 	default:
 		now := time.Now()
 		a := &core.content.attr
-		a.Mtime, a.Atime, a.Ctime = now, now, now
+		a.Mtime, a.Atime, a.Ctime = now, now, changedNow(a.Ctime)
 	}
 	if strings.HasSuffix(key, "/") {
 		c.Size = nil

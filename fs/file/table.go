@@ -69,6 +69,8 @@ type Table struct {
 	work       tasks // what has to be done
 	watchers   tasks // what ends with background
 
+	changedHere changed
+
 	mu     sync.Mutex       // taken before any File.mu
 	files  map[string]*File // by key; a detached File is not in it
 	closed bool

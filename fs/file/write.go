@@ -63,7 +63,7 @@ func (f *File) touch(owed bool) {
 	if a.Atime.Equal(a.Mtime) { // it is not kept, and shown as the same
 		a.Atime = now
 	}
-	a.Mtime, a.Ctime = now, now
+	a.Mtime, a.Ctime = now, changedNow(a.Ctime)
 	f.core.changed(changes{set: store.HasMtime, bytes: true, owed: owed})
 }
 
