@@ -26,6 +26,21 @@
 // The kernel judges its callers by the attributes that it is told. Only an open of a version is
 // judged here, too, by what is under the names now (present.go, permission.go).
 //
+// # Numbers and times
+//
+// An inode number is that of the key (file.Number) or, after a rename, the one in the metadata;
+// a node whose number another live node has gets a further one (identity.go). The times of a file
+// are derived in file.Table.Attributes alone.
+//
+// Those of a directory are the times of its marker, or of the mount where it has none, until its
+// entries change (dirtimes.go). What this mount changes counts when it is done. What others
+// change shows only in what the bucket lists, now against before, and then changes the directory
+// at the time when it was noticed; so a name that appeared counts like one that vanished, which
+// leaves no trace in the bucket. FUSE does not say who wants to know the times, thus each look-up
+// of a directory asks for its first page (tree/changed.go), and GETATTR of the root, which no
+// look-up precedes, once somebody has read it. In a directory of more than a page changes show
+// when it is listed. What happened while nothing was mounted shows as far as LastModified tells.
+//
 // # Who is killed
 //
 // What waits long ends when its caller is being killed (opctx.go). The kernel tells nothing of

@@ -67,6 +67,7 @@ func (r *removal) gone() {
 		r.f.mu.Unlock()
 	}
 	r.d.removals.Add(1)
+	r.d.changed()
 	r.land()
 }
 
@@ -100,6 +101,10 @@ func (m *move) moved(was, now store.Base) {
 		go m.to.NotifyEntry(m.newName)
 	}
 	m.from.removals.Add(1)
+	m.from.changed()
+	if m.to != m.from {
+		m.to.changed()
+	}
 	m.land()
 }
 

@@ -65,10 +65,11 @@ func (f *front) live(key string, found store.Base) (file.Attr, bool) {
 // entry translates what the bucket shows.
 func (f *front) entry(e tree.Entry) entry {
 	if e.Dir && e.Info.ETag == "" {
-		return entry{name: e.Name, key: e.Key, attr: f.bareDir()} // no marker
+		return entry{name: e.Name, key: e.Key, attr: f.dirAttr(e.Key, f.bareDir())} // no marker
 	}
 	x := entry{name: e.Name, key: e.Key, attr: f.files.Attributes(e.Info), found: e.Info.Base()}
 	if e.Dir {
+		x.attr = f.dirAttr(e.Key, x.attr)
 		return x
 	}
 	if a, ok := f.live(x.key, x.found); ok {

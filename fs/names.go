@@ -24,6 +24,7 @@ func (d *dirNode) Mkdir(ctx context.Context, name string, mode uint32, out *fuse
 		d.f.tree.Forget(key)
 		return nil, d.f.fail("mkdir", key, err)
 	}
+	d.changed()
 	return d.answer(ctx, entry{name: name, key: key, attr: a}, out), 0
 }
 
@@ -42,6 +43,7 @@ func (d *dirNode) Symlink(ctx context.Context, target, name string, out *fuse.En
 		d.f.tree.Forget(key)
 		return nil, d.f.fail("symlink", key, err)
 	}
+	d.changed()
 	return d.answer(ctx, entry{name: name, key: key, attr: a}, out), 0
 }
 

@@ -26,6 +26,8 @@ type dirNode struct {
 	parent *dirNode // nil for the root
 	name   string
 	attr   atomic.Pointer[file.Attr] // as the kernel was told last, or nil
+	// wasRead: its entries were asked for.
+	wasRead atomic.Bool
 	// removals counts the names that were removed from it here.
 	removals atomic.Int64
 }
@@ -296,25 +298,31 @@ func (n *fileNode) saved(b store.Base) {
 func (d *dirNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
 	ctx, stop := untilKilled(ctx)
 	defer stop()
-	a := d.f.bareDir()
 	if d.parent != nil && !d.f.isCurrent(d.key, d) {
 		d.f.answer(d, *d.attr.Load(), out) // it was removed while somebody had it open
 		out.Attr.Nlink = 0
 		return 0
 	}
-	if d.parent != nil {
-		e, err := d.f.find(ctx, d.parent, d.name)
-		if err == nil && !e.dir() {
-			err = file.ErrStale
-		}
-		if err != nil {
-			return d.f.fail("getattr", d.key, staleIfGone(err))
-		}
-		a = e.attr
-		d.attr.Store(&a)
+	a, err := d.stat(ctx)
+	if err != nil {
+		return d.f.fail("getattr", d.key, staleIfGone(err))
 	}
 	d.f.answer(d, a, out)
 	return 0
+}
+
+func (d *dirNode) stat(ctx context.Context) (file.Attr, error) {
+	if d.parent == nil {
+		return d.rootAttr(ctx), nil
+	}
+	e, err := d.f.find(ctx, d.parent, d.name)
+	if err == nil && !e.dir() {
+		err = file.ErrStale
+	}
+	if err == nil {
+		d.attr.Store(&e.attr)
+	}
+	return e.attr, err
 }
 
 // Getattr implements fs.NodeGetattrer. An open file has the attributes of what its handles

@@ -207,6 +207,9 @@ func (d *dirNode) create(ctx context.Context, name string, flags, mode uint32) (
 		OpenRequest: r, Mode: mode, UID: c.Uid, GID: gid, Number: d.f.numberOf(key, 0),
 	})
 	e.attr = attr
+	if err == nil {
+		d.changed()
+	}
 	return e, h, err
 }
 

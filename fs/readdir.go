@@ -91,6 +91,7 @@ func (d *dirNode) OpendirHandle(context.Context, uint32) (fs.FileHandle, uint32,
 
 // list shows what is in the bucket and the files that were made here and are not there yet.
 func (d *dirNode) list(ctx context.Context) ([]listed, error) {
+	d.wasRead.Store(true)
 	removals := d.removals.Load()
 	found, err := d.f.tree.List(ctx, d.key)
 	if err != nil {

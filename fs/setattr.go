@@ -115,6 +115,9 @@ func (d *dirNode) Setattr(ctx context.Context, _ fs.FileHandle, in *fuse.SetAttr
 	if d.parent == nil {
 		a, err = d.f.setRoot(c)
 	} else {
+		if was := d.f.dirAttr(d.key, *d.attr.Load()); c.Mtime == nil {
+			c.Mtime = &was.Mtime // the marker gets it, and its entries changed before
+		}
 		a, err = d.f.files.SetAttr(ctx, d.key, c)
 	}
 	if err != nil {
@@ -129,7 +132,7 @@ func (d *dirNode) Setattr(ctx context.Context, _ fs.FileHandle, in *fuse.SetAttr
 // let pass: rsync and tar set those of the directory that they fill, and a directory's
 // times promise nothing here.
 func (f *front) setRoot(c file.Change) (file.Attr, error) {
-	a := f.bareDir()
+	a := f.dirAttr(f.tree.Root(), f.bareDir())
 	if c.Mode != nil && *c.Mode != a.Mode&0o7777 || c.UID != nil && *c.UID != a.UID || c.GID != nil && *c.GID != a.GID {
 		return a, errRootAttr
 	}

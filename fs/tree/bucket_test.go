@@ -113,7 +113,7 @@ func (b *bucket) Head(ctx context.Context, key, version string) (i store.Info, e
 
 func (b *bucket) List(ctx context.Context, o store.ListOptions) (p store.ListPage, err error) {
 	request := "LIST " + o.Prefix
-	if o.Delimiter == "" {
+	if o.Max > 0 {
 		request = "FIRST " + o.Prefix
 	}
 	err = b.serve(ctx, request, func() { p = b.list(o) })

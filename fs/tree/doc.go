@@ -1,6 +1,7 @@
 // Package tree gives the bucket's keys the form of directories. It is the only place where
 // names become keys and keys names, and it keeps what listings and HEADs said for a short
-// time. Lookup (lookup.go) and List (list.go) ask; Note and Forget (tree.go) tell.
+// time. Lookup (lookup.go) and List (list.go) ask; Note and Forget (tree.go) tell; Changed and Touch
+// (changed.go) are about the times of directories.
 //
 // # Terms
 //

@@ -29,13 +29,8 @@ func (t *Tree) List(ctx context.Context, dir string) ([]Entry, error) {
 		}
 		return func(notes []note) []Entry {
 			t.seen(dir, l, some, notes)
-			for _, n := range notes {
-				l.apply(dir, n)
-			}
-			t.listings.dropOldest(func(l *listing) bool { return !t.fresh(l.seen) })
-			if !forgotten(notes) {
-				t.listings.put(dir, l, 1+len(l.objects)+len(l.dirs))
-			}
+			t.compare(dir, l, notes)
+			t.keep(dir, l, notes)
 			return t.entries(dir, l)
 		}, nil
 	}
@@ -48,6 +43,14 @@ func (t *Tree) List(ctx context.Context, dir string) ([]Entry, error) {
 	return entries, nil
 }
 
+// keep remembers a listing, if it is complete. Tree.mu is held.
+func (t *Tree) keep(dir string, l *listing, notes []note) {
+	t.listings.dropOldest(func(l *listing) bool { return !t.fresh(l.seen) })
+	if l.all && !forgotten(notes) {
+		t.listings.put(dir, l, 1+len(l.objects)+len(l.dirs))
+	}
+}
+
 func sortByName(entries []Entry) {
 	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
 }
@@ -55,7 +58,7 @@ func sortByName(entries []Entry) {
 // fetch lists a directory to its end. some tells whether there is a key of it at all, the
 // marker and keys that no path can name included.
 func (t *Tree) fetch(ctx context.Context, dir string) (l *listing, some bool, err error) {
-	l = &listing{seen: time.Now(), objects: make(map[string]fact), dirs: make(map[string]bool)}
+	l = newListing(time.Now())
 	o := store.ListOptions{Prefix: dir, Delimiter: "/"}
 	for {
 		at := time.Now()
@@ -63,19 +66,10 @@ func (t *Tree) fetch(ctx context.Context, dir string) (l *listing, some bool, er
 		if err != nil {
 			return nil, false, err
 		}
-		for k := range page.Objects {
-			i := &page.Objects[k]
-			if name, _, ok := Child(dir, i.Key); ok {
-				l.objects[name] = fact{i, at}
-			}
-		}
-		for _, p := range page.Prefixes {
-			if name, _, ok := Child(dir, p); ok {
-				l.dirs[name] = true
-			}
-		}
+		l.add(dir, page, at)
 		some = some || len(page.Objects)+len(page.Prefixes) > 0
 		if page.Next == "" {
+			l.all = true
 			return l, some, nil
 		}
 		o.Token = page.Next

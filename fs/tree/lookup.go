@@ -82,15 +82,17 @@ func (t *Tree) state(ctx context.Context, dir, name string) (state, error) {
 	key := dir + name
 	t.mu.Lock()
 	s := t.known(dir, name)
+	enough := t.enough(key, s)
 	t.mu.Unlock()
-	if t.enough(s) {
+	if enough {
 		return s, nil
 	}
 	return share(ctx, t, t.lookups, key, func() plan[state] {
 		s := t.known(dir, name) // again: from here on notes are recorded
 		before := s.below
 		fetch := func(ctx context.Context) (func([]note) state, error) {
-			if err := t.ask(ctx, key, &s); err != nil {
+			page, err := t.ask(ctx, key, &s)
+			if err != nil {
 				return nil, err
 			}
 			return func(notes []note) state {
@@ -99,6 +101,10 @@ func (t *Tree) state(ctx context.Context, dir, name string) (state, error) {
 				}
 				for _, n := range notes {
 					s.apply(key, n)
+				}
+				if page != nil && s.below.yes {
+					t.compare(key+"/", page, notes)
+					t.keep(key+"/", page, notes)
 				}
 				if !forgotten(notes) {
 					c := s
@@ -151,9 +157,9 @@ func (t *Tree) known(dir, name string) state {
 }
 
 // enough tells whether a state needs no request. What hides the rest need not be known
-// better.
-func (t *Tree) enough(s state) bool {
-	return t.fresh(s.object.seen) && t.fresh(s.below.seen) && (!s.below.yes || t.fresh(s.marker.seen))
+// better. Tree.mu is held.
+func (t *Tree) enough(key string, s state) bool {
+	return t.fresh(s.object.seen) && t.fresh(s.below.seen) && (!s.below.yes || t.fresh(s.marker.seen) && t.isWatched(key+"/"))
 }
 
 // oldest returns when the oldest request was sent of which ask uses the answer.
@@ -167,27 +173,35 @@ func (t *Tree) oldest(s state) time.Time {
 	return at
 }
 
-// ask completes the state of a name by requests.
-func (t *Tree) ask(ctx context.Context, key string, s *state) error {
+// ask completes the state of a name by requests. It returns what it saw of the directory of that
+// name; nil if it did not look, or at its first key alone.
+func (t *Tree) ask(ctx context.Context, key string, s *state) (page *listing, err error) {
 	var head, list error
 	var wg sync.WaitGroup
 	began := time.Now()
 	if !t.fresh(s.object.seen) {
 		wg.Go(func() { s.object, head = t.head(ctx, key) })
 	}
-	if !t.fresh(s.below.seen) {
-		s.below, s.marker, list = t.first(ctx, key+"/")
+	t.mu.Lock()
+	watched := !s.below.yes || t.isWatched(key+"/")
+	t.mu.Unlock()
+	switch marker := s.marker; {
+	case !t.fresh(s.below.seen):
+		s.below, s.marker, page, list = t.first(ctx, key+"/")
+	case !watched:
+		s.below, s.marker, page, list = t.first(ctx, key+"/")
+		if s.marker.seen.IsZero() && t.fresh(marker.seen) {
+			s.marker = marker
+		}
 	}
 	wg.Wait()
 	if err := errors.Join(head, list); err != nil {
-		return err
+		return nil, err
 	}
 	if s.below.yes && s.marker.seen.Before(began) && !t.fresh(s.marker.seen) {
-		var err error
 		s.marker, err = t.head(ctx, key+"/")
-		return err
 	}
-	return nil
+	return page, err
 }
 
 func (t *Tree) head(ctx context.Context, key string) (fact, error) {
@@ -201,22 +215,34 @@ func (t *Tree) head(ctx context.Context, key string) (fact, error) {
 	return f, nil
 }
 
-// first asks for the first key that begins with a directory's. The marker comes before all
-// others; where it is there nothing is known of it yet.
-func (t *Tree) first(ctx context.Context, dir string) (presence, fact, error) {
+// first asks for the first keys that begin with a directory's. The marker comes before all
+// others; where it is there nothing is known of it yet. What it saw of a directory that is not
+// known to be large is in l.
+func (t *Tree) first(ctx context.Context, dir string) (is presence, marker fact, l *listing, err error) {
 	seen := time.Now()
 	o := store.ListOptions{Prefix: dir, Max: 1}
+	t.mu.Lock()
+	if !t.isLarge(dir) {
+		o.Delimiter, o.Max = "/", firstPage
+		l = newListing(seen)
+	}
+	t.mu.Unlock()
 	for {
 		page, err := t.objects.List(ctx, o)
+		if err != nil {
+			return presence{}, fact{}, nil, err
+		}
+		if l != nil {
+			l.add(dir, page, seen)
+			l.all = page.Next == ""
+		}
 		switch {
-		case err != nil:
-			return presence{}, fact{}, err
 		case len(page.Objects) > 0 && page.Objects[0].Key == dir:
-			return presence{true, seen}, fact{}, nil
-		case len(page.Objects) > 0:
-			return presence{true, seen}, fact{nil, seen}, nil
+			return presence{true, seen}, fact{}, l, nil
+		case len(page.Objects)+len(page.Prefixes) > 0:
+			return presence{true, seen}, fact{nil, seen}, l, nil
 		case page.Next == "":
-			return presence{false, seen}, fact{nil, seen}, nil
+			return presence{false, seen}, fact{nil, seen}, l, nil
 		}
 		o.Token = page.Next // S3 may answer with less than was asked for
 	}

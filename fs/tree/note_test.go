@@ -46,7 +46,7 @@ func TestNote(t *testing.T) {
 				t.Errorf("%s: ETag %q", name, e.Info.ETag)
 			}
 		}
-		b.want(t, "HEAD p/")
+		b.want(t, "FIRST p/")
 		wantLookup(t, tr, "p/", "q", "q/*")
 	})
 }

@@ -59,6 +59,26 @@ type listing struct {
 	seen    time.Time // when its first page was asked for
 	objects map[string]fact
 	dirs    map[string]bool
+	all     bool // nothing is missing
+}
+
+func newListing(seen time.Time) *listing {
+	return &listing{seen: seen, objects: make(map[string]fact), dirs: make(map[string]bool)}
+}
+
+// add takes over a page of the directory dir, which was asked for at that time.
+func (l *listing) add(dir string, page store.ListPage, at time.Time) {
+	for k := range page.Objects {
+		i := &page.Objects[k]
+		if name, _, ok := Child(dir, i.Key); ok {
+			l.objects[name] = fact{i, at}
+		}
+	}
+	for _, p := range page.Prefixes {
+		if name, _, ok := Child(dir, p); ok {
+			l.dirs[name] = true
+		}
+	}
 }
 
 // apply takes over what a note says of the directory dir.

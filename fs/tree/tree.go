@@ -41,6 +41,7 @@ type Tree struct {
 	mu       sync.Mutex
 	states   *cache[*state]   // by the key of the name, without slash at its end
 	listings *cache[*listing] // by directory
+	watched  *cache[*watched] // by directory
 	lasting  lasting
 	lookups  map[string]*flight[state]   // by the key of the name
 	lists    map[string]*flight[[]Entry] // by directory
@@ -56,6 +57,7 @@ func New(o Objects, opt Options) *Tree {
 		ttl:       opt.TTL,
 		states:    newCache[*state](maxStates),
 		listings:  newCache[*listing](maxListed),
+		watched:   newCache[*watched](maxNames),
 		lasting:   make(lasting),
 		lookups:   make(map[string]*flight[state]),
 		lists:     make(map[string]*flight[[]Entry]),
@@ -86,6 +88,9 @@ func (t *Tree) Note(key string, i *store.Info) {
 	s, ok := t.states.get(own)
 	if !ok {
 		s = new(state)
+	}
+	if n.isDir() && n.info != nil && !s.below.yes {
+		t.made(key, n.at)
 	}
 	s.apply(own, n)
 	t.states.put(own, s, 1)
@@ -123,6 +128,9 @@ func (t *Tree) learn(n note) {
 		dir = parent(dir)
 		if l, ok := t.listings.get(dir); ok {
 			l.apply(dir, n)
+		}
+		if w, ok := t.watched.get(dir); ok {
+			w.apply(dir, n)
 		}
 	}
 	for _, dir := range t.ancestors(n.key) {

@@ -1,0 +1,197 @@
+package tree
+
+import (
+	"context"
+	"hash/fnv"
+	"time"
+)
+
+// When the entries of a directory changed. The bucket does not say: a key that is gone leaves
+// nothing, and neither FUSE nor a path tells who wants to know. So a look-up of a directory asks
+// for its first page where one key would do for the answer, which is the same number of requests;
+// and each look at all of a directory is compared with the one before it, which our own changes
+// were added to:
+//
+//   - what this mount did itself changed it when it was done (Touch);
+//   - a name that appeared or vanished otherwise changed it now, when we noticed;
+//   - of a directory that was never seen before, the greatest LastModified in it is the most that
+//     can be told, together with the times of its marker, which the front knows.
+//
+// A directory of more than a page is compared only when it is listed; its look-ups ask for one
+// key again. What is remembered is bounded: of a directory that was dropped the last rule holds.
+
+const (
+	// firstPage is how many entries a look-up of a directory asks for.
+	firstPage = 1000
+	// maxNames bounds the names of all directories together whose changes are watched, at about
+	// 16 bytes each.
+	maxNames = 500_000
+)
+
+// A watched directory. Tree.mu guards it.
+type watched struct {
+	changed time.Time
+	// names are hashes of what is in it, as it was seen and with our own changes since.
+	names map[uint64]struct{}
+	seen  time.Time // when it was compared last
+	// whole: nothing but names was in it when it was seen last.
+	whole bool
+	// ours: it was not seen yet, and changed is the time of our own change.
+	ours bool
+	// large: it has more than a page.
+	large bool
+}
+
+func nameHash(name string, isDir bool) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	if isDir {
+		h.Write([]byte{'/'})
+	}
+	return h.Sum64()
+}
+
+// Touch notes that this mount changes the entries of a directory now.
+func (t *Tree) Touch(dir string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	w, ok := t.watched.get(dir)
+	if !ok {
+		w = &watched{names: make(map[uint64]struct{}), ours: true}
+	}
+	w.change()
+	t.watched.put(dir, w, w.weight())
+}
+
+// Changed tells when the entries of a directory changed last, as far as this mount knows; never
+// an earlier time than before, as long as it is remembered.
+func (t *Tree) Changed(dir string) time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if w, ok := t.watched.get(dir); ok {
+		return w.changed
+	}
+	return time.Time{}
+}
+
+// Watch looks whether the entries of a directory have changed, unless that is known to take more
+// than a page. It fails with the errors of the store.
+func (t *Tree) Watch(ctx context.Context, dir string) error {
+	t.mu.Lock()
+	large := t.isLarge(dir)
+	t.mu.Unlock()
+	if large {
+		return nil
+	}
+	_, err := t.List(ctx, dir)
+	return err
+}
+
+func (w *watched) weight() int { return 1 + len(w.names) }
+
+// change makes now the time of the last change, which is another one than before.
+func (w *watched) change() {
+	now := time.Now()
+	if next := w.changed.Add(1); next.After(now) {
+		now = next
+	}
+	w.changed = now
+}
+
+// apply takes over what a note says of the directory dir.
+func (w *watched) apply(dir string, n note) {
+	name, isDir, ok := Child(dir, n.key)
+	switch {
+	case n.forget, !ok:
+	case n.info != nil:
+		w.names[nameHash(name, isDir)] = struct{}{}
+	case !isDir || n.key == dir+name+"/":
+		delete(w.names, nameHash(name, isDir))
+	}
+	// The last key below a directory may be gone: then that one is lasting.
+}
+
+// compare corrects what a directory was seen to hold by the notes since, and takes it over.
+// Tree.mu is held.
+func (t *Tree) compare(dir string, l *listing, notes []note) {
+	for _, n := range notes {
+		l.apply(dir, n)
+	}
+	if forgotten(notes) {
+		return
+	}
+	known, ok := t.watched.get(dir)
+	size := len(l.objects) + len(l.dirs)
+	w := &watched{seen: l.seen, names: make(map[uint64]struct{}, size), whole: l.all, large: size > firstPage || !l.all}
+	others := time.Time{} // the greatest LastModified of what is not ours
+	for name, f := range l.objects {
+		h := nameHash(name, false)
+		w.names[h] = struct{}{}
+		if known == nil || !known.has(h) {
+			others = latest(others, f.info.LastModified)
+		}
+	}
+	for name := range l.dirs {
+		w.names[nameHash(name, true)] = struct{}{}
+	}
+	for name := range t.lasting[dir] {
+		w.names[nameHash(name, true)] = struct{}{}
+	}
+	switch {
+	case !ok:
+		w.changed = others
+	case !l.all: // the next listing tells
+		w.changed, w.names, w.whole, w.ours = known.changed, known.names, known.whole, known.ours
+	case known.whole && !known.same(w), known.ours && others.After(known.changed.Add(-time.Second)):
+		w.changed = known.changed
+		w.change()
+	default:
+		w.changed = known.changed
+	}
+	if w.weight() > maxNames {
+		w.names, w.whole = make(map[uint64]struct{}), false
+	}
+	t.watched.put(dir, w, w.weight())
+}
+
+func (w *watched) has(h uint64) bool {
+	_, ok := w.names[h]
+	return ok
+}
+
+func (w *watched) same(o *watched) bool {
+	if len(w.names) != len(o.names) {
+		return false
+	}
+	for h := range w.names {
+		if !o.has(h) {
+			return false
+		}
+	}
+	return true
+}
+
+// isWatched tells whether it is known as well as it can be when the directory changed: it was
+// compared not long ago, or a look-up does not show it. Tree.mu is held.
+func (t *Tree) isWatched(dir string) bool {
+	w, ok := t.watched.get(dir)
+	return ok && (w.large || t.fresh(w.seen))
+}
+
+// made notes that the directory was made here, so that nothing is in it. Tree.mu is held.
+func (t *Tree) made(dir string, at time.Time) {
+	t.watched.put(dir, &watched{seen: at, names: make(map[uint64]struct{}), whole: true}, 1)
+}
+
+// isLarge tells whether a page is not enough to see all of a directory. Tree.mu is held.
+func (t *Tree) isLarge(dir string) bool {
+	w, ok := t.watched.get(dir)
+	return ok && w.large
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
