@@ -152,9 +152,9 @@ func TestRequestsForTheRoot(t *testing.T) {
 		read, large bool
 		want        string
 	}{
-		{"not read", false, false, "List 1, Head 1"},
-		{"read", true, false, "List 1, Head 1"},
-		{"large", true, true, "List 1, Head 1"},
+		{"not read", false, false, "List 0, then List 1, Head 1"},
+		{"read", true, false, "List 1, then List 0, Head 1"},
+		{"large", true, true, "List 0, then List 1, Head 1"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
@@ -171,8 +171,9 @@ func TestRequestsForTheRoot(t *testing.T) {
 				time.Sleep(2 * testTTL)
 				lists, heads := w.bucket.Count("List"), w.bucket.Count("Head")
 				w.attr(root)
+				then := w.bucket.Count("List")
 				w.find(root, "f")
-				if got := fmt.Sprintf("List %d, Head %d", w.bucket.Count("List")-lists, w.bucket.Count("Head")-heads); got != tt.want {
+				if got := fmt.Sprintf("List %d, then List %d, Head %d", then-lists, w.bucket.Count("List")-then, w.bucket.Count("Head")-heads); got != tt.want {
 					t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 				}
 			}

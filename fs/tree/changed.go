@@ -3,6 +3,7 @@ package tree
 import (
 	"context"
 	"hash/fnv"
+	"maps"
 	"time"
 )
 
@@ -36,8 +37,6 @@ type watched struct {
 	seen  time.Time // when it was compared last
 	// whole: nothing but names was in it when it was seen last.
 	whole bool
-	// ours: it was not seen yet, and changed is the time of our own change.
-	ours bool
 	// large: it has more than a page.
 	large bool
 }
@@ -57,7 +56,7 @@ func (t *Tree) Touch(dir string) {
 	defer t.mu.Unlock()
 	w, ok := t.watched.get(dir)
 	if !ok {
-		w = &watched{names: make(map[uint64]struct{}), ours: true}
+		w = &watched{names: make(map[uint64]struct{})}
 	}
 	w.change()
 	t.watched.put(dir, w, w.weight())
@@ -123,13 +122,10 @@ func (t *Tree) compare(dir string, l *listing, notes []note) {
 	known, ok := t.watched.get(dir)
 	size := len(l.objects) + len(l.dirs)
 	w := &watched{seen: l.seen, names: make(map[uint64]struct{}, size), whole: l.all, large: size > firstPage || !l.all}
-	others := time.Time{} // the greatest LastModified of what is not ours
+	var newest time.Time
 	for name, f := range l.objects {
-		h := nameHash(name, false)
-		w.names[h] = struct{}{}
-		if known == nil || !known.has(h) {
-			others = latest(others, f.info.LastModified)
-		}
+		w.names[nameHash(name, false)] = struct{}{}
+		newest = latest(newest, f.info.LastModified)
 	}
 	for name := range l.dirs {
 		w.names[nameHash(name, true)] = struct{}{}
@@ -139,10 +135,10 @@ func (t *Tree) compare(dir string, l *listing, notes []note) {
 	}
 	switch {
 	case !ok:
-		w.changed = others
+		w.changed = newest
 	case !l.all: // the next listing tells
-		w.changed, w.names, w.whole, w.ours = known.changed, known.names, known.whole, known.ours
-	case known.whole && !known.same(w), known.ours && others.After(known.changed.Add(-time.Second)):
+		w.changed, w.names, w.whole = known.changed, known.names, known.whole
+	case known.whole && !known.same(w):
 		w.changed = known.changed
 		w.change()
 	default:
@@ -154,22 +150,7 @@ func (t *Tree) compare(dir string, l *listing, notes []note) {
 	t.watched.put(dir, w, w.weight())
 }
 
-func (w *watched) has(h uint64) bool {
-	_, ok := w.names[h]
-	return ok
-}
-
-func (w *watched) same(o *watched) bool {
-	if len(w.names) != len(o.names) {
-		return false
-	}
-	for h := range w.names {
-		if !o.has(h) {
-			return false
-		}
-	}
-	return true
-}
+func (w *watched) same(o *watched) bool { return maps.Equal(w.names, o.names) }
 
 // isWatched tells whether it is known as well as it can be when the directory changed: it was
 // compared not long ago, or a look-up does not show it. Tree.mu is held.

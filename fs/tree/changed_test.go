@@ -164,6 +164,11 @@ func TestChangedLargeDirectory(t *testing.T) {
 			list()
 		}
 		changedIs(t, tr, "d/", "nothing", start)
+		time.Sleep(2 * ttl)
+		wantList(t, tr, "", "d/")
+		b.asked()
+		wantLookup(t, tr, "", "d", "d/*")
+		b.want(t, "HEAD d/") // one key would tell nothing
 		b.put("d/0")
 		look()
 		changedIs(t, tr, "d/", "a new file, looked up", start)
@@ -175,6 +180,10 @@ func TestChangedLargeDirectory(t *testing.T) {
 		list()
 		now := time.Now()
 		changedIs(t, tr, "d/", "three went", now)
+		wantList(t, tr, "", "d/")
+		b.asked()
+		wantLookup(t, tr, "", "d", "d/*")
+		b.want(t, "HEAD d/") // the listing of above is new enough, and tells
 		look()
 		b.put("d/1")
 		look()
@@ -206,7 +215,25 @@ func TestNotCompared(t *testing.T) {
 	})
 }
 
-// What is remembered of directories is bounded.
+// That the name is known well enough, from other requests and our own change of the marker, does
+// not tell whether the entries changed.
+func TestChangedThoughTheNameIsKnown(t *testing.T) {
+	b := newBucket()
+	inTime(t, b, "", func(t *testing.T, tr *Tree) {
+		b.put("d/")
+		wantLookup(t, tr, "", "d", "d/*")
+		time.Sleep(ttl * 9 / 10)
+		wantList(t, tr, "", "d/*")
+		marker := b.put("d/")
+		tr.Note("d/", &marker)
+		b.put("d/theirs")
+		time.Sleep(ttl * 6 / 10)
+		wantLookup(t, tr, "", "d", "d/*")
+		changedIs(t, tr, "d/", "theirs", time.Now())
+	})
+}
+
+// What is remembered of directories is bounded. Of one that is too large for that the time is.
 func TestWatchedIsBounded(t *testing.T) {
 	inTime(t, newBucket(), "", func(t *testing.T, tr *Tree) {
 		names := newListing(time.Now())
@@ -222,5 +249,15 @@ func TestWatchedIsBounded(t *testing.T) {
 			}
 			tr.mu.Unlock()
 		}
+		tr.Touch("huge/")
+		last := tr.Changed("huge/")
+		for i := range maxNames {
+			names.dirs[fmt.Sprint(i)] = true
+		}
+		time.Sleep(time.Second)
+		tr.mu.Lock()
+		tr.compare("huge/", names, nil)
+		tr.mu.Unlock()
+		changedIs(t, tr, "huge/", "listed", last)
 	})
 }
