@@ -35,7 +35,7 @@ func (f *front) free(key string, wanted uint64) uint64 {
 		return wanted
 	}
 	for salt := 0; ; salt++ {
-		ino := file.Number(key, byte(min(salt, 255))) + uint64(salt/256)*f.gen // past 255 salts anything will do
+		ino := file.Number(key, byte(min(salt, 255))) + uint64(max(salt-255, 0))*f.gen // past 255 salts anything will do
 		if !f.taken(ino, key) {
 			return ino
 		}

@@ -84,6 +84,24 @@ func TestNumberStays(t *testing.T) {
 	})
 }
 
+// readdir shows the numbers of the directory itself and of the one that it is in.
+func TestNumbersOfDots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		d := w.mkdir(root, "d")
+		s := w.mkdir(d, "s")
+		dots := func(node uint64) [2]uint64 {
+			_, numbers := w.entries(node)
+			return [2]uint64{numbers["."], numbers[".."]}
+		}
+		for node, want := range map[uint64][2]uint64{root: {rootIno, rootIno}, d: {w.attr(d).Ino, rootIno}, s: {w.attr(s).Ino, w.attr(d).Ino}} {
+			if got := dots(node); got != want {
+				t.Errorf("node %d: %d, want %d", node, got, want)
+			}
+		}
+	})
+}
+
 // A copy of an object under another key has the number of that key, and an object that is moved
 // back to the name that it had at first has that of its key again.
 func TestNumberOfACopy(t *testing.T) {

@@ -18,6 +18,9 @@ import (
 type dirHandle struct {
 	list func(ctx context.Context) ([]listed, error)
 	fail func(err error) syscall.Errno
+	// self and up are the inode numbers of the directory and of the one that it is in; 0 if not
+	// known.
+	self, up uint64
 
 	// go-fuse calls one method at a time.
 	entries []listed
@@ -40,7 +43,7 @@ func (h *dirHandle) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Err
 			return nil, h.fail(err)
 		}
 		h.entries = append([]listed{
-			{DirEntry: fuse.DirEntry{Name: ".", Mode: fuse.S_IFDIR}}, {DirEntry: fuse.DirEntry{Name: "..", Mode: fuse.S_IFDIR}},
+			{DirEntry: fuse.DirEntry{Name: ".", Ino: h.self, Mode: fuse.S_IFDIR}}, {DirEntry: fuse.DirEntry{Name: "..", Ino: h.up, Mode: fuse.S_IFDIR}},
 		}, entries...)
 	}
 	if h.next >= len(h.entries) {
@@ -86,7 +89,11 @@ func (h *dirHandle) Fsyncdir(context.Context, uint32) syscall.Errno { return 0 }
 
 // OpendirHandle implements fs.NodeOpendirHandler.
 func (d *dirNode) OpendirHandle(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
-	return &dirHandle{list: d.list, fail: func(err error) syscall.Errno { return d.f.fail("readdir", d.key, err) }}, 0, 0
+	h := &dirHandle{list: d.list, fail: func(err error) syscall.Errno { return d.f.fail("readdir", d.key, err) }, self: d.number(), up: rootIno}
+	if d.parent != nil {
+		h.up = d.parent.number()
+	}
+	return h, 0, 0
 }
 
 // list shows what is in the bucket and the files that were made here and are not there yet.

@@ -129,8 +129,7 @@ func (d *dirNode) Setattr(ctx context.Context, _ fs.FileHandle, in *fuse.SetAttr
 }
 
 // setRoot answers a change of the mount's root, which no object keeps. Its times are
-// let pass: rsync and tar set those of the directory that they fill, and a directory's
-// times promise nothing here.
+// let pass, and are not set: rsync and tar set those of the directory that they fill.
 func (f *front) setRoot(c file.Change) (file.Attr, error) {
 	a := f.dirAttr(f.tree.Root(), f.bareDir())
 	if c.Mode != nil && *c.Mode != a.Mode&0o7777 || c.UID != nil && *c.UID != a.UID || c.GID != nil && *c.GID != a.GID {

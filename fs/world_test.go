@@ -276,8 +276,8 @@ func (w *world) entries(dir uint64) (names []string, numbers map[string]uint64) 
 		}
 		if name := string(buf[24 : 24+n]); name != "." && name != ".." {
 			names = append(names, name)
-			numbers[name] = binary.NativeEndian.Uint64(buf)
 		}
+		numbers[string(buf[24:24+n])] = binary.NativeEndian.Uint64(buf)
 		buf = buf[(24+n+7)/8*8:]
 	}
 }
