@@ -117,10 +117,11 @@ func (f *File) tellAll(err error) {
 }
 
 // remember notes a failure for the handles that are open now and were not told, or that are to
-// be told again at each close, because they wrote what is not saved. f.mu is held.
+// be told again at each close, because they wrote what is not saved. A failure of more than this
+// stays: it is not taken back when this is saved. f.mu is held.
 func (f *File) remember(err error, upto uint64, told map[*Handle]bool) {
 	for h := range f.handles {
-		if h.write && (!told[h] || h.wrote > f.core.content.saved) {
+		if h.write && h.failed.upto <= upto && (!told[h] || h.wrote > f.core.content.saved) {
 			h.failed = failure{err, upto}
 		}
 	}
