@@ -3,6 +3,7 @@ package file
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -91,7 +92,7 @@ type edition struct {
 	id     string   // the write id
 	base   string   // that the author says he saw
 	prev   *edition // nil: nothing ever was
-	source string   // of a copy: its key
+	source *edition // of a copy: what was copied
 	made   *op      // whose it is, if not a draft's
 	again  *edition // the one that the same request had made before, if it was repeated; nil if it was refused then
 	// repeated: a box on the way has sent the request once more.
@@ -224,6 +225,19 @@ func (h *history) current() *edition {
 	return h.editions[len(h.editions)-1]
 }
 
+// version is the one with an id; "" is the current one.
+func (h *history) version(id string) *edition {
+	if id == "" {
+		return h.current()
+	}
+	for _, v := range slices.Backward(h.editions) {
+		if v.info.VersionID == id {
+			return v
+		}
+	}
+	return nil
+}
+
 // acked is the number of the newest version that was acknowledged before a moment, -1 if there
 // is none.
 func (h *history) acked(before int64) int {
@@ -286,7 +300,7 @@ func arrives(ctx context.Context) {
 }
 
 // landed notes what a request has made. w.mu is held.
-func (r *recorder) landed(ctx context.Context, key string, info store.Info, source string) {
+func (r *recorder) landed(ctx context.Context, key string, info store.Info, source *edition) {
 	w := r.w
 	h := w.history(key)
 	if cur := w.current(key); cur.ETag != "" && cur.Base() != info.Base() && info.ETag != "" && w.versioned && cur.VersionID != info.VersionID {
@@ -322,7 +336,7 @@ func (r *recorder) Put(ctx context.Context, in store.PutRequest) (store.Info, er
 	arrives(ctx)
 	info, err := r.API.Put(ctx, in)
 	if err == nil {
-		r.landed(ctx, in.Key, info, "")
+		r.landed(ctx, in.Key, info, nil)
 	}
 	return info, err
 }
@@ -330,9 +344,10 @@ func (r *recorder) Put(ctx context.Context, in store.PutRequest) (store.Info, er
 func (r *recorder) Copy(ctx context.Context, in store.CopyRequest) (store.Info, error) {
 	r.w.mu.Lock()
 	defer r.w.mu.Unlock()
+	source := r.w.history(in.Source).version(in.Version)
 	info, err := r.API.Copy(ctx, in)
 	if err == nil {
-		r.landed(ctx, in.Key, info, in.Source)
+		r.landed(ctx, in.Key, info, source)
 	}
 	return info, err
 }
@@ -342,7 +357,7 @@ func (r *recorder) CompleteUpload(ctx context.Context, in store.CompleteRequest)
 	defer r.w.mu.Unlock()
 	info, err := r.API.CompleteUpload(ctx, in)
 	if err == nil {
-		r.landed(ctx, in.Key, info, "")
+		r.landed(ctx, in.Key, info, nil)
 	}
 	return info, err
 }
@@ -352,7 +367,7 @@ func (r *recorder) Delete(ctx context.Context, in store.DeleteRequest) error {
 	defer r.w.mu.Unlock()
 	err := r.API.Delete(ctx, in)
 	if err == nil {
-		r.landed(ctx, in.Key, store.Info{}, "")
+		r.landed(ctx, in.Key, store.Info{}, nil)
 	}
 	return err
 }
@@ -366,7 +381,7 @@ func (w *witness) put(key, body, meta string) {
 		p.Meta = map[string]string{"note": meta}
 	}
 	info := w.mem.PutForeignProps(key, body, p, "")
-	(&recorder{w: w}).landed(context.Background(), key, info, "")
+	(&recorder{w: w}).landed(context.Background(), key, info, nil)
 }
 
 // remove is what somebody else deletes.
@@ -374,7 +389,7 @@ func (w *witness) remove(key string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.mem.DeleteForeign(key)
-	(&recorder{w: w}).landed(context.Background(), key, store.Info{}, "")
+	(&recorder{w: w}).landed(context.Background(), key, store.Info{}, nil)
 }
 
 // kept tells whether a key is that of a conflict or recovered file, and of what.

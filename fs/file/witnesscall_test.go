@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -191,6 +192,9 @@ func (w *witness) ofOp(v *edition) bool {
 					d.gone = true
 				}
 			}
+			if w.wasAbsent(o.key, v.seq, math.MaxInt64) {
+				w.mayMove(o)
+			}
 		}
 		return true
 	}
@@ -273,7 +277,7 @@ func (w *witness) wasAbsent(key string, start, end int64) bool {
 func (w *witness) rename(m *mount, from, to string, noReplace bool) {
 	o := &op{m: m, kind: "rename", key: from, to: to}
 	o.explains = func(v *edition) bool {
-		return len(w.saw(v)) > 0 && o.made == nil && v.key == to && v.source == from && w.sourced(v) && !(noReplace && v.prev.there())
+		return len(w.saw(v)) > 0 && o.made == nil && v.key == to && v.source.there() && v.source.key == from && v.sourced() && !(noReplace && v.prev.there())
 	}
 	o.check = func(o *op) string {
 		switch {
@@ -303,18 +307,20 @@ func (w *witness) rename(m *mount, from, to string, noReplace bool) {
 	w.run(o, func(ctx context.Context) error { return m.Rename(ctx, from, to, noReplace, nil) })
 }
 
-// mayMove notes that what a rename was to remove is gone already: whoever did it, the file that
-// is open under the old name on the mount of the rename has the new one, or will have it.
-func (w *witness) mayMove(v *edition) {
-	for _, o := range w.ops {
-		if o.kind != "rename" || o.key != v.key || o.made == nil || o.removed != nil {
-			continue
-		}
-		for _, d := range w.drafts {
-			if d.m == o.m && d.stood(v) {
-				d.leave(o.to)
-				d.at = append(d.at, place{o.to, o.made})
-			}
+// renames tells whether a call is a rename that was not, or may never be, answered with success.
+func (o *op) renames() bool { return o != nil && o.kind == "rename" && (o.end == 0 || o.err != nil) }
+
+// mayMove notes that what a rename has copied and was to remove is gone already: whoever did it,
+// the file that is open under the old name on the mount of the rename has the new one, or will
+// have it.
+func (w *witness) mayMove(o *op) {
+	if o.kind != "rename" || o.made == nil || o.removed != nil {
+		return
+	}
+	for _, d := range w.drafts {
+		if d.m == o.m && d.stood(o.made.source) {
+			d.leave(o.to)
+			d.at = append(d.at, place{o.to, o.made})
 		}
 	}
 }
@@ -348,11 +354,10 @@ func (w *witness) belowFile(key string, o *op) bool {
 	return true
 }
 
-// sourced tells whether a copy has content and attributes of a version of its source.
-func (w *witness) sourced(v *edition) bool {
-	return slices.ContainsFunc(w.history(v.source).editions, func(s *edition) bool {
-		return !s.deleted && s.body == v.body && s.attr.Mode == v.attr.Mode && s.attr.Mtime.Equal(v.attr.Mtime)
-	})
+// sourced tells whether a copy has content and attributes of its source.
+func (v *edition) sourced() bool {
+	s := v.source
+	return s.body == v.body && s.attr.Mode == v.attr.Mode && s.attr.Mtime.Equal(v.attr.Mtime)
 }
 
 // saw gives the editions that the author of one may have seen: what it replaced, if that is what

@@ -19,11 +19,15 @@ func (e *landing) judge(w *witness) string {
 		e.said = true
 		w.logAt(v.at, fmt.Sprintf("  %s by %s", v, v.by))
 	}
+	if v.deleted {
+		for _, o := range w.ops {
+			if o.key == v.key && o.m != v.by {
+				w.mayMove(o)
+			}
+		}
+	}
 	switch of, kind := kept(v.key); {
 	case v.by == nil:
-		if v.deleted {
-			w.mayMove(v)
-		}
 		return ""
 	case kind != "":
 		return w.keptFile(v, of, kind)
@@ -39,7 +43,7 @@ func (e *landing) judge(w *witness) string {
 		}
 		return ""
 	}
-	renamed := v.source != "" && v.source != v.key
+	renamed := v.source != nil && v.source.key != v.key
 	if !renamed && w.ofDraft(v) || w.ofOp(v) || w.putBack(v) {
 		return ""
 	}
@@ -280,7 +284,7 @@ func (w *witness) removal(v *edition) string {
 	}
 	o.removed, v.made = v, o
 	for _, d := range w.drafts {
-		if d.m != v.by || !d.stood(v) {
+		if d.m != v.by || !d.stood(v.prev) {
 			continue
 		}
 		if o.kind == "rename" && o.made != nil {
@@ -293,18 +297,18 @@ func (w *witness) removal(v *edition) string {
 	return ""
 }
 
-// stood tells whether what a delete marker has removed is the version that a draft grew from, or
-// what the condition cannot tell from it: the file that is open there has lost its name with it.
+// stood tells whether what was removed, or has another name, is the version that a draft grew from,
+// or what the condition cannot tell from it: the file that is open there has lost its name with it.
 // From another version the file was parted before.
 func (d *draft) stood(v *edition) bool {
 	p, ok := d.place(v.key)
 	switch {
 	case !ok || !d.named():
 		return false
-	case p.base.first() == v.prev.first():
+	case p.base.first() == v.first():
 		return true
 	}
-	return p.base.there() && v.prev.there() && p.base.info.ETag == v.prev.info.ETag
+	return p.base.there() && v.there() && p.base.info.ETag == v.info.ETag
 }
 
 // seen tells whether the mount had seen what its request has removed.

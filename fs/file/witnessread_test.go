@@ -89,7 +89,7 @@ func (w *witness) follows(x *descriptor, from *edition, got string, o *op) bool 
 			if v.seq <= from.seq || v.seq > o.end || v.by != x.m || v.made == nil {
 				continue
 			}
-			changed, renamed := key == from.key && v.made.change != nil, key != from.key && v.source == from.key
+			changed, renamed := key == from.key && v.made.change != nil, key != from.key && v.source != nil && v.source.key == from.key
 			if (changed || renamed) && w.follows(x, v, got, o) {
 				return true
 			}

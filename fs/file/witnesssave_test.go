@@ -75,8 +75,11 @@ func (w *witness) saved(d *draft, o *op, all, own int, asks bool) string {
 		return fmt.Sprintf("nobody is told of what was overwritten: %s", d)
 	}
 	for _, p := range d.at {
-		// Whoever has the lease meanwhile does not see an attempt without one (G2 ends there).
-		if p.base.there() && d.landed > 0 && (p.base.req == nil || p.base.req.leased) {
+		switch {
+		case !p.base.there() || d.landed == 0:
+		case p.base.req != nil && !p.base.req.leased: // whoever has the lease meanwhile does not see it (G2 ends there)
+		case p.base.made.renames(): // until that has its answer the file may have its old name
+		default:
 			w.ack(p.base, o.end)
 		}
 	}
