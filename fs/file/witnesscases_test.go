@@ -61,6 +61,18 @@ func TestWitnessIsContent(t *testing.T) {
 			w.flush(w.mustOpen(x, "b", "r+"), "close", false)
 			w.flush(b, "close", false)
 		}},
+		{"a file is closed, and what somebody else has put there removed in the same moment", func(w *witness, x, _ *mount) {
+			w.put("a", "<one>", "")
+			d, r := w.mustOpen(x, "a", "r+"), w.mustOpen(x, "a", "r")
+			w.put("a", "<two>", "")
+			w.flush(d, "close", false)
+			synctest.Wait()
+			w.unlink(x, "a")
+			w.judge()
+			w.read(r)
+			w.judge()
+			w.flush(r, "close", false)
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -302,13 +302,12 @@ func (w *witness) removal(v *edition) string {
 // From another version the file was parted before.
 func (d *draft) stood(v *edition) bool {
 	p, ok := d.place(v.key)
-	switch {
-	case !ok || !d.named():
-		return false
-	case p.base.first() == v.first():
-		return true
-	}
-	return p.base.there() && v.there() && p.base.info.ETag == v.info.ETag
+	return ok && d.named() && p.base.sameTag(v)
+}
+
+// sameTag tells whether the condition on an ETag cannot tell two editions apart.
+func (v *edition) sameTag(o *edition) bool {
+	return v.first() == o.first() || v.there() && o.there() && v.info.ETag == o.info.ETag
 }
 
 // seen tells whether the mount had seen what its request has removed.

@@ -104,6 +104,8 @@ func (w *witness) lookForEnd(d *draft) {
 		w.errorf("it rests with something that is not saved: %s", d)
 	case d.over == "unlinked" && w.taken(d):
 		d.gone = true
+	case d.over == "unlinked" && w.rested(d):
+		d.over = idle{}.String()
 	case d.over == "unlinked":
 		w.errorf("its name was not taken away: %s", d)
 	case d.over == "conflicted" && !w.hasConflict(d):
@@ -117,6 +119,19 @@ func (w *witness) taken(d *draft) bool {
 	return slices.ContainsFunc(w.ops, func(o *op) bool {
 		_, ok := d.place(o.key)
 		return ok && o.m == d.m && (o.kind == "unlink" || o.kind == "rename") && w.wasAbsent(o.key, o.start, math.MaxInt64)
+	})
+}
+
+// rested tells whether the life of a draft that has nothing to save ended with its last close, and
+// what was under the name then, somebody else's, was removed on the same mount in the same moment.
+func (w *witness) rested(d *draft) bool {
+	d.f.mu.Lock()
+	written := d.f.openForWrite()
+	d.f.mu.Unlock()
+	return !written && d.safe() && slices.ContainsFunc(d.at, func(p place) bool {
+		return slices.ContainsFunc(w.history(p.key).editions, func(v *edition) bool {
+			return v.deleted && v.by == d.m && v.seq > d.begun && !p.base.sameTag(v.prev)
+		})
 	})
 }
 
