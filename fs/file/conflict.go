@@ -18,7 +18,8 @@ func (f *File) conflict(ctx context.Context, cause error) {
 	f.conflictThen(ctx, cause, func() {})
 }
 
-// conflictThen is conflict with something to do once the bytes are kept, before anybody is told.
+// conflictThen is conflict with something to do once the bytes are kept, before anybody is told, or
+// at once if the file is not live.
 func (f *File) conflictThen(ctx context.Context, cause error, then func()) {
 	f.retain()
 	defer f.leave()
@@ -26,6 +27,7 @@ func (f *File) conflictThen(ctx context.Context, cause error, then func()) {
 	f.mu.Lock()
 	if f.core.live() == nil {
 		f.unlock()
+		then()
 		return
 	}
 	c := &f.core.content

@@ -10,6 +10,7 @@ import (
 
 	"github.com/latchfs/latchfs/store"
 	"github.com/latchfs/latchfs/store/faultstore"
+	"github.com/latchfs/latchfs/store/memstore"
 )
 
 // LOCKS P2: whoever has the lease of the directory's name may never make a file of it. A close
@@ -97,6 +98,40 @@ func TestRmdirWithALostAnswerLooksInside(t *testing.T) {
 		time.Sleep(3 * time.Minute)
 		if err == nil || told || store.ReadPosix(h.b.info("d/").Props.Meta).Mode&0o777 != 0o700 {
 			t.Errorf("rmdir: %v, told %v, the bucket has %q", err, told, h.b.mem.Keys())
+		}
+	})
+}
+
+// A program that has opened what is taken back under a new lease learns that it writes in vain, and
+// what it wrote is kept whole, also where no version keeps what it grew from.
+func TestTakenBackWhileItIsOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, bucketOf(memstore.Options{}), newLockTable())
+		defer h.stop()
+		h.b.before("Head", "d", func() faultstore.Fault {
+			if h.b.get("d/x") != "-" && h.b.get("d") == "-" {
+				h.b.put("d", "theirs")
+				h.cutOff("d/x")
+			}
+			return faultstore.Fault{}
+		})
+		if _, err := h.Symlink(context.Background(), SymlinkRequest{Key: "d/x", Target: "target"}); !errors.Is(err, ErrNotDir) {
+			t.Errorf("symlink: %v", err)
+		}
+		synctest.Wait() // it cannot have the lease yet
+		h.healLocks()
+		x := h.open("d/x", "r+")
+		h.write(x, " and more", 6)
+		time.Sleep(time.Minute)
+		if _, err := x.Write([]byte("in vain"), 0); !errors.Is(err, ErrConflicted) {
+			t.Errorf("write: %v", err)
+		}
+		if err := h.close(x); !errors.Is(err, ErrConflicted) {
+			t.Errorf("close: %v", err)
+		}
+		kept := h.b.like("x.conflict-")
+		if len(h.b.like("d/")) > 0 || len(kept) != 1 || h.b.get(kept[0]) != "target and more" {
+			t.Errorf("the bucket has %q", h.b.mem.Keys())
 		}
 	})
 }

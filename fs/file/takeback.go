@@ -30,15 +30,20 @@ func (t *Table) takeBack(ctx context.Context, permit store.Permit, made store.In
 	}
 }
 
+// errTakenBack: what a live file grew from is taken back.
+var errTakenBack error = &misplacedError{errors.New("it was made in a directory that another host has, or may have, made a file of")}
+
 // takeBackLater removes a version that is still the current one, under a lease that has to be had
-// anew, until the table ends.
+// anew, until the table ends. Whoever here has opened it for write meanwhile loses the name first, as
+// to a conflict: what he wrote is kept while what it grew from is still there.
 func (t *Table) takeBackLater(made store.Info) {
 	ctx := t.background
 	for {
 		c, err := t.claimOf(ctx, t.visit(made.Key), made.Key, t.o.LockTimeout, nil)
 		if err == nil {
 			if sameVersion(c.found.Base(), made.Base()) {
-				err = t.takeBack(ctx, c.hold, made)
+				c.hold.Bar()
+				c.f.conflictThen(ctx, errTakenBack, func() { err = t.takeBack(ctx, c.hold, made) })
 			}
 			unanswered := errors.Is(err, store.ErrUnknownOutcome)
 			if unanswered {
