@@ -277,7 +277,7 @@ func (w *witness) wasAbsent(key string, start, end int64) bool {
 func (w *witness) rename(m *mount, from, to string, noReplace bool) {
 	o := &op{m: m, kind: "rename", key: from, to: to}
 	o.explains = func(v *edition) bool {
-		return len(w.saw(v)) > 0 && o.made == nil && v.key == to && v.source.there() && v.source.key == from && v.sourced() && !(noReplace && v.prev.there())
+		return len(w.saw(v)) > 0 && o.made == nil && v.key == to && v.source.there() && v.source.key == from && w.sourced(v) && !(noReplace && v.prev.there())
 	}
 	o.check = func(o *op) string {
 		switch {
@@ -354,10 +354,13 @@ func (w *witness) belowFile(key string, o *op) bool {
 	return true
 }
 
-// sourced tells whether a copy has content and attributes of its source.
-func (v *edition) sourced() bool {
-	s := v.source
-	return s.body == v.body && s.attr.Mode == v.attr.Mode && s.attr.Mtime.Equal(v.attr.Mtime)
+// sourced tells whether a copy has content and attributes of its source, or, without versions, the
+// attributes of what the condition cannot tell from it (G1, limit).
+func (w *witness) sourced(v *edition) bool {
+	return slices.ContainsFunc(w.history(v.source.key).editions, func(s *edition) bool {
+		return (s == v.source || !w.versioned && s.sameTag(v.source)) &&
+			s.body == v.body && s.attr.Mode == v.attr.Mode && s.attr.Mtime.Equal(v.attr.Mtime)
+	})
 }
 
 // saw gives the editions that the author of one may have seen: what it replaced, if that is what

@@ -14,10 +14,22 @@ import (
 func TestWitnessIsContent(t *testing.T) {
 	proc := fakeProc(t)
 	for _, c := range []struct {
-		name string
-		run  func(w *witness, x, y *mount)
+		name        string
+		unversioned bool
+		run         func(w *witness, x, y *mount)
 	}{
-		{"a file that somebody else has removed is renamed, and written again", func(w *witness, x, _ *mount) {
+		{"a file is renamed after somebody else has put the same bytes there without their metadata", true, func(w *witness, x, _ *mount) {
+			d := w.mustOpen(x, "a", "c")
+			w.write(d, "<one>", 0)
+			w.flush(d, "fsync", false)
+			w.judge()
+			w.remove("a")
+			w.put("a", "<one>", "")
+			w.rename(x, "a", "b", false)
+			w.judge()
+			w.flush(d, "close", false)
+		}},
+		{"a file that somebody else has removed is renamed, and written again", false, func(w *witness, x, _ *mount) {
 			w.put("a", "<one>", "")
 			d := w.mustOpen(x, "a", "r+")
 			w.remove("a")
@@ -27,7 +39,7 @@ func TestWitnessIsContent(t *testing.T) {
 			w.write(d, "<two>", 0)
 			w.flush(d, "close", false)
 		}},
-		{"a file is renamed, but it was removed on another mount after the lease was lost", func(w *witness, x, y *mount) {
+		{"a file is renamed, but it was removed on another mount after the lease was lost", false, func(w *witness, x, y *mount) {
 			w.put("a", "<one>", "")
 			d := w.mustOpen(x, "a", "r+")
 			x.b.net.Hook(func(op, key string, n int) faultstore.Fault {
@@ -46,7 +58,7 @@ func TestWitnessIsContent(t *testing.T) {
 			x.isolate(false)
 			w.flush(d, "close", false)
 		}},
-		{"a rename waits for the outcome of its removal, when the file is closed and its target opened", func(w *witness, x, _ *mount) {
+		{"a rename waits for the outcome of its removal, when the file is closed and its target opened", false, func(w *witness, x, _ *mount) {
 			w.put("a", "<one>", "")
 			w.put("b", "<two>", "")
 			d, b := w.mustOpen(x, "a", "r+"), w.mustOpen(x, "b", "r+")
@@ -61,7 +73,7 @@ func TestWitnessIsContent(t *testing.T) {
 			w.flush(w.mustOpen(x, "b", "r+"), "close", false)
 			w.flush(b, "close", false)
 		}},
-		{"a file is closed, and what somebody else has put there removed in the same moment", func(w *witness, x, _ *mount) {
+		{"a file is closed, and what somebody else has put there removed in the same moment", false, func(w *witness, x, _ *mount) {
 			w.put("a", "<one>", "")
 			d, r := w.mustOpen(x, "a", "r+"), w.mustOpen(x, "a", "r")
 			w.put("a", "<two>", "")
@@ -73,10 +85,25 @@ func TestWitnessIsContent(t *testing.T) {
 			w.judge()
 			w.flush(r, "close", false)
 		}},
+		{"a rename of a file that somebody else has removed is taken back, which is not answered", false, func(w *witness, x, y *mount) {
+			w.put("a", "<one>", "")
+			d := w.mustOpen(x, "a", "r+")
+			w.write(d, "<two>", 0)
+			w.flush(d, "fsync", false)
+			w.judge()
+			w.remove("a")
+			n := w.mustOpen(y, "n", "c")
+			x.meets("Delete", faultstore.Fault{Late: 100 * time.Millisecond})
+			w.rename(x, "a", "n/x", false)
+			time.Sleep(time.Minute)
+			w.judge()
+			w.flush(n, "close", false)
+			w.flush(d, "close", false)
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWitness(t, proc, true)
+				w := newWitness(t, proc, !c.unversioned)
 				t.Cleanup(w.giveUp)
 				x, y := w.newMount(), w.newMount()
 				c.run(w, x, y)

@@ -23,10 +23,12 @@ func (w *witness) takenBack(v *edition) bool {
 		return false
 	}
 	for _, d := range w.drafts {
-		for i, p := range d.at {
-			if p.key == v.key && p.base == made {
-				d.at[i].base, d.landed, d.displaced = made.prev, 0, true
-			}
+		switch p, ok := d.place(v.key); {
+		case !ok || p.base != made:
+		case len(d.at) > 1: // the copy of a rename, which fails then
+			d.leave(v.key)
+		default:
+			d.at[0].base, d.landed, d.displaced = made.prev, 0, true
 		}
 	}
 	if made.made != nil {
