@@ -32,6 +32,7 @@ func TestRun(t *testing.T) {
 		{"soak tests run elsewhere", "| one | integration.TestSoakStream | |\n", "", true, ""},
 		{"no such soak test", "| one | integration.TestSoakGone | |\n", "", false, "integration.TestSoakGone"},
 		{"failed test", "| one | missing | |\n", `{"Action":"run","Package":"p","Test":"TestX"}` + "\n" + last + `{"Action":"fail","Package":"p","Test":"TestX"}` + "\n" + `{"Action":"fail","Package":"p"}` + "\n", false, "the reason"},
+		{"failed test that passes in another run", "| one | p.TestX | |\n", last + `{"Action":"fail","Package":"p","Test":"TestX"}` + "\n" + `{"Action":"fail","Package":"p"}` + "\n" + `{"Action":"run","Package":"p","Test":"TestX"}` + "\n" + `{"Action":"pass","Package":"p","Test":"TestX"}` + "\n" + `{"Action":"pass","Package":"p"}` + "\n", false, "p.TestX ended with fail"},
 		{"skipped test", "| one | p.TestX | |\n", last + `{"Action":"skip","Package":"p","Test":"TestX"}` + "\n" + `{"Action":"pass","Package":"p"}` + "\n", false, "p.TestX ended with skip"},
 		{"test that never ended", "| one | p.TestX | |\n", `{"Action":"run","Package":"p","Test":"TestX"}` + "\n" + last, false, "p.TestX ended with run"},
 		{"package that ended early", "| one | fs/file.TestA | |\n", `{"Action":"start","Package":"p"}` + "\n", false, "FAIL p"},

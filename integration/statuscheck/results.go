@@ -63,19 +63,18 @@ func (r *results) add(e event) {
 		r.packages[e.Package] = p
 	}
 	name := short(e.Package) + "." + e.Test
-	switch e.Action {
+	switch e.Action { // what has failed in one file stays so if it passes in another one
 	case "output":
 		if p.output[e.Test] == nil {
 			p.output[e.Test] = &strings.Builder{}
 		}
 		p.output[e.Test].WriteString(e.Output)
-	case "run":
-		r.tests[name] = "run"
-	case "pass", "fail", "skip":
-		if e.Test == "" {
-			p.result, p.seconds = e.Action, e.Elapsed
-		} else {
+	case "run", "pass", "fail", "skip":
+		switch {
+		case e.Test != "" && r.tests[name] != "fail":
 			r.tests[name] = e.Action
+		case e.Test == "" && p.result != "fail":
+			p.result, p.seconds = e.Action, e.Elapsed
 		}
 	}
 }
