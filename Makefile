@@ -88,11 +88,12 @@ race: test-packages build test-tools
 
 soak: test-packages build test-tools
 	$(TEST) -json -timeout 35m -run '^TestSoak' ./integration > bin/test-soak.json || true
-	$(GO) run ./integration/statuscheck -status= bin/test-soak.json
+	$(TEST) -json -timeout 15m -run '^TestModel$$' ./fs/file -model.trace -model.from 10000 -model.seeds 10000 > bin/test-soak-model.json || true
+	$(GO) run ./integration/statuscheck -status= bin/test-soak.json bin/test-soak-model.json
 
 soak-long: test-packages build test-tools
 	LATCHFS_CHAOS_FOR=$(FOR) $(TEST) -timeout 0 -count 1 -v -run '^TestLong' ./integration
-	$(TEST) -timeout 0 -count 1 -run '^TestModel$$' ./fs/file -model.seeds 200000
+	$(TEST) -timeout 0 -count 1 -run '^TestModel$$' ./fs/file -model.trace -model.seeds 200000
 
 lint:
 	@unformatted=$$(gofmt -l $(SOURCES)); \

@@ -26,12 +26,13 @@ var (
 	modelSteps = flag.Int("model.steps", 200, "steps of each seed of the random model")
 )
 
-// defaultSeeds keeps a test run short. The race detector makes each step ten times slower.
+// defaultSeeds are some 20 seconds of one processor; make soak runs more. The race detector makes
+// each step ten times slower.
 func defaultSeeds() uint64 {
 	if checking {
 		return 30
 	}
-	return 200
+	return 2000
 }
 
 // A model drives programs on a few mounts at random, and all that can go wrong around them.
@@ -47,7 +48,8 @@ type model struct {
 // Random programs on two or three mounts, a foreign writer, lost sessions, crashes, and networks
 // that lose, delay and repeat, judged by a witness. What is random in the code under test (the
 // order of goroutines, jitter) is not the same when a seed is run again with -model.seed: a failure
-// may take some runs to come back. With integration/replay it is the same.
+// may take some runs to come back. With integration/replay it is the same each time, but not what it
+// was in a run without it; make soak shows each request of a seed that fails (-model.trace).
 func TestModel(t *testing.T) {
 	proc := fakeProc(t)
 	if *modelSeed != 0 {
