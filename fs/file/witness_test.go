@@ -98,6 +98,8 @@ type edition struct {
 	// repeated: a box on the way has sent the request once more.
 	repeated bool
 	deleted  bool
+	// stuck: the bucket has refused to remove it.
+	stuck bool
 }
 
 // there tells whether an object is there.

@@ -85,6 +85,15 @@ func TestWitnessIsContent(t *testing.T) {
 			w.judge()
 			w.flush(r, "close", false)
 		}},
+		{"what was made below a file may not be taken back", false, func(w *witness, x, y *mount) {
+			w.put("a", "<one>", "")
+			n := w.mustOpen(y, "n", "c")
+			x.meets("Delete", refusal)
+			w.rename(x, "a", "n/x", false)
+			time.Sleep(time.Minute)
+			w.judge()
+			w.flush(n, "close", false)
+		}},
 		{"a rename of a file that somebody else has removed is taken back, which is not answered", false, func(w *witness, x, y *mount) {
 			w.put("a", "<one>", "")
 			d := w.mustOpen(x, "a", "r+")

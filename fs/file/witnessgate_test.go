@@ -191,6 +191,9 @@ func (g *gate) Delete(ctx context.Context, in store.DeleteRequest) error {
 		return err
 	}
 	err = g.API.Delete(ctx, in)
+	if errors.Is(err, store.ErrAccessDenied) {
+		g.m.w.refusedRemoval(in.Key)
+	}
 	g.m.w.tracef("%s: Delete %s: %v", g.m, in.Key, err)
 	return err
 }

@@ -78,8 +78,18 @@ func (w *witness) contested(d *draft, p place) bool {
 		slices.ContainsFunc(w.ops, func(o *op) bool { return o.m != d.m && (lease.Name(o.key) == name || lease.Name(o.to) == name) })
 }
 
+// refusedRemoval notes that the bucket does not let anybody remove what is under a key. It may be
+// called from any goroutine.
+func (w *witness) refusedRemoval(key string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if v := w.history(key).current(); v != nil {
+		v.stuck = true
+	}
+}
+
 // oneThingInside checks, once everything has ended, that no file has a name inside. One stays if
-// whoever made it had lost its lease before he could take it back, or others wrote on top. Where
+// whoever made it had lost its lease before he could take it back, may not, or others wrote on top. Where
 // something else is inside, such as a kept file, the name is a directory too, and may have more.
 func (w *witness) oneThingInside() {
 	keys := w.mem.Keys()
@@ -90,10 +100,20 @@ func (w *witness) oneThingInside() {
 			continue
 		}
 		file, inside := w.history(key[:i]).current(), w.history(key).current()
-		if file.there() && !file.cameBack() && !inside.cameBack() && file.author() != nil && inside.author() != nil && !inside.author().leases.everLost(lease.Name(key)) {
+		if file.there() && !inside.stayed() && !file.cameBack() && !inside.cameBack() && file.author() != nil && inside.author() != nil && !inside.author().leases.everLost(lease.Name(key)) {
 			w.errorf("%q is a file, and there is %s", key[:i], inside)
 		}
 	}
+}
+
+// stayed tells whether what is there grew from what the bucket did not let anybody remove.
+func (v *edition) stayed() bool {
+	for ; v.there(); v = v.prev {
+		if v.stuck {
+			return true
+		}
+	}
+	return false
 }
 
 // author is the mount that has made all of an object since nothing was there, nil if several did,
