@@ -49,6 +49,7 @@ type witness struct {
 	drafts []*draft // that are not settled
 	byLive map[*live]*draft
 	ops    []*op // that are under way, or whose outcome was not known
+	late   []*op // that have ended well, and whose removal may still land: somebody else was faster
 	// changes are all calls that change a file by name.
 	changes []*op
 	counts  map[string]int

@@ -89,6 +89,9 @@ func (o *op) judge(w *witness) string {
 		return ""
 	}
 	w.ops = slices.DeleteFunc(w.ops, func(p *op) bool { return p == o })
+	if o.err == nil && o.removed == nil && slices.Contains([]string{"unlink", "rmdir", "rename"}, o.kind) {
+		w.late = append(w.late, o)
+	}
 	return ""
 }
 
@@ -205,6 +208,11 @@ func (w *witness) ofOp(v *edition) bool {
 func (w *witness) remover(v *edition) *op {
 	for _, o := range slices.Backward(w.ops) {
 		if o.key == v.key && o.m == v.by && o.removed == nil && o.start < v.req.sent && (o.kind == "unlink" || o.kind == "rmdir" || o.kind == "rename" && o.made != nil) {
+			return o
+		}
+	}
+	for _, o := range w.late { // nothing was there, and then the same bytes again (G1, limit)
+		if o.key == v.key && o.m == v.by && o.removed == nil && o.start < v.req.sent && v.req.sent < o.end && v.prev.foreign() {
 			return o
 		}
 	}

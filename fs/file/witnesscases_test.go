@@ -85,6 +85,19 @@ func TestWitnessIsContent(t *testing.T) {
 			w.judge()
 			w.flush(r, "close", false)
 		}},
+		{"a removal lands late on the same bytes, which somebody else has put back", true, func(w *witness, x, _ *mount) {
+			w.put("a", "<one>", "")
+			d := w.mustOpen(x, "a", "r+")
+			w.remove("a")
+			x.meets("Delete", faultstore.Fault{Hang: true, Late: 5 * time.Second})
+			w.unlink(x, "a")
+			time.Sleep(timing.Stall() + time.Second)
+			w.judge()
+			w.put("a", "<one>", "")
+			time.Sleep(time.Minute)
+			w.judge()
+			w.flush(d, "close", false)
+		}},
 		{"what was made below a file may not be taken back", false, func(w *witness, x, y *mount) {
 			w.put("a", "<one>", "")
 			n := w.mustOpen(y, "n", "c")

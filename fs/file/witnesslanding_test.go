@@ -283,6 +283,10 @@ func (w *witness) removal(v *edition) string {
 		return fmt.Sprintf("%s by %s has removed %s, which nobody there had seen", v, v.by, v.prev)
 	}
 	o.removed, v.made = v, o
+	if slices.Contains(w.late, o) {
+		v.repeated = true // whoever was told of the removal before has nothing to do with it
+		return ""
+	}
 	for _, d := range w.drafts {
 		if d.m != v.by || !d.stood(v.prev) {
 			continue
