@@ -252,7 +252,8 @@ func TestRefusedCommitIsParked(t *testing.T) {
 }
 
 // A change by name that the bucket refuses fails, and that is all: it must not come true at
-// the next mount. What was written beside it is kept.
+// the next mount. What was written beside it is kept, with the change in it, and then the call does
+// not say that it has not happened.
 func TestRefusedChangeByNameIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, newBucket(), newLockTable())
@@ -287,7 +288,7 @@ func TestRefusedChangeByNameIsDropped(t *testing.T) {
 			h.write(x, "more", 4)
 			return faultstore.Fault{Err: &store.AttemptError{Fate: store.Refused, Err: store.ErrAccessDenied}}
 		})
-		if _, err := h.SetAttr(t.Context(), "b", Change{Size: &size}); !errors.Is(err, store.ErrAccessDenied) {
+		if _, err := h.SetAttr(t.Context(), "b", Change{Size: &size}); !errors.Is(err, ErrUnsaved) {
 			t.Errorf("change: %v", err)
 		}
 		if p := h.Pending(); len(p) != 1 || p[0].Key != "b" {
