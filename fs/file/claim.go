@@ -28,6 +28,8 @@ type claim struct {
 	above parent
 	// baseGone: another version was found since under the name of the file, which is live.
 	baseGone bool
+	// twin is what the name would be as the other kind of thing, locked as well; nil if it is not.
+	twin *File
 }
 
 // claim takes a name, waiting at most limit for whoever has it here or on another host. beside,
@@ -162,6 +164,7 @@ func (t *Table) proved(ctx context.Context, key string, until time.Time) (*lease
 // at once.
 func (c *claim) end(linger time.Duration) {
 	c.hold.Release(linger)
+	c.freeTwin()
 	c.f.unlockOp()
 	c.f.leave()
 }
@@ -172,12 +175,58 @@ func (c *claim) release(unanswered bool) {
 	if !unanswered {
 		c.hold.Release(0)
 	}
+	c.freeTwin()
 	if c.baseGone {
 		c.f.leaveInConflict(errBaseGone)
 		return
 	}
 	c.f.unlockOp()
 	c.f.leave()
+}
+
+// claimBoth is claim that keeps everybody on this host from making the other kind of thing of the name,
+// too: "n/" beside "n". The kernel does that for the calls of programs, which share the lease; for
+// nobody else. The op lock of "n" is taken first.
+func (t *Table) claimBoth(ctx context.Context, key string, limit time.Duration) (c *claim, err error) {
+	name := lease.Name(key)
+	var twin *File
+	lock := func(key string) error {
+		f := t.visit(key)
+		if err := f.lockOpFor(ctx, key, limit); err != nil {
+			f.leave()
+			return err
+		}
+		twin = f
+		return nil
+	}
+	if key != name {
+		if err := lock(name); err != nil {
+			return nil, err
+		}
+	}
+	if c, err = t.claim(ctx, key, limit, nil); err == nil && key == name {
+		if err = lock(name + "/"); err != nil {
+			c.end(0)
+		}
+	}
+	if err != nil {
+		if twin != nil {
+			twin.unlockOp()
+			twin.leave()
+		}
+		return nil, err
+	}
+	c.twin = twin
+	return c, nil
+}
+
+// freeTwin undoes what claimBoth does beside the claim.
+func (c *claim) freeTwin() {
+	if c.twin != nil {
+		c.twin.unlockOp()
+		c.twin.leave()
+		c.twin = nil
+	}
 }
 
 // disputed looks at the name again because the bucket did not do what was asked: a live file

@@ -65,6 +65,7 @@
 //	    File.mu short: pages are copied to the page cache under it, nothing is synced
 //	lease.Pool, File.waiting, report.mu, patience.mu, pin.mu: leaves
 //
-// Two op locks are held only in Rename, in key order. No mutex is held over a request, a sync
+// Two op locks are held in Rename, in key order, by a recovery, which locks "n" before "n/", and by the
+// look above a new name, which locks that name before its directory's. No mutex is held over a request, a sync
 // or a callback.
 package file

@@ -176,10 +176,10 @@ func (r *Recovery) conflict(ctx context.Context, f *spool.Found, higher bool) er
 func (r *Recovery) seed(f *spool.Found) string { return r.name + "/" + f.Name() }
 
 // reserve claims a key that no process here has open for write: a commit under the base of
-// such a file would make its own fail.
+// such a file would make its own fail. Nobody here makes the other kind of thing of its name.
 func (t *Table) reserve(ctx context.Context, key string) (*claim, error) {
 	for began := time.Now(); ; {
-		c, err := t.claim(ctx, key, t.o.LockTimeout, nil)
+		c, err := t.claimBoth(ctx, key, t.o.LockTimeout)
 		if err != nil && !errors.Is(err, ErrStale) {
 			return nil, err
 		}
