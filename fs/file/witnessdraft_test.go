@@ -31,6 +31,7 @@ type draft struct {
 	gone      bool   // its name was or may have been taken away on the same mount
 	overwrote bool   // it landed without a lease over what nobody here had seen
 	fine      int    // newest stage that landed before that
+	overran   bool   // it landed over somebody else's version, which was told
 	displaced bool   // it was taken back, since its directory has become a file
 	told      bool   // a conflict was told to somebody who wrote
 	refused   bool   // the bucket did not take it, and whoever asked was told

@@ -99,6 +99,10 @@ func (w *witness) conflict(d *draft, err error) string {
 	if v := w.history(c.Kept).current(); c.Kept != "" && (v == nil || d.conflict < len(d.stages)-1 && d.unsaved(d.conflict, len(d.stages)-1)) {
 		return fmt.Sprintf("kept %s of %s", v, d)
 	}
+	// Whoever has made an attempt without a lease looks below what has landed, also if that was a later one.
+	d.overran = d.overran || slices.ContainsFunc(d.at, func(p place) bool {
+		return c.Over != "" && p.base.there() && p.base.prev.there() && p.base.prev.by != d.m && p.base.prev.info.VersionID == c.Over
+	})
 	if !w.hasConflict(d) {
 		return fmt.Sprintf("there is no conflict: %s", d)
 	}
@@ -109,7 +113,7 @@ func (w *witness) conflict(d *draft, err error) string {
 // mount, or without one, or because the lease was lost.
 func (w *witness) hasConflict(d *draft) bool {
 	for _, p := range d.at {
-		if d.m.leases.everLost(lease.Name(p.key)) || d.overwrote || d.displaced || w.contested(d, p) || !p.base.there() && w.becameDir(p.key) {
+		if d.m.leases.everLost(lease.Name(p.key)) || d.overwrote || d.overran || d.displaced || w.contested(d, p) || !p.base.there() && w.becameDir(p.key) {
 			return true
 		}
 		n := 0
