@@ -201,10 +201,11 @@ func (w *witness) keptFile(v *edition, of, kind string) string {
 			if !partial || !slices.ContainsFunc(d.at, func(p place) bool { return w.baseGone(d, p.key) }) {
 				return -1
 			}
-			if j := d.findLast(part); j >= 0 {
-				return j
+			j := d.findLast(part)
+			if j < len(d.stages)-1 {
+				j = max(j, w.unanswered(d, v, part)) // a truncation may make an earlier stage of the last one
 			}
-			return w.unanswered(d, v, part)
+			return j
 		},
 	} {
 		for _, d := range w.drafts {
