@@ -26,13 +26,12 @@ var (
 	modelSteps = flag.Int("model.steps", 200, "steps of each seed of the random model")
 )
 
-// defaultSeeds are some 20 seconds of one processor; make soak runs more. The race detector makes
-// each step ten times slower.
+// defaultSeeds keeps a test run short. The race detector makes each step ten times slower.
 func defaultSeeds() uint64 {
 	if checking {
 		return 30
 	}
-	return 2000
+	return 200
 }
 
 // A model drives programs on a few mounts at random, and all that can go wrong around them.
@@ -49,7 +48,7 @@ type model struct {
 // that lose, delay and repeat, judged by a witness. What is random in the code under test (the
 // order of goroutines, jitter) is not the same when a seed is run again with -model.seed: a failure
 // may take some runs to come back. With integration/replay it is the same each time, but not what it
-// was in a run without it; make soak shows each request of a seed that fails (-model.trace).
+// was in a run without it; make soak-long shows each request of a seed that fails (-model.trace).
 func TestModel(t *testing.T) {
 	proc := fakeProc(t)
 	if *modelSeed != 0 {
