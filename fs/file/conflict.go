@@ -87,7 +87,7 @@ func (f *File) conflictThen(ctx context.Context, cause error, then func()) {
 // park gives up a commit that the bucket refuses for good, and the lease is released. Bytes
 // that a close or fsync was to save stay in the spool, where recovery finds them. What was
 // changed by name alone is dropped: that call fails, and must not come true later. Where bytes stay,
-// it stays with them, and the call gets ErrUnsaved: a recovery makes it, too. f.op is held.
+// it stays with them, and the call gets ErrUnsaved (setAttr): a recovery makes it, too. f.op is held.
 func (f *File) park(m *commit, cause error) {
 	// Once the caller is told, what stays in the spool has to survive a power cut (SEMANTICS G5).
 	cause = errors.Join(cause, m.local.Failed(m.write.ID), m.local.Sync())
@@ -110,13 +110,7 @@ func (f *File) park(m *commit, cause error) {
 	}
 	f.mu.Lock()
 	defer f.unlock()
-	for _, m := range f.core.content.seals {
-		told := err
-		if owed && !m.covers.owed {
-			told = fmt.Errorf("saving %q: %w: %v", f.core.key, ErrUnsaved, cause)
-		}
-		f.tell(m, told)
-	}
+	f.tellAll(err)
 	f.core.content.drop()
 }
 

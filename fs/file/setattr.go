@@ -142,11 +142,15 @@ func (t *Table) setAttr(ctx context.Context, key string, c Change, accepts func(
 	if !alone {
 		return attr, nil
 	}
-	if err := f.save(ctx, nil); err != nil {
-		return Attr{}, err
-	}
+	err = f.save(ctx, nil)
 	f.mu.Lock()
 	defer f.unlock()
+	if err != nil && f.core.kept() {
+		err = fmt.Errorf("%w: %v", ErrUnsaved, err) // a recovery makes it with what a close answers for
+	}
+	if err != nil {
+		return Attr{}, err
+	}
 	return f.core.content.attr, nil
 }
 

@@ -57,8 +57,12 @@ type conflicted struct{ reason error }
 // unlinked: the name was removed or given to another file; nothing will be committed.
 type unlinked struct{}
 
-// parked: the bucket refuses to take what was to be saved; the bytes stay in the spool.
-type parked struct{ reason error }
+// parked: the bucket refuses to take what was to be saved. kept: a close or fsync answers for
+// it, and all of it stays in the spool.
+type parked struct {
+	reason error
+	kept   bool
+}
 
 func (idle) String() string       { return "idle" }
 func (*live) String() string      { return "live" }
@@ -133,6 +137,12 @@ func (c *core) reason() error {
 		return s.reason
 	}
 	return nil
+}
+
+// kept tells whether what the bucket refused stays in the spool, so that a recovery saves it.
+func (c *core) kept() bool {
+	s, ok := c.state.(parked)
+	return ok && s.kept
 }
 
 // refuses is why the file takes no changes any more, nil if it does.
@@ -255,8 +265,9 @@ func (c *core) park(reason error) (hold *lease.Hold, owed bool) {
 	if l == nil || c.content.head() == nil {
 		c.impossible("parking")
 	}
-	c.state = parked{reason}
-	return l.hold, c.content.owed()
+	owed = c.content.owed()
+	c.state = parked{reason, owed}
+	return l.hold, owed
 }
 
 // unlink takes the name away because it is gone or belongs to another file. It returns the
