@@ -81,6 +81,8 @@ var errnos = []struct {
 	{store.ErrUnavailable, unix.EIO, bad},
 	{context.Canceled, unix.EINTR, silent},
 	{unix.EROFS, unix.EROFS, silent},
+	{unix.ENOSPC, unix.ENOSPC, bad}, // of the state directory, outside the spool
+	{unix.EDQUOT, unix.ENOSPC, bad},
 }
 
 // errno is the one translation from errors to errnos. A cause that nobody foresaw is EIO.

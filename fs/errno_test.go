@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -45,6 +46,8 @@ func TestErrno(t *testing.T) {
 		{errRenameDir, unix.EXDEV},
 		{errDeletion, unix.ENODATA},
 		{errors.Join(errForbidden, store.ErrNotFound), unix.EACCES},
+		{&os.PathError{Op: "write", Path: "mount.json", Err: unix.ENOSPC}, unix.ENOSPC},
+		{&os.PathError{Op: "write", Path: "mount.json", Err: unix.EDQUOT}, unix.ENOSPC},
 		{errors.New("nobody foresaw this"), unix.EIO},
 	} {
 		err := tt.err

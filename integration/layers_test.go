@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 	"internal/awserr":      {},
 	"internal/bytesize":    {},
 	"internal/count":       {},
-	"internal/localserver": {"internal/wait"},
+	"internal/localserver": {"internal/procfs", "internal/wait"},
 	"internal/logfile":     {},
 	"internal/procfs":      {},
 	"internal/registry":    {},

@@ -121,11 +121,11 @@ var metadataRules = []struct {
 		o.lacks("ctime")
 	}},
 	{"S4", func(o *metadataObject) {
-		o.put(meta{"x": strings.Repeat("x", 1874), "file-atime": "1ns"})
+		o.put(meta{"x": strings.Repeat("x", 1890), "file-atime": "1ns"})
 		o.sh("touch -m -d @7 $f; chmod 600 $f; chown 5:6 $f")
 		o.has(meta{"file-mtime": "7000000000ns", "file-permissions": "0100600"})
 		o.lacks("file-atime", "file-owner", "file-group")
-		o.put(meta{"x": strings.Repeat("x", 1950)})
+		o.put(meta{"x": strings.Repeat("x", 1966)})
 		if out := o.TrySh(o.h.Mountpoint, "export f="+o.key+"; echo new >> $f"); !strings.Contains(out.Err, "No space left") {
 			o.Errorf("a full object: %+v", out)
 		}

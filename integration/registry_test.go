@@ -124,9 +124,13 @@ func TestUmountOfAKilledMount(t *testing.T) {
 	}
 	was := entryOf(h)
 	h.Mount()
-	if now := entryOf(h); was == nil || was.Live || now == nil || now.Session == was.Session {
-		t.Errorf("the registry said %+v, and says %+v", was, now)
-	}
+	// The entry comes after mount.json, by which the harness knows that the host has mounted.
+	e.Eventually(10*time.Second, func() error {
+		if now := entryOf(h); was == nil || was.Live || now == nil || now.Session == was.Session {
+			return fmt.Errorf("the registry said %+v, and says %+v", was, now)
+		}
+		return nil
+	})
 
 	h.Crash()
 	found, _ := filepath.Glob(filepath.Join(h.StateDir, "*", "mount.json"))

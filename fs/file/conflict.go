@@ -65,6 +65,7 @@ func (f *File) conflictThen(ctx context.Context, cause error, then func()) {
 			local = nil
 		} else {
 			told = &ConflictError{Key: key, Kept: info.Key, Over: reason.Over}
+			f.t.o.Log.Warn("the file was changed by somebody else; what was to be saved is kept beside it", "key", key, "kept", info.Key)
 		}
 		f.mu.Lock()
 		if err == nil {

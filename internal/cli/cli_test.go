@@ -40,6 +40,7 @@ func TestUsageErrorsAreOneLineAndExitTwo(t *testing.T) {
 		{[]string{"mount", "--region", "r", "local:data", "/mnt"}, "--region does not go with local:"},
 		{[]string{"mount", "--force-path-style", "local:data", "/mnt"}, "--force-path-style does not go with local:"},
 		{[]string{"mount", "--spool-limit", "much", "bucket", "/mnt"}, "--spool-limit"},
+		{[]string{"mount", "--spool-limit", "1023K", "bucket", "/mnt"}, "give it 1M or more"},
 		{[]string{"mount", "--file-mode", "rw", "bucket", "/mnt"}, "--file-mode"},
 		{[]string{"mount", "--dir-mode", "9", "bucket", "/mnt"}, "--dir-mode"},
 		{[]string{"mount", "--umask", "-2", "bucket", "/mnt"}, "--umask"},

@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/internal/procfs"
 )
 
 // readyVar names, in the environment of a background mount, the descriptor on which it
@@ -40,6 +42,10 @@ func startBackground(ctx context.Context, args []string, sameGroup bool, std Std
 	child.ExtraFiles = []*os.File{w}
 	child.Env = append(os.Environ(), readyVar+"=3")
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: !sameGroup}
+	if err := procfs.CloseOnExec(); err != nil {
+		w.Close()
+		return fmt.Errorf("starting in the background: %w", err)
+	}
 	if err := child.Start(); err != nil {
 		w.Close()
 		return fmt.Errorf("starting in the background: %w", err)

@@ -31,8 +31,9 @@ type hangups struct {
 	terminal func() bool // tells whether there is one; nil: there never was
 	end      chan<- os.Signal
 
-	mu     sync.Mutex
-	reload func() // nil until there is something to do
+	mu      sync.Mutex
+	reload  func() // nil until there is something to do
+	pending bool   // a signal came before
 }
 
 // newHangups begins to take SIGHUP. Where it means the end, it is passed on to end, once: a shell
@@ -47,11 +48,16 @@ func newHangups(foreground bool, end chan<- os.Signal) *hangups {
 	return h
 }
 
-// reloadBy tells what to do at a SIGHUP that does not mean the end.
+// reloadBy tells what to do at a SIGHUP that does not mean the end. One that came before is answered
+// now: what it speaks of may have changed after it was read.
 func (h *hangups) reloadBy(f func()) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	h.reload = f
+	pending := h.pending
+	h.mu.Unlock()
+	if pending {
+		f()
+	}
 }
 
 // stop ends the watch; the signal is still taken, and nothing more happens.
@@ -73,6 +79,7 @@ func (h *hangups) watch() {
 		}
 		h.mu.Lock()
 		reload := h.reload
+		h.pending = h.pending || reload == nil
 		h.mu.Unlock()
 		if reload != nil {
 			reload()

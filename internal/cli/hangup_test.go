@@ -52,13 +52,22 @@ func TestHangups(t *testing.T) {
 	}
 }
 
-// Before it is mounted there is nothing to read anew, and no harm done.
+// A signal that comes before it is mounted is answered as soon as it is.
 func TestHangupBeforeItIsMounted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := &hangups{received: make(chan os.Signal), done: make(chan struct{}), end: make(chan os.Signal)}
-		go h.watch()
-		h.received <- unix.SIGHUP
-		synctest.Wait()
-		h.stop()
-	})
+	for signals := range 3 {
+		synctest.Test(t, func(t *testing.T) {
+			h := &hangups{received: make(chan os.Signal), done: make(chan struct{}), end: make(chan os.Signal)}
+			go h.watch()
+			for range signals {
+				h.received <- unix.SIGHUP
+			}
+			synctest.Wait()
+			reads := 0
+			h.reloadBy(func() { reads++ })
+			if want := min(signals, 1); reads != want {
+				t.Errorf("%d reads after %d signals, want %d", reads, signals, want)
+			}
+			h.stop()
+		})
+	}
 }

@@ -142,6 +142,9 @@ func mountFlags() []cli.Flag {
 	)
 }
 
+// minSpool is the least --spool-limit. A file in the spool takes some 16 KiB for its journal alone.
+const minSpool = 1 << 20
+
 // parseMount checks everything of the command line that can be checked without
 // touching anything.
 func parseMount(c *cli.Context) (o mountOptions, err error) {
@@ -181,6 +184,9 @@ func parseMount(c *cli.Context) (o mountOptions, err error) {
 	if s := c.String("spool-limit"); s != "" {
 		if o.SpoolLimit, err = bytesize.Parse(s); err != nil {
 			return o, usagef("--spool-limit: %v", err)
+		}
+		if o.SpoolLimit < minSpool {
+			return o, usagef("--spool-limit %s is too small for a few files: give it 1M or more", s)
 		}
 	}
 	if o.UID, err = id(c, "uid"); err != nil {

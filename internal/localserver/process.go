@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/latchfs/latchfs/internal/procfs"
 )
 
 const program = "latchfs-local"
@@ -49,6 +51,9 @@ func (s *Server) start() (<-chan struct{}, error) {
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := procfs.CloseOnExec(); err != nil {
+		return nil, fmt.Errorf("starting %s: %w", s.program, err)
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", s.program, err)
 	}
