@@ -2,6 +2,7 @@
 # make stop   unmount it, once everything is saved
 # make test   everything that has to pass
 # make soak   the long tests
+# make fuzz   the fuzz targets alone, FUZZTIME=30s each
 # make soak-long FOR=8h   the random model of everything at once, as long as one likes
 # make install     what make build has built, below PREFIX, and the links for mount(8) and /etc/fstab
 # make uninstall   takes them away
@@ -9,6 +10,7 @@
 MNT  ?= ./mnt
 DATA ?= ./data
 FOR  ?= 1h
+FUZZTIME ?= 30s
 PREFIX  ?= /usr/local
 # mount(8) looks for its helpers in /sbin and nowhere else, whatever PREFIX and PATH are.
 SBINDIR ?= /sbin
@@ -37,7 +39,7 @@ RUN_PACKAGES  = fusermount3:fuse3
 TEST_PACKAGES = $(RUN_PACKAGES) rsync:rsync vim:vim git:git python3:python3 npm:npm node:nodejs \
                 unshare:util-linux rclone:rclone s3fs:s3fs
 
-.PHONY: build install uninstall run stop test status race lint soak soak-long fmt clean run-packages test-packages test-tools
+.PHONY: build install uninstall run stop test status race lint soak fuzz soak-long fmt clean run-packages test-packages test-tools
 
 build:
 	$(BUILD) -o $(LATCHFS) .
@@ -88,7 +90,12 @@ race: test-packages build test-tools
 
 soak: test-packages build test-tools
 	$(TEST) -json -timeout 35m -run '^TestSoak' ./integration > bin/test-soak.json || true
-	$(GO) run ./integration/statuscheck -status= bin/test-soak.json
+	$(run-fuzz)
+	$(GO) run ./integration/statuscheck -status= bin/test-soak.json bin/test-fuzz.json
+
+fuzz: build
+	$(run-fuzz)
+	$(GO) run ./integration/statuscheck -status= bin/test-fuzz.json
 
 soak-long: test-packages build test-tools
 	LATCHFS_CHAOS_FOR=$(FOR) $(TEST) -timeout 0 -count 1 -v -run '^TestLong' ./integration
@@ -123,6 +130,19 @@ $(DYNALITE)/.package-lock.json: integration/dynalite/package-lock.json
 $(VENV)/bin/ministack:
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check ministack==1.5.33
+
+# Fuzzes every target that the modules have, one after the other; go test takes one at a time.
+# What one finds is left below testdata/fuzz of its package, and is to be committed.
+define run-fuzz
+@: > bin/test-fuzz.json; for m in $(MODULES); do cd $(CURDIR)/$$m; \
+  packages=$$($(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | grep -v '/integration$$'); \
+  targets=$$($(TEST) -list '^Fuzz' $$packages) || { echo "$$targets"; exit 1; }; \
+  echo "$$targets" | awk '/^Fuzz/ { name[n++] = $$1 } $$1 == "ok" { for (i = 0; i < n; i++) print name[i], $$2; n = 0 }' | \
+  while read -r target package; do \
+    echo "fuzz $$package.$$target"; \
+    $(TEST) -json -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -parallel 2 $$package < /dev/null >> $(CURDIR)/bin/test-fuzz.json || true; \
+  done; done
+endef
 
 # Installs those of the probe:package words whose probe is not there.
 define install

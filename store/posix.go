@@ -150,10 +150,11 @@ func parseTime(s string) (time.Time, bool) {
 // is cut to the nearest that they can, as file systems do.
 func formatTime(t time.Time) string {
 	first, last := time.Unix(0, math.MinInt64), time.Unix(0, math.MaxInt64)
-	if t.Before(first) {
+	// By their seconds: the order of times overflows where Unix does not.
+	switch {
+	case t.Unix() < first.Unix(), t.Unix() == first.Unix() && t.Before(first):
 		t = first
-	}
-	if t.After(last) {
+	case t.Unix() > last.Unix(), t.Unix() == last.Unix() && t.After(last):
 		t = last
 	}
 	return strconv.FormatInt(t.UnixNano(), 10) + "ns"

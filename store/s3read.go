@@ -100,7 +100,8 @@ func (c *s3Content) Read(p []byte) (int, error) {
 // Tags implements API.
 func (b *s3Bucket) Tags(ctx context.Context, key, version string) (string, error) {
 	ctx, a := b.read(ctx, "Tags", key)
-	out, err := b.meta.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: &b.name, Key: &key, VersionId: given(version)})
+	out, err := b.meta.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: &b.name, Key: &key, VersionId: given(version)},
+		wantRoot("Tagging"))
 	if err != nil {
 		return "", a.fail(ctx, err)
 	}
@@ -121,7 +122,7 @@ func (b *s3Bucket) List(ctx context.Context, o ListOptions) (ListPage, error) {
 	out, err := b.meta.ListObjectsV2(ctx, &s3.ListObjectsV2Input{
 		Bucket: &b.name, Prefix: given(o.Prefix), Delimiter: given(o.Delimiter), ContinuationToken: given(o.Token),
 		StartAfter: given(o.After), MaxKeys: maxKeys(o.Max), EncodingType: "url",
-	})
+	}, wantRoot("ListBucketResult"))
 	if err != nil {
 		return ListPage{}, a.fail(ctx, err)
 	}
@@ -135,6 +136,9 @@ func (b *s3Bucket) List(ctx context.Context, o ListOptions) (ListPage, error) {
 		page.Objects[i] = Info{Key: key, ETag: unquote(aws.ToString(c.ETag)), Size: aws.ToInt64(c.Size),
 			LastModified: wholeSeconds(aws.ToTime(c.LastModified)),
 			Props:        Props{StorageClass: storageClass(string(c.StorageClass))}}
+		if i := page.Objects[i]; i.Key == "" || i.ETag == "" || i.Size < 0 {
+			return ListPage{}, a.garbled("the listing has an entry without key, ETag or size: %+v", i)
+		}
 	}
 	for i, p := range out.CommonPrefixes {
 		if page.Prefixes[i], err = decode(aws.ToString(p.Prefix)); err != nil {
@@ -144,6 +148,8 @@ func (b *s3Bucket) List(ctx context.Context, o ListOptions) (ListPage, error) {
 	if aws.ToBool(out.IsTruncated) {
 		if page.Next = aws.ToString(out.NextContinuationToken); page.Next == "" {
 			return ListPage{}, a.garbled("the listing is cut and does not say where")
+		} else if page.Next == o.Token {
+			return ListPage{}, a.garbled("the listing goes on where this page began")
 		}
 	}
 	return page, nil

@@ -143,7 +143,7 @@ func TestS3List(t *testing.T) {
 
 func TestS3ListOfAServerWithoutEncoding(t *testing.T) {
 	b := s3Serve(t, func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, `<ListBucketResult><Contents><Key>100%25 +</Key></Contents></ListBucketResult>`)
+		io.WriteString(w, `<ListBucketResult><Contents><Key>100%25 +</Key><ETag>e</ETag></Contents></ListBucketResult>`)
 	})
 	page, err := b.List(t.Context(), ListOptions{})
 	if err != nil || len(page.Objects) != 1 || page.Objects[0].Key != "100%25 +" {
@@ -204,6 +204,40 @@ func TestS3ListVersionsRefused(t *testing.T) {
 	answer = s3ErrorXML("InternalError")
 	_, err = b.ListVersions(t.Context(), VersionOptions{})
 	s3WantFate(t, err, Unsent, nil)
+}
+
+// What a proxy answers in place of the server says nothing of what is in the bucket.
+func TestS3OnlyAListIsAList(t *testing.T) {
+	b := s3Serve(t, func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "<html><body>Welcome</body></html>")
+	})
+	if page, err := b.List(t.Context(), ListOptions{}); err == nil {
+		t.Errorf("list: %+v", page)
+	}
+	if page, err := b.ListVersions(t.Context(), VersionOptions{}); err == nil {
+		t.Errorf("versions: %+v", page)
+	}
+	if tags, err := b.Tags(t.Context(), "k", ""); err == nil {
+		t.Errorf("tags: %q", tags)
+	}
+}
+
+// A server that gives the same page for ever gets an error, not a listing without end.
+func TestS3ListingGoesOn(t *testing.T) {
+	b := s3Serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("versions") {
+			io.WriteString(w, "<ListVersionsResult><IsTruncated>true</IsTruncated><NextKeyMarker>k</NextKeyMarker><NextVersionIdMarker>v</NextVersionIdMarker></ListVersionsResult>")
+			return
+		}
+		io.WriteString(w, "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken></ListBucketResult>")
+	})
+	_, err := b.ListVersions(t.Context(), VersionOptions{KeyMarker: "k", VersionMarker: "v"})
+	s3WantFate(t, err, Refused, ErrRefused)
+	_, err = b.List(t.Context(), ListOptions{Token: "t"})
+	s3WantFate(t, err, Refused, ErrRefused)
+	if _, err := b.ListVersions(t.Context(), VersionOptions{KeyMarker: "k", VersionMarker: "w"}); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestS3Bucket(t *testing.T) {

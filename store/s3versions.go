@@ -5,19 +5,17 @@ import (
 	"context"
 	"encoding/xml"
 	"fmt"
-	"io"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go/middleware"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // versionsXML is the answer to ListObjectVersions. The SDK sorts it into two lists, of
 // versions and of delete markers, and their mutual order is lost: LastModified has whole
 // seconds, so that it does not bring it back (aws-sdk-go-v2 issue 3164).
 type versionsXML struct {
+	// XMLName: another document is no empty list.
+	XMLName             xml.Name `xml:"ListVersionsResult"`
 	EncodingType        string
 	IsTruncated         bool
 	NextKeyMarker       string
@@ -50,15 +48,23 @@ func (b *s3Bucket) ListVersions(ctx context.Context, o VersionOptions) (VersionP
 	if err != nil {
 		return VersionPage{}, a.fail(ctx, err)
 	}
-	var list versionsXML
-	if err := xml.Unmarshal(answer.Bytes(), &list); err != nil {
-		return VersionPage{}, a.garbled("list of versions: %w", err)
-	}
-	page, err := list.page()
+	page, err := parseVersions(answer.Bytes())
 	if err != nil {
 		return VersionPage{}, a.garbled("list of versions: %w", err)
 	}
+	if page.NextKey != "" && page.NextKey == o.KeyMarker && page.NextVersion == o.VersionMarker {
+		return VersionPage{}, a.garbled("list of versions: it goes on where this page began")
+	}
 	return page, nil
+}
+
+// parseVersions reads the body of an answer.
+func parseVersions(body []byte) (VersionPage, error) {
+	var list versionsXML
+	if err := xml.Unmarshal(body, &list); err != nil {
+		return VersionPage{}, err
+	}
+	return list.page()
 }
 
 func (list *versionsXML) page() (page VersionPage, err error) {
@@ -73,6 +79,12 @@ func (list *versionsXML) page() (page VersionPage, err error) {
 			Props: Props{StorageClass: storageClass(e.StorageClass)}}
 		if v.Info.Key, err = decode(e.Key); err != nil {
 			return VersionPage{}, err
+		}
+		if deleted {
+			v.Info.ETag, v.Info.Size = "", 0
+		}
+		if v.Info.Key == "" || !deleted && (v.Info.ETag == "" || v.Info.Size < 0) {
+			return VersionPage{}, fmt.Errorf("an entry without key, ETag or size: %+v", e)
 		}
 		page.Versions = append(page.Versions, v)
 	}
@@ -93,28 +105,4 @@ func (list *versionsXML) page() (page VersionPage, err error) {
 		page.NextVersion = list.NextVersionIdMarker
 	}
 	return page, nil
-}
-
-// takeAnswer is the option of an operation that moves the body of a successful answer to
-// a buffer. The SDK is left an empty body, which it takes for an empty list.
-func takeAnswer(to *bytes.Buffer) func(*s3.Options) {
-	take := middleware.DeserializeMiddlewareFunc("TakeAnswer", func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
-		middleware.DeserializeOutput, middleware.Metadata, error,
-	) {
-		out, metadata, err := next.HandleDeserialize(ctx, in)
-		r, ok := out.RawResponse.(*smithyhttp.Response)
-		if err != nil || !ok || r.StatusCode != 200 {
-			return out, metadata, err
-		}
-		_, err = to.ReadFrom(r.Body)
-		r.Body.Close()
-		r.Body = io.NopCloser(strings.NewReader(""))
-		return out, metadata, err
-	})
-	return func(o *s3.Options) {
-		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
-			// Right below the decoder, hence above what finds errors inside of a 200.
-			return stack.Deserialize.Insert(take, "OperationDeserializer", middleware.After)
-		})
-	}
 }

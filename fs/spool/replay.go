@@ -39,6 +39,9 @@ func (f *Found) replay(journal *records, dataSize int64) (keep bool, err error) 
 	if h.Format < oldestFormat || h.Format > Format {
 		return false, fmt.Errorf("%w: %d, this program reads %d to %d", ErrFormat, h.Format, oldestFormat, Format)
 	}
+	if h.Size < 0 || h.BaseSize < 0 {
+		return false, fmt.Errorf("%w: a file of %d bytes on %d", errDamaged, h.Size, h.BaseSize)
+	}
 	if h.Boot != "" && h.Boot == f.scan.fs.Boot() {
 		lost = journal.followed
 	}
@@ -87,6 +90,9 @@ func (f *Found) replayNote(k kind, p []byte, c *content, changed *bool) error {
 		var t truncation
 		if err := unmarshal(p, &t); err != nil {
 			return err
+		}
+		if t.Size < 0 {
+			return fmt.Errorf("%w: truncated to %d bytes", errDamaged, t.Size)
 		}
 		c.truncate(t.Size)
 		*changed = true

@@ -36,6 +36,8 @@ func TestRun(t *testing.T) {
 		{"skipped test", "| one | p.TestX | |\n", last + `{"Action":"skip","Package":"p","Test":"TestX"}` + "\n" + `{"Action":"pass","Package":"p"}` + "\n", false, "p.TestX ended with skip"},
 		{"test that never ended", "| one | p.TestX | |\n", `{"Action":"run","Package":"p","Test":"TestX"}` + "\n" + last, false, "p.TestX ended with run"},
 		{"package that ended early", "| one | fs/file.TestA | |\n", `{"Action":"start","Package":"p"}` + "\n", false, "FAIL p"},
+		{"failed once of two runs", "| one | p.FuzzX | |\n", last + `{"Action":"fail","Package":"p","Test":"FuzzX"}` + "\n" + `{"Action":"fail","Package":"p"}` + "\n" + `{"Action":"run","Package":"p","Test":"FuzzX"}` + "\n" + `{"Action":"pass","Package":"p","Test":"FuzzX"}` + "\n" + `{"Action":"pass","Package":"p"}` + "\n", false, "p.FuzzX ended with fail"},
+		{"a run without a test that failed, and another one", "| one | p.FuzzX | |\n", `{"Action":"fail","Package":"p"}` + "\n" + `{"Action":"pass","Package":"p","Test":"FuzzX"}` + "\n" + `{"Action":"pass","Package":"p"}` + "\n", false, "FAIL p"},
 		{"build failure", "| one | fs/file.TestA | |\n", `{"Action":"build-output","ImportPath":"p","Output":"undefined: x\n"}` + "\n" + `{"Action":"fail","Package":"p"}` + "\n", false, "undefined: x"},
 	}
 	for _, tt := range tests {

@@ -70,6 +70,8 @@ func (r *results) add(e event) {
 		}
 		p.output[e.Test].WriteString(e.Output)
 	case "run", "pass", "fail", "skip":
+		// What failed once has failed: each target of a package is fuzzed by a run of its own,
+		// and the test of that name runs its corpus in another one.
 		switch {
 		case e.Test != "" && r.tests[name] != "fail":
 			r.tests[name] = e.Action

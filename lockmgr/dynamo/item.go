@@ -35,8 +35,9 @@ func text(it item, name string) string {
 
 func number(it item, name string) int64 {
 	if v, ok := it[name].(*types.AttributeValueMemberN); ok {
-		n, _ := strconv.ParseInt(v.Value, 10, 64)
-		return n
+		if n, err := strconv.ParseInt(v.Value, 10, 64); err == nil {
+			return n
+		}
 	}
 	return 0
 }

@@ -80,10 +80,7 @@ var errChanged = errors.New("the record changed")
 
 // put writes a record over the state with this ETag ("" = there is none) and returns the new ETag.
 func (t *Table) put(ctx context.Context, c *s3.Client, verb, key, over string, rec any) (etag string, err error) {
-	body, err := json.Marshal(struct {
-		Record any    `json:"record"`
-		Unique string `json:"unique"`
-	}{rec, rand.Text()})
+	body, err := encode(rec)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", verb, err)
 	}
@@ -120,10 +117,30 @@ func (t *Table) get(ctx context.Context, c *s3.Client, verb, key string, rec any
 	if err != nil {
 		return "", t.explain(verb, err)
 	}
-	if err := json.Unmarshal(body, &struct {
-		Record any `json:"record"`
-	}{rec}); err != nil {
+	if err := decode(body, rec); err != nil {
 		return "", fmt.Errorf("lock bucket %s: %s is damaged: %w: %w", t.bucket, key, lockmgr.ErrForeignTable, err)
 	}
 	return aws.ToString(out.ETag), nil
+}
+
+// encode makes the body of an object that no other one has.
+func encode(rec any) ([]byte, error) {
+	return json.Marshal(struct {
+		Record any    `json:"record"`
+		Unique string `json:"unique"`
+	}{rec, rand.Text()})
+}
+
+// decode reads a body into rec. One without a record is an error: as a lock it would be free.
+func decode(body []byte, rec any) error {
+	var outer struct {
+		Record json.RawMessage `json:"record"`
+	}
+	if err := json.Unmarshal(body, &outer); err != nil {
+		return err
+	}
+	if len(outer.Record) == 0 || string(outer.Record) == "null" {
+		return errors.New("there is no record in it")
+	}
+	return json.Unmarshal(outer.Record, rec)
 }
