@@ -37,7 +37,7 @@ export LATCHFS_LOCAL_BIN ?= $(CURDIR)/$(LOCAL)
 # Debian packages as probe:package, the probe being a command that comes with it.
 RUN_PACKAGES  = fusermount3:fuse3
 TEST_PACKAGES = $(RUN_PACKAGES) rsync:rsync vim:vim git:git python3:python3 npm:npm node:nodejs \
-                unshare:util-linux rclone:rclone s3fs:s3fs
+                unshare:util-linux rclone:rclone s3fs:s3fs ed:ed patch:patch zip:zip unzip:unzip
 
 .PHONY: build install uninstall run stop test status race lint soak fuzz soak-long fmt clean run-packages test-packages test-tools
 

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"os/exec"
 	"strings"
+	"testing"
 	"time"
 )
 
@@ -67,6 +68,14 @@ func (e *Env) NoBucket(lock Lock, times Times) *Bucket {
 	}
 	b.S3 = NewClient(server, b.Name)
 	return b
+}
+
+// For gives the same bucket to a sub-test: what fails then is the sub-test. Its programs have to be
+// waited for there.
+func (b *Bucket) For(t testing.TB) *Bucket {
+	c := *b
+	c.Env = &Env{TB: t, Suite: b.Suite, Dir: b.Dir}
+	return &c
 }
 
 // Through gives the same bucket, reached by another address of its server.
