@@ -53,7 +53,17 @@ func TestProgramsTable(t *testing.T) {
 	}
 	got := regexp.MustCompile(`(?m)^(## .*|\| .*)$`).FindAllString(readText(t, "../docs/PROGRAMS.md"), -1)
 	got = slices.DeleteFunc(got, func(l string) bool { return strings.HasPrefix(l, "| --") || strings.HasPrefix(l, "| name |") })
-	if !slices.Equal(got, want) {
-		t.Errorf("docs/PROGRAMS.md has\n%s\nwanted is\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	for _, line := range got {
+		if !slices.Contains(want, line) {
+			t.Errorf("nothing that is tried is\n%s", line)
+		}
+	}
+	for _, line := range want {
+		if !slices.Contains(got, line) {
+			t.Errorf("docs/PROGRAMS.md lacks\n%s", line)
+		}
+	}
+	if !t.Failed() && !slices.Equal(got, want) {
+		t.Errorf("docs/PROGRAMS.md has the rows in another order than they are tried:\n%s", strings.Join(want, "\n"))
 	}
 }
