@@ -25,6 +25,8 @@ type bucket struct {
 	blank    bool             // the first page of each listing is empty
 	// way, if set, is the time of a request to the bucket and of its answer back.
 	way func() time.Duration
+	// under is how many requests are under way, and most how many have been at a time.
+	under, most int
 }
 
 func newBucket(keys ...string) *bucket {
@@ -81,8 +83,17 @@ func (b *bucket) travel(ctx context.Context) error {
 	}
 }
 
+func (b *bucket) begun(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.under += n
+	b.most = max(b.most, b.under)
+}
+
 // serve runs a request at the bucket, between two ways.
 func (b *bucket) serve(ctx context.Context, request string, run func()) error {
+	b.begun(1)
+	defer b.begun(-1)
 	if err := b.travel(ctx); err != nil {
 		return err
 	}
@@ -113,8 +124,11 @@ func (b *bucket) Head(ctx context.Context, key, version string) (i store.Info, e
 
 func (b *bucket) List(ctx context.Context, o store.ListOptions) (p store.ListPage, err error) {
 	request := "LIST " + o.Prefix
-	if o.Max > 0 {
+	switch {
+	case o.Max > 0:
 		request = "FIRST " + o.Prefix
+	case o.After != "":
+		request = "PAGE " + o.After
 	}
 	err = b.serve(ctx, request, func() { p = b.list(o) })
 	return p, err
@@ -135,7 +149,8 @@ func (b *bucket) list(o store.ListOptions) (p store.ListPage) {
 		if i := strings.Index(rest, o.Delimiter); o.Delimiter != "" && i >= 0 {
 			at = o.Prefix + rest[:i+1]
 		}
-		if !ok || at <= o.Token {
+		// A key behind the one to start after counts, though its prefix may be before that one.
+		if !ok || key <= o.After || at <= o.Token {
 			continue
 		}
 		if at == last {
@@ -172,6 +187,18 @@ func (b *bucket) asked() string {
 	b.requests = nil
 	slices.Sort(r)
 	return strings.Join(r, ", ")
+}
+
+// kinds counts the requests since the last call by their first word.
+func (b *bucket) kinds() map[string]int {
+	n := make(map[string]int)
+	if asked := b.asked(); asked != "" {
+		for _, r := range strings.Split(asked, ", ") {
+			kind, _, _ := strings.Cut(r, " ")
+			n[kind]++
+		}
+	}
+	return n
 }
 
 // want checks the requests since the last time.

@@ -82,7 +82,7 @@ func (t *Tree) Watch(ctx context.Context, dir string) error {
 	if large {
 		return nil
 	}
-	_, err := t.List(ctx, dir)
+	_, err := t.list(ctx, dir, true)
 	return err
 }
 
@@ -110,22 +110,16 @@ func (w *watched) apply(dir string, n note) {
 	// The last key below a directory may be gone: then that one is lasting.
 }
 
-// compare corrects what a directory was seen to hold by the notes since, and takes it over.
-// Tree.mu is held.
-func (t *Tree) compare(dir string, l *listing, notes []note) {
-	for _, n := range notes {
-		l.apply(dir, n)
-	}
-	if forgotten(notes) {
-		return
-	}
+// compare takes over what a directory was seen to hold. Of one of which only a part was seen
+// nothing but that is taken over. Tree.mu is held.
+func (t *Tree) compare(dir string, l *listing) {
 	known, ok := t.watched.get(dir)
 	size := len(l.objects) + len(l.dirs)
-	w := &watched{seen: l.seen, names: make(map[uint64]struct{}, size), whole: l.all, large: size > firstPage || !l.all}
+	w := &watched{seen: l.seen, names: make(map[uint64]struct{}, size), whole: l.whole(), large: size > firstPage || !l.whole()}
 	var newest time.Time
 	for name, f := range l.objects {
 		w.names[nameHash(name, false)] = struct{}{}
-		newest = latest(newest, f.info.LastModified)
+		newest = newer(newest, f.info.LastModified)
 	}
 	for name := range l.dirs {
 		w.names[nameHash(name, true)] = struct{}{}
@@ -136,7 +130,7 @@ func (t *Tree) compare(dir string, l *listing, notes []note) {
 	switch {
 	case !ok:
 		w.changed = newest
-	case !l.all: // the next listing tells
+	case !l.whole(): // the next listing tells
 		w.changed, w.names, w.whole = known.changed, known.names, known.whole
 	case known.whole && !known.same(w):
 		w.changed = known.changed
@@ -161,18 +155,15 @@ func (t *Tree) isWatched(dir string) bool {
 
 // made notes that the directory was made here, so that nothing is in it. Tree.mu is held.
 func (t *Tree) made(dir string, at time.Time) {
-	t.watched.put(dir, &watched{seen: at, names: make(map[uint64]struct{}), whole: true}, 1)
+	w := &watched{seen: at, names: make(map[uint64]struct{}), whole: true}
+	if known, ok := t.watched.get(dir); ok {
+		w.changed = known.changed
+	}
+	t.watched.put(dir, w, w.weight())
 }
 
 // isLarge tells whether a page is not enough to see all of a directory. Tree.mu is held.
 func (t *Tree) isLarge(dir string) bool {
 	w, ok := t.watched.get(dir)
 	return ok && w.large
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }

@@ -237,13 +237,13 @@ func TestChangedThoughTheNameIsKnown(t *testing.T) {
 func TestWatchedIsBounded(t *testing.T) {
 	inTime(t, newBucket(), "", func(t *testing.T, tr *Tree) {
 		names := newListing(time.Now())
-		names.all = true
+		names.end = true
 		for i := range maxNames / 4 {
 			names.dirs[fmt.Sprint(i)] = true
 		}
 		for i := range 6 {
 			tr.mu.Lock()
-			tr.compare(fmt.Sprintf("d%d/", i), names, nil)
+			tr.compare(fmt.Sprintf("d%d/", i), names)
 			if tr.watched.weight > maxNames {
 				t.Errorf("%d names are remembered", tr.watched.weight)
 			}
@@ -256,8 +256,21 @@ func TestWatchedIsBounded(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		tr.mu.Lock()
-		tr.compare("huge/", names, nil)
+		tr.compare("huge/", names)
 		tr.mu.Unlock()
 		changedIs(t, tr, "huge/", "listed", last)
+	})
+}
+
+// A marker that we put where we knew of nothing, as chmod does in an emptied directory, does not
+// make its times older.
+func TestMarkerKeepsTheTime(t *testing.T) {
+	inTime(t, newBucket("d/x"), "", func(t *testing.T, tr *Tree) {
+		wantList(t, tr, "d/", "x")
+		tr.Note("d/x", nil)
+		tr.Touch("d/")
+		last := tr.Changed("d/")
+		tr.Note("d/", &store.Info{LastModified: time.Unix(1, 0)})
+		changedIs(t, tr, "d/", "its marker", last)
 	})
 }

@@ -14,6 +14,11 @@ import (
 // has none. Entries are complete where a HEAD or a write of our own described the version
 // that is listed.
 func (t *Tree) List(ctx context.Context, dir string) ([]Entry, error) {
+	return t.list(ctx, dir, false)
+}
+
+// list is List; page tells that nobody wants the names.
+func (t *Tree) list(ctx context.Context, dir string, page bool) ([]Entry, error) {
 	t.mu.Lock()
 	if l, ok := t.listings.get(dir); ok && t.fresh(l.seen) {
 		entries := t.entries(dir, l)
@@ -23,13 +28,12 @@ func (t *Tree) List(ctx context.Context, dir string) ([]Entry, error) {
 	}
 	t.mu.Unlock()
 	fetch := func(ctx context.Context) (func([]note) []Entry, error) {
-		l, some, err := t.fetch(ctx, dir)
+		l, err := t.fetch(ctx, store.ListOptions{Prefix: dir, Delimiter: "/"}, 0)
 		if err != nil {
 			return nil, err
 		}
+		l.page = page
 		return func(notes []note) []Entry {
-			t.seen(dir, l, some, notes)
-			t.compare(dir, l, notes)
 			t.keep(dir, l, notes)
 			return t.entries(dir, l)
 		}, nil
@@ -43,49 +47,8 @@ func (t *Tree) List(ctx context.Context, dir string) ([]Entry, error) {
 	return entries, nil
 }
 
-// keep remembers a listing, if it is complete. Tree.mu is held.
-func (t *Tree) keep(dir string, l *listing, notes []note) {
-	t.listings.dropOldest(func(l *listing) bool { return !t.fresh(l.seen) })
-	if l.all && !forgotten(notes) {
-		t.listings.put(dir, l, 1+len(l.objects)+len(l.dirs))
-	}
-}
-
 func sortByName(entries []Entry) {
 	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
-}
-
-// fetch lists a directory to its end. some tells whether there is a key of it at all, the
-// marker and keys that no path can name included.
-func (t *Tree) fetch(ctx context.Context, dir string) (l *listing, some bool, err error) {
-	l = newListing(time.Now())
-	o := store.ListOptions{Prefix: dir, Delimiter: "/"}
-	for {
-		at := time.Now()
-		page, err := t.objects.List(ctx, o)
-		if err != nil {
-			return nil, false, err
-		}
-		l.add(dir, page, at)
-		some = some || len(page.Objects)+len(page.Prefixes) > 0
-		if page.Next == "" {
-			l.all = true
-			return l, some, nil
-		}
-		o.Token = page.Next
-	}
-}
-
-// seen lets go of lasting directories that a listing shows to have keys. Tree.mu is held.
-func (t *Tree) seen(dir string, l *listing, some bool, notes []note) {
-	for name := range t.lasting[dir] {
-		if sub := dir + name + "/"; l.dirs[name] && !removedBelow(notes, sub) {
-			t.hasKeys(sub)
-		}
-	}
-	if some && !removedBelow(notes, dir) {
-		t.hasKeys(dir)
-	}
 }
 
 // entries makes the entries of a listing, in no order, from it and from what requests sent later

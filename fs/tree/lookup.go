@@ -49,11 +49,14 @@ func (t *Tree) lookup(ctx context.Context, dir, name string) (Entry, error) {
 	case err != nil:
 		return Entry{}, err
 	}
+	t.lookAhead(dir, name)
 	s, err := t.state(ctx, dir, name)
 	if err != nil {
 		return Entry{}, err
 	}
-	return s.entry(name, dir+name)
+	e, err := s.entry(name, dir+name)
+	t.found(dir, name, err == nil)
+	return e, err
 }
 
 // entry makes the entry of a name with this key. It fails with store.ErrNotFound.
@@ -103,7 +106,6 @@ func (t *Tree) state(ctx context.Context, dir, name string) (state, error) {
 					s.apply(key, n)
 				}
 				if page != nil && s.below.yes {
-					t.compare(key+"/", page, notes)
 					t.keep(key+"/", page, notes)
 				}
 				if !forgotten(notes) {
@@ -136,22 +138,8 @@ func (t *Tree) known(dir, name string) state {
 		s = *p
 	}
 	s.lasting = t.lasting.has(dir + name + "/")
-	l, ok := t.listings.get(dir)
-	if !ok {
-		return s
-	}
-	listed, is := l.objects[name]
-	switch {
-	case !is && l.seen.After(s.object.seen):
-		s.object = fact{nil, l.seen}
-	case is && listed.seen.After(s.object.seen) && !sameVersion(listed.info, s.object.info):
-		s.object = fact{} // something is there, but a listing does not tell all of it
-	}
-	if l.seen.After(s.below.seen) {
-		s.below = presence{l.dirs[name], l.seen}
-		if !s.below.yes {
-			s.marker = fact{nil, l.seen}
-		}
+	if l := t.latest(dir, name); l != nil {
+		s.learn(name, l)
 	}
 	return s
 }
@@ -178,8 +166,8 @@ func (t *Tree) oldest(s state) time.Time {
 func (t *Tree) ask(ctx context.Context, key string, s *state) (page *listing, err error) {
 	var head, list error
 	var wg sync.WaitGroup
-	began := time.Now()
-	if !t.fresh(s.object.seen) {
+	began, was, headed := time.Now(), s.below, !t.fresh(s.object.seen)
+	if headed {
 		wg.Go(func() { s.object, head = t.head(ctx, key) })
 	}
 	t.mu.Lock()
@@ -197,6 +185,17 @@ func (t *Tree) ask(ctx context.Context, key string, s *state) (page *listing, er
 	wg.Wait()
 	if err := errors.Join(head, list); err != nil {
 		return nil, err
+	}
+	// It went since somebody else's request showed it. What came instead may be of the other kind.
+	switch gone := s.object.info == nil && !s.below.yes; {
+	case gone && was.yes && !headed:
+		if s.object, err = t.head(ctx, key); err != nil {
+			return nil, err
+		}
+	case gone && s.below.page:
+		if s.below, s.marker, page, err = t.first(ctx, key+"/"); err != nil {
+			return nil, err
+		}
 	}
 	if s.below.yes && s.marker.seen.Before(began) && !t.fresh(s.marker.seen) {
 		s.marker, err = t.head(ctx, key+"/")
@@ -219,31 +218,24 @@ func (t *Tree) head(ctx context.Context, key string) (fact, error) {
 // others; where it is there nothing is known of it yet. What it saw of a directory that is not
 // known to be large is in l.
 func (t *Tree) first(ctx context.Context, dir string) (is presence, marker fact, l *listing, err error) {
-	seen := time.Now()
-	o := store.ListOptions{Prefix: dir, Max: 1}
 	t.mu.Lock()
-	if !t.isLarge(dir) {
-		o.Delimiter, o.Max = "/", firstPage
-		l = newListing(seen)
-	}
+	large := t.isLarge(dir)
 	t.mu.Unlock()
-	for {
-		page, err := t.objects.List(ctx, o)
-		if err != nil {
-			return presence{}, fact{}, nil, err
-		}
-		if l != nil {
-			l.add(dir, page, seen)
-			l.all = page.Next == ""
-		}
-		switch {
-		case len(page.Objects) > 0 && page.Objects[0].Key == dir:
-			return presence{true, seen}, fact{}, l, nil
-		case len(page.Objects)+len(page.Prefixes) > 0:
-			return presence{true, seen}, fact{nil, seen}, l, nil
-		case page.Next == "":
-			return presence{false, seen}, fact{nil, seen}, l, nil
-		}
-		o.Token = page.Next // S3 may answer with less than was asked for
+	o := store.ListOptions{Prefix: dir, Delimiter: "/", Max: firstPage}
+	if large {
+		o.Delimiter, o.Max = "", 1
 	}
+	l, err = t.fetch(ctx, o, 1) // S3 may answer with less than was asked for
+	if err != nil {
+		return presence{}, fact{}, nil, err
+	}
+	is, marker = presence{yes: l.some, seen: l.seen}, fact{nil, l.seen}
+	if l.marker {
+		marker = fact{}
+	}
+	if large {
+		return is, marker, nil, nil
+	}
+	l.page = true
+	return is, marker, l, nil
 }

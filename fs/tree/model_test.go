@@ -3,12 +3,9 @@ package tree
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
-	"testing"
-	"testing/synctest"
 	"time"
 )
 
@@ -31,6 +28,8 @@ type model struct {
 	since   map[string]time.Time // older truth of these does not count
 	touched map[string]bool      // directories of which we removed something
 	emptied map[string]bool      // and that had no keys then, nor since, nor was known to have a marker
+	looks   map[string][]period  // when somebody looked a key up, listed a directory, or changed one of them here
+	times   modelTimes
 }
 
 type moment struct {
@@ -77,6 +76,7 @@ func (m *model) look() {
 		}
 		m.is(dir+"?", state, now)
 	}
+	m.lookAtNames(now)
 }
 
 // is appends to the history of a part if that says something new.
@@ -142,6 +142,7 @@ func (m *model) note(tr *Tree, key string, etag string) {
 		tr.Note(key, nil)
 	}
 	m.noted(key, etag)
+	m.touch(tr, key)
 	for _, dir := range worldDirs {
 		switch {
 		case etag != "" && strings.HasPrefix(key, dir):
@@ -178,6 +179,8 @@ type call struct {
 	m     *model
 	start time.Time
 	from  map[string]time.Time
+	// looked is since when somebody has looked for the name: what was absent before counts for nothing.
+	looked time.Time
 }
 
 func (m *model) call() *call {
@@ -191,14 +194,19 @@ func (m *model) call() *call {
 	return c
 }
 
-func (c *call) span(key string) span {
+func (c *call) span(key string) span { return c.since(key, time.Time{}) }
+
+// absent is span for a name that was not found.
+func (c *call) absent(key string) span { return c.since(key, c.looked) }
+
+func (c *call) since(key string, from time.Time) span {
 	c.m.mu.Lock()
 	defer c.m.mu.Unlock()
 	get := func(part string, otherwise string) []string {
 		if _, ok := c.from[part]; !ok {
 			return []string{otherwise}
 		}
-		return c.m.values(part, c.from[part], time.Now())
+		return c.m.values(part, newer(from, c.from[part]), time.Now())
 	}
 	return span{get(key, ""), get(key+"/", ""), get(key+"/?", none)}
 }
@@ -230,8 +238,17 @@ func (c *call) wrong(e Entry) string {
 // lookup does a Lookup and returns what is wrong with its answer.
 func (m *model) lookup(tr *Tree, dir, name string) string {
 	c := m.call()
+	looked := []string{dir + name}
+	if name == "a~file" {
+		looked = append(looked, dir) // it may be what another name stands for
+	}
+	defer m.looking(looked...)()
+	c.looked = m.firstLook(c.start, dir+name, dir)
 	e, err := tr.Lookup(context.Background(), dir, name)
 	s, beside := c.span(dir+name), c.span("a")
+	if isNotFound(err) {
+		s = c.absent(dir + name)
+	}
 	switch {
 	case isNotFound(err) && !some(s.object, ""):
 		return fmt.Sprintf("object not found, could be %q", s.object)
@@ -258,6 +275,7 @@ func (m *model) lookup(tr *Tree, dir, name string) string {
 // list does a List and returns what is wrong with its answer.
 func (m *model) list(tr *Tree, dir string) string {
 	c := m.call()
+	defer m.looking(dir)()
 	entries, err := tr.List(context.Background(), dir)
 	if err != nil {
 		return err.Error()
@@ -292,103 +310,4 @@ func (m *model) list(tr *Tree, dir string) string {
 		return fmt.Sprintf("unknown entries: %v", byKey)
 	}
 	return ""
-}
-
-// We and others change the same few names, while they are looked up and listed; requests
-// take their time, and so do the answers to our own.
-func TestAgainstModel(t *testing.T) {
-	for seed := range uint64(100) {
-		synctest.Test(t, func(t *testing.T) { runModel(t, seed) })
-		if t.Failed() {
-			t.Fatalf("seed %d", seed)
-		}
-	}
-}
-
-func runModel(t *testing.T, seed uint64) {
-	b := newBucket()
-	b.page = 1 + int(seed%4)
-	m := &model{
-		b: b, history: make(map[string][]moment), since: make(map[string]time.Time),
-		touched: make(map[string]bool), emptied: make(map[string]bool),
-	}
-	tr := New(b, Options{TTL: ttl})
-	var mu sync.Mutex
-	r := rand.New(rand.NewPCG(seed, 5))
-	random := func(limit time.Duration) time.Duration {
-		mu.Lock()
-		defer mu.Unlock()
-		return 1 + time.Duration(r.Int64N(int64(limit)))
-	}
-	intN := func(n int) int { return int(random(time.Duration(n))) - 1 }
-	b.way = func() time.Duration { return random(150 * time.Millisecond) }
-	m.look()
-	var wg sync.WaitGroup
-	end := time.Now().Add(30 * time.Second)
-	loop := func(pause time.Duration, do func()) {
-		wg.Go(func() {
-			for !t.Failed() && time.Now().Before(end) {
-				time.Sleep(random(pause))
-				do()
-			}
-		})
-	}
-	loop(time.Second, func() { // others
-		key := worldKeys[intN(len(worldKeys))]
-		m.at(func() {
-			if intN(2) == 0 {
-				b.put(key)
-			} else {
-				b.del(key)
-			}
-		})
-	})
-	loop(time.Second, func() { // we
-		key := worldKeys[intN(len(worldKeys))]
-		etag, refused := "", false
-		m.at(func() {
-			switch {
-			case intN(2) == 0:
-				etag = b.put(key).ETag
-			case slices.ContainsFunc(b.keys(), func(k string) bool { return strings.HasSuffix(key, "/") && k != key && strings.HasPrefix(k, key) }):
-				refused = true // a directory with something in it cannot be removed
-			default:
-				b.del(key)
-			}
-		})
-		if !refused {
-			time.Sleep(random(100 * time.Millisecond))
-			m.note(tr, key, etag)
-		}
-	})
-	loop(3*time.Second, func() {
-		key := worldKeys[intN(len(worldKeys))]
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		tr.Forget(key)
-		name := strings.TrimSuffix(key, "/")
-		for _, part := range []string{name, name + "/", name + "/?"} {
-			m.since[part] = time.Now()
-		}
-	})
-	dirs := []string{"", "a/", "d/", "d/e/"}
-	for range 3 {
-		loop(200*time.Millisecond, func() {
-			dir := dirs[intN(len(dirs))]
-			name := world[dir][intN(len(world[dir]))]
-			if w := m.lookup(tr, dir, name); w != "" {
-				t.Errorf("%s: Lookup %q: %s", time.Now().Format("05.000"), dir+name, w)
-			}
-		})
-	}
-	loop(400*time.Millisecond, func() {
-		dir := dirs[intN(len(dirs))]
-		if w := m.list(tr, dir); w != "" {
-			t.Errorf("%s: List %q: %s", time.Now().Format("05.000"), dir, w)
-		}
-	})
-	wg.Wait()
-	if len(tr.lookups)+len(tr.lists)+len(tr.recorders) > 0 {
-		t.Errorf("left: %v, %v, %v", tr.lookups, tr.lists, tr.recorders)
-	}
 }

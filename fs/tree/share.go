@@ -13,6 +13,13 @@ type recorder struct {
 	notes []note // in their order
 }
 
+// newRecorder begins to collect the notes of keys that begin with the scope. Tree.mu is held.
+func (t *Tree) newRecorder(scope string) *recorder {
+	r := &recorder{scope: scope}
+	t.recorders[r] = struct{}{}
+	return r
+}
+
 // record gives a note to the requests under way that it concerns. Tree.mu is held.
 func (t *Tree) record(n note) {
 	for r := range t.recorders {
@@ -65,8 +72,7 @@ func share[T any](ctx context.Context, t *Tree, flights map[string]*flight[T], k
 		own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		f = &flight[T]{oldest: p.oldest, cancel: cancel, done: make(chan struct{})}
 		flights[key] = f
-		r := &recorder{scope: key}
-		t.recorders[r] = struct{}{}
+		r := t.newRecorder(key)
 		go func() {
 			defer close(f.done)
 			defer cancel()

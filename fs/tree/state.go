@@ -27,6 +27,7 @@ type fact struct {
 type presence struct {
 	yes  bool
 	seen time.Time
+	page bool // as a page showed it
 }
 
 // A state is what is known of one name.
@@ -46,58 +47,28 @@ func (s *state) apply(key string, n note) {
 		s.object = fact{n.info, n.at}
 	case n.key == dir:
 		s.marker = fact{n.info, n.at}
-		s.below = presence{n.info != nil, n.at}
+		s.below = presence{n.info != nil, n.at, false}
 	case n.info != nil && strings.HasPrefix(n.key, dir):
-		s.below = presence{true, n.at}
+		s.below = presence{true, n.at, false}
 	}
 	// A key that went from below the directory may have been the last one. We do not know, and it
 	// makes no difference: the directory is lasting.
 }
 
-// A listing is what a directory was seen to hold, without names that no path can have.
-type listing struct {
-	seen    time.Time // when its first page was asked for
-	objects map[string]fact
-	dirs    map[string]bool
-	all     bool // nothing is missing
-}
-
-func newListing(seen time.Time) *listing {
-	return &listing{seen: seen, objects: make(map[string]fact), dirs: make(map[string]bool)}
-}
-
-// add takes over a page of the directory dir, which was asked for at that time.
-func (l *listing) add(dir string, page store.ListPage, at time.Time) {
-	for k := range page.Objects {
-		i := &page.Objects[k]
-		if name, _, ok := Child(dir, i.Key); ok {
-			l.objects[name] = fact{i, at}
-		}
-	}
-	for _, p := range page.Prefixes {
-		if name, _, ok := Child(dir, p); ok {
-			l.dirs[name] = true
-		}
-	}
-}
-
-// apply takes over what a note says of the directory dir.
-func (l *listing) apply(dir string, n note) {
-	if n.forget || !strings.HasPrefix(n.key, dir) {
-		return
-	}
-	name, isDir, ok := Child(dir, n.key)
+// learn takes over what a listing tells of the name.
+func (s *state) learn(name string, l *listing) {
+	listed, is := l.objects[name]
 	switch {
-	case !ok:
-	case isDir && n.info != nil:
-		l.dirs[name] = true
-	case isDir && n.key == dir+name+"/":
-		delete(l.dirs, name)
-	case isDir: // as in state.apply
-	case n.info != nil:
-		l.objects[name] = fact{n.info, n.at}
-	default:
-		delete(l.objects, name)
+	case !is && l.seen.After(s.object.seen):
+		s.object = fact{nil, l.seen}
+	case is && listed.seen.After(s.object.seen) && !sameVersion(listed.info, s.object.info):
+		s.object = fact{} // something is there, but a listing does not tell all of it
+	}
+	if l.seen.After(s.below.seen) {
+		s.below = presence{l.dirs[name], l.seen, l.page}
+		if !s.below.yes {
+			s.marker = fact{nil, l.seen}
+		}
 	}
 }
 
@@ -106,6 +77,14 @@ func (l *listing) apply(dir string, n note) {
 func sameVersion(listed, headed *store.Info) bool {
 	return headed != nil && listed.ETag == headed.ETag && listed.Size == headed.Size &&
 		listed.LastModified.Unix() == headed.LastModified.Unix()
+}
+
+// newer returns the later of two times.
+func newer(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // older returns the earlier of two times.

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,12 @@ type Options struct {
 	Prefix string
 	// TTL is how old an answer may be.
 	TTL time.Duration
+	// Ahead is how many names at a time are looked up ahead of those who look up the names of
+	// a directory in their order, all of them together.
+	Ahead int
+	// MaxTarget is the length in bytes of the longest target of a symlink: a longer object, and
+	// an empty one, is known to be none, so that programs which want types do not ask.
+	MaxTarget int64
 }
 
 const (
@@ -30,6 +37,8 @@ const (
 	maxStates = 50_000
 	// maxListed bounds the entries of all remembered listings together.
 	maxListed = 100_000
+	// maxPages bounds the entries of all remembered parts of directories together.
+	maxPages = 100_000
 )
 
 // A Tree is the names of one mount.
@@ -40,11 +49,13 @@ type Tree struct {
 
 	mu       sync.Mutex
 	states   *cache[*state]   // by the key of the name, without slash at its end
-	listings *cache[*listing] // by directory
+	listings *cache[*listing] // of whole directories, by directory: what List may answer with
+	pages    *cache[*listing] // of parts of them, and what was listed ahead, by directory
 	watched  *cache[*watched] // by directory
 	lasting  lasting
 	lookups  map[string]*flight[state]   // by the key of the name
 	lists    map[string]*flight[[]Entry] // by directory
+	ahead    ahead
 	// recorders are the requests under way, which Note corrects.
 	recorders map[*recorder]struct{}
 }
@@ -58,9 +69,11 @@ func New(o Objects, opt Options) *Tree {
 		states:    newCache[*state](maxStates),
 		listings:  newCache[*listing](maxListed),
 		watched:   newCache[*watched](maxNames),
+		pages:     newCache[*listing](maxPages),
 		lasting:   make(lasting),
 		lookups:   make(map[string]*flight[state]),
 		lists:     make(map[string]*flight[[]Entry]),
+		ahead:     newAhead(opt),
 		recorders: make(map[*recorder]struct{}),
 	}
 }
@@ -68,6 +81,27 @@ func New(o Objects, opt Options) *Tree {
 // fresh tells whether what was seen at that time may still be an answer. The zero time is
 // never fresh.
 func (t *Tree) fresh(seen time.Time) bool { return time.Since(seen) < t.ttl }
+
+// listed gives the listings of a directory that are remembered. Tree.mu is held.
+func (t *Tree) listed(dir string) iter.Seq[*listing] {
+	return func(yield func(*listing) bool) {
+		for _, c := range []*cache[*listing]{t.listings, t.pages} {
+			if l, ok := c.get(dir); ok && !yield(l) {
+				return
+			}
+		}
+	}
+}
+
+// latest gives the latest listing that tells of a name of a directory, or nil. Tree.mu is held.
+func (t *Tree) latest(dir, name string) (latest *listing) {
+	for l := range t.listed(dir) {
+		if l.tells(name) && (latest == nil || l.seen.After(latest.seen)) {
+			latest = l
+		}
+	}
+	return latest
+}
 
 // Note tells what is in the bucket now under a key, after a change of our own; nil means that
 // nothing is. It sends no request. Removing a directory's key says that the directory is no
@@ -126,7 +160,7 @@ func (t *Tree) learn(n note) {
 	t.record(n)
 	for dir := n.key; len(dir) > len(t.root); {
 		dir = parent(dir)
-		if l, ok := t.listings.get(dir); ok {
+		for l := range t.listed(dir) {
 			l.apply(dir, n)
 		}
 		if w, ok := t.watched.get(dir); ok {
@@ -182,6 +216,7 @@ func (t *Tree) Forget(key string) {
 	t.record(note{key: key, at: time.Now(), forget: true})
 	t.states.drop(own)
 	t.listings.drop(dir)
+	t.pages.drop(dir)
 	delete(t.lookups, own)
 	delete(t.lists, dir)
 }

@@ -29,6 +29,10 @@ import (
 const (
 	// readBudget is the memory in bytes that read-ahead of all files together may take.
 	readBudget = 96 << 20
+	// lookAhead is how many names at a time are looked up ahead of who walks through directories:
+	// at 20 ms per request 3,200 a second, while S3 takes 5,500 for each prefix, and no more than
+	// the connections that are kept.
+	lookAhead = 64
 	// spoolShare is the part of the free disk space that the spool may take by default.
 	spoolShare = 0.8
 )
@@ -132,7 +136,7 @@ func (m *Mount) openFiles(context.Context) error {
 	}
 	defaults := file.Defaults{UID: o.UID, GID: o.GID, FileMode: o.FileMode &^ o.Umask, DirMode: o.DirMode &^ o.Umask}
 	ahead := reader.New(m.volume.Bucket, readBudget)
-	names := tree.New(m.volume.Bucket, tree.Options{Prefix: o.Source.Prefix, TTL: o.MetadataTTL})
+	names := tree.New(m.volume.Bucket, tree.Options{Prefix: o.Source.Prefix, TTL: o.MetadataTTL, Ahead: lookAhead, MaxTarget: file.MaxTarget})
 	files := file.NewTable(file.Options{
 		Objects: m.volume.Bucket, Root: o.Source.Prefix, Locks: locks, Spool: m.spool, Reader: ahead, Host: m.host, Defaults: defaults,
 		LockTimeout: o.LockTimeout, FlushTimeout: o.FlushTimeout, Quiet: m.table.Config.Delay, Log: m.log,
