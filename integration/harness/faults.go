@@ -59,6 +59,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, forward http.Handl
 	n, gate := len(p.seen), p.gate
 	p.seen = append(p.seen, Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Header: r.Header.Clone(), At: time.Now()})
 	p.mu.Unlock()
+	time.Sleep(p.Latency)
 
 	again := func() *http.Request { return r }
 	if p.Surviving && Mutation(r) || fault == Straggle || fault == Twice {

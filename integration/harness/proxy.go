@@ -18,6 +18,9 @@ type Proxy struct {
 	// Surviving: requests that change something go on when their client has given up or died,
 	// as they do behind a network. It is set before the first request.
 	Surviving bool
+	// Latency is how long each request takes before the server sees it. It is set before the
+	// first request.
+	Latency time.Duration
 
 	server *http.Server
 	stop   chan struct{} // closed at the end: ends what hangs
