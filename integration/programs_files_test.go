@@ -17,7 +17,7 @@ var filePrograms = []program{
 		command: "cp a b; cp --remove-destination a b",
 		check:   "cat b; stat -c %a b", versions: "2"},
 	{name: "cp -a",
-		prepare: "mkdir -p d/e; echo 1 > d/a; ln -s a d/l; chmod 750 d/e; echo 2 > d/e/b; touch -d 2001-02-03 d/a",
+		prepare: "mkdir -p d/e; echo 1 > d/a; ln -s a d/l; chmod 750 d/e; echo 2 > d/e/b; touch -d 2001-02-03 d/a d/e",
 		command: "cp -a d f",
 		check:   "diff -r d f; find f | sort; stat -c '%a %Y' f/e f/a | head -1", versions: "1, f/l 2"},
 	{name: "cp --reflink=auto",
