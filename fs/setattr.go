@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"syscall"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -26,7 +27,9 @@ func (n *fileNode) Setattr(ctx context.Context, fh fs.FileHandle, in *fuse.SetAt
 		// Nothing is left of it, or the name is another node's. If that is so at the second try,
 		// the name was looked up in between, and it is the name that is meant.
 		if try, _ := n.f.stale.again(callerOf(ctx), n.keyNow()); try.looked == nil {
-			return n.f.fail("setattr", n.keyNow(), n.changeAgain(ctx, file.ErrStale))
+			n.f.tree.Forget(n.keyNow())
+			n.f.stale.note(callerOf(ctx), n.keyNow(), false)
+			return unix.ESTALE
 		}
 	}
 	var a file.Attr
@@ -45,7 +48,9 @@ func (n *fileNode) Setattr(ctx context.Context, fh fs.FileHandle, in *fuse.SetAt
 			h.changed()
 		}
 	} else if a, err = n.setAttrByName(ctx, c); err != nil {
-		return n.f.fail("setattr", n.keyNow(), n.changeAgain(ctx, err))
+		if a, err = n.changeAgain(ctx, c, err); err != nil {
+			return n.f.fail("setattr", n.keyNow(), err)
+		}
 	}
 	n.answer(a, out)
 	return 0
@@ -61,16 +66,29 @@ func (f *front) lookAgain(key string, err error) error {
 	return err
 }
 
-// changeAgain is lookAgain for a file. The second try is told what is so.
-func (n *fileNode) changeAgain(ctx context.Context, err error) error {
+// changeAgain is lookAgain for a file. The second try of a call with a path is about the name: it
+// goes on as long as the file under it loses the name to another one meanwhile.
+func (n *fileNode) changeAgain(ctx context.Context, c file.Change, err error) (file.Attr, error) {
 	caller, key := callerOf(ctx), n.keyNow()
-	if _, again := n.f.stale.again(caller, key); again {
-		return err
+	try, again := n.f.stale.again(caller, key)
+	if !again {
+		if err = n.f.lookAgain(key, err); errors.Is(err, file.ErrStale) {
+			n.f.stale.note(caller, key, false)
+		}
+		return file.Attr{}, err
 	}
-	if err = n.f.lookAgain(key, err); errors.Is(err, file.ErrStale) {
-		n.f.stale.note(caller, key, false)
+	byPath := try.looked != nil // and not of a descriptor, whose version keeps the change
+	c.Caller = n.f.caller(ctx, n.number())
+	var a file.Attr
+	for began := time.Now(); byPath && errors.Is(err, file.ErrStale) && time.Since(began) < file.NameWait && ctx.Err() == nil; {
+		a, err = n.f.files.SetAttr(ctx, key, c)
 	}
-	return err
+	if err == nil {
+		n.mu.Lock()
+		n.tell(a) // of another version than the kernel knows
+		n.mu.Unlock()
+	}
+	return a, err
 }
 
 // setAttrByName changes a file by its name, or, since the kernel sends no handle with fchmod,

@@ -24,6 +24,7 @@ const (
 type found struct {
 	stateDir string
 	session  statedir.Session
+	lives    bool // its process does
 }
 
 // A search is for the session of the mount at a path.
@@ -55,8 +56,8 @@ func stateDirs() []string {
 	return dirs
 }
 
-// await is look, which waits as long as a mount may not have noted yet that it is mounted. It gives
-// nil if there is none.
+// await is look, which waits as long as a mount may not have noted yet that it is mounted: the
+// number may have been that of a dead one before. It gives nil if there is none.
 func (s search) await(ctx context.Context) (*found, error) {
 	began := time.Now()
 	for {
@@ -65,7 +66,7 @@ func (s search) await(ctx context.Context) (*found, error) {
 		if begins {
 			limit = notedWithin
 		}
-		if f != nil || s.device == "" || time.Since(began) > limit {
+		if f != nil && (f.lives || !begins) || s.device == "" || time.Since(began) > limit {
 			return f, err
 		}
 		if !wait.For(ctx, findPoll, nil) {
@@ -96,15 +97,15 @@ func (s search) look() (best *found, begins bool, err error) {
 				}
 				continue
 			}
-			rank := 1
-			if !statedir.Dead(dir, c.Name) {
+			rank, lives := 1, !statedir.Dead(dir, c.Name)
+			if lives {
 				rank++
 			}
 			if c.Mount.Mountpoint == s.path {
 				rank += 2
 			}
 			if rank > most {
-				most, best = rank, &found{dir, c}
+				most, best = rank, &found{dir, c, lives}
 			}
 		}
 	}

@@ -93,6 +93,20 @@ func TestAwaitTheNote(t *testing.T) {
 			t.Errorf("found %v, %v after %s", f, err, time.Since(began))
 		}
 		began = time.Now()
+		s.device = "0:53" // which a mount had that was killed, elsewhere
+		session(t, state, "killed", statedir.Mount{Mountpoint: "/mnt/c", Device: "0:53"}).Close()
+		time.AfterFunc(enteredWithin*2, func() {
+			if err := begun.Update(func(m *statedir.Mount) { m.Device = "0:53" }); err != nil {
+				t.Error(err)
+			}
+		})
+		if f, err := s.await(t.Context()); f == nil || f.session.Name != "begun" || err != nil {
+			t.Errorf("found %v, %v", f, err)
+		}
+		if err := begun.Update(func(m *statedir.Mount) { m.Device = "" }); err != nil {
+			t.Fatal(err)
+		}
+		began = time.Now()
 		s.device = ""
 		if f, err := s.await(t.Context()); f == nil || err != nil || time.Since(began) > 0 {
 			t.Errorf("found %v, %v after %s", f, err, time.Since(began))
