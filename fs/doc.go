@@ -56,7 +56,7 @@
 //
 //	front.mu       the maps of current nodes and taken inode numbers
 //	  fileNode.mu  what is known of one node
-//	versionLists.mu, staleOpens.mu, landing.mu, failures.mu  leaves
+//	versionLists.mu, staleCalls.mu, landing.mu, failures.mu  leaves
 //
 // None is held over the bucket, the lock table, a call of the table of open files or a
 // notification to the kernel.

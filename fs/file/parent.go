@@ -106,8 +106,8 @@ func (t *Table) markersSeen(p parent) map[string]store.Info {
 }
 
 // staysInside tells whether something is inside a directory that will not be taken back: whoever
-// makes a name has its lease until his look after. Of keys whose makers are known not to have
-// looked yet, not is true.
+// makes a name has its lease until his look after. not(key) is true of keys whose makers,
+// as we know, have not looked yet.
 func (t *Table) staysInside(ctx context.Context, dir string, not func(key string) bool) (bool, error) {
 	const most = 8 // is more than are made and taken back at one moment
 	keys, err := t.firstKeys(ctx, dir, most)

@@ -92,7 +92,6 @@ func TestAwaitTheNote(t *testing.T) {
 		if f, err := s.await(t.Context()); f != nil || err != nil || time.Since(began) > notedWithin+time.Second {
 			t.Errorf("found %v, %v after %s", f, err, time.Since(began))
 		}
-		began = time.Now()
 		s.device = "0:53" // which a mount had that was killed, elsewhere
 		session(t, state, "killed", statedir.Mount{Mountpoint: "/mnt/c", Device: "0:53"}).Close()
 		time.AfterFunc(enteredWithin*2, func() {
