@@ -56,14 +56,14 @@ uninstall:
 	for h in $(HELPERS); do rm -f $(DESTDIR)$(SBINDIR)/$$h || exit 1; done
 
 run: run-packages build
-	@mkdir -p $(MNT)
-	@$(LATCHFS) mount local:$(DATA) $(MNT)
+	@mkdir -p "$(MNT)"
+	@$(LATCHFS) mount "local:$(DATA)" "$(MNT)"
 	@echo "Your files:  $(MNT)   (try: echo hello > $(MNT)/a; cat $(MNT)/a; ls $(MNT)/.versions/a)"
 	@echo "The bucket:  $(DATA)   (keys and address of its S3 server: $(DATA)/server.json)"
 	@echo "To stop:     make stop$(if $(filter-out ./mnt,$(MNT)), MNT=$(MNT))"
 
 stop: | $(LATCHFS)
-	@$(LATCHFS) umount $(MNT)
+	@$(LATCHFS) umount "$(MNT)"
 
 # After make clean: what is mounted has to end all the same.
 $(LATCHFS):

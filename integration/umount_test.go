@@ -139,8 +139,8 @@ func TestTermLeavesOpenFilesInTheSpool(t *testing.T) {
 	if o.Code != 3 {
 		t.Errorf("exit code %d, want 3", o.Code)
 	}
-	if !strings.Contains(o.Err, "dirty") {
-		t.Errorf("the file is not named in %q", o.Err)
+	if !strings.Contains(o.Err, "dirty") || !strings.Contains(o.Err, "again with --state-dir "+h.StateDir+" ") {
+		t.Errorf("the file, or what saves it, is not named in %q", o.Err)
 	}
 	if h.Mounted() {
 		t.Error("still mounted after the exit")

@@ -19,7 +19,7 @@ import (
 const program = "latchfs-local"
 
 // ErrNoProgram: the program latchfs-local was not found.
-var ErrNoProgram = errors.New("the program " + program + " is neither beside this one nor in PATH: run make build")
+var ErrNoProgram = errors.New("the program " + program + " is neither beside this one nor in PATH: run make build, and keep both programs in one directory")
 
 // maxLog is the size in bytes beyond which server.err is begun anew.
 const maxLog = 4 << 20

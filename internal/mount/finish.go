@@ -31,7 +31,7 @@ func (m *Mount) finish(ctx context.Context) error {
 	defer m.volume.Close()
 	if len(left) > 0 {
 		m.leaveForRecovery(left)
-		return unsaved(m.dir.Spool(), describe(left), m.o.Source.String())
+		return unsaved(m.dir.Spool(), describe(left), m.o.Source.String(), m.o.StateDir)
 	}
 	if err != nil || !closed {
 		// The next mount on this host closes the lock sessions and removes the directory.

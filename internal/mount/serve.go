@@ -59,8 +59,8 @@ func (m *Mount) leave() error {
 	m.detach()
 	m.takeOut()
 	if used := m.spool.Used(); used > 0 {
-		return unsavedf("ended by a second signal, %s stay in %s: mount %s again to save them",
-			bytesize.Format(used), m.dir.Spool(), m.o.Source)
+		return unsavedf("ended by a second signal, %s stay in %s: %s",
+			bytesize.Format(used), m.dir.Spool(), saveThem(m.o.Source.String(), m.o.StateDir))
 	}
 	return errors.New("ended by a second signal")
 }

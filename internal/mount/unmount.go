@@ -102,13 +102,13 @@ func awaitEnd(ctx context.Context, end *statedir.Waiter, s *statedir.Session, re
 	}
 	files, err := unsavedFiles(end.Spool())
 	if err != nil {
-		return fmt.Errorf("%s is unmounted, but what it left in the state directory %s cannot be read: %w: make that writable and mount %s again, which saves it",
-			s.Mount.Mountpoint, end.StateDir(), err, s.Mount.Source)
+		return fmt.Errorf("%s is unmounted, but what it left in the state directory %s cannot be read: %w: make that writable, then %s",
+			s.Mount.Mountpoint, end.StateDir(), err, saveThem(s.Mount.Source, end.StateDir()))
 	}
 	if len(files) == 0 {
 		return nil
 	}
-	return unsaved(end.Spool(), strings.Join(files, ", "), s.Mount.Source)
+	return unsaved(end.Spool(), strings.Join(files, ", "), s.Mount.Source, end.StateDir())
 }
 
 func explainUnmount(err error, path string, end *statedir.Waiter, s *statedir.Session) error {

@@ -22,8 +22,13 @@ func unsavedf(format string, args ...any) error {
 }
 
 // unsaved is the error of a mount that ended with these files in its spool.
-func unsaved(spool, files, source string) error {
-	return unsavedf("not in the bucket yet, kept in %s: %s; mount %s again to save them", spool, files, source)
+func unsaved(spool, files, source, stateDir string) error {
+	return unsavedf("not in the bucket yet, kept in %s: %s; %s", spool, files, saveThem(source, stateDir))
+}
+
+// saveThem says what saves what is left in a spool: a mount looks in its own state directory alone.
+func saveThem(source, stateDir string) string {
+	return fmt.Sprintf("mount %s again with --state-dir %s to save them (what was not closed becomes NAME.recovered-HOST-TIME-ID)", source, stateDir)
 }
 
 // describe names what the open files of a mount left.

@@ -70,7 +70,7 @@ func reachSource(ctx context.Context, src Source, a Access, log *slog.Logger) (*
 	}
 	if a.Region = cfg.Region; a.Region == "" {
 		if a.Endpoint == "" {
-			return nil, fmt.Errorf("no AWS region is configured: pass --region or set AWS_REGION")
+			return nil, fmt.Errorf("no AWS region is configured: pass --region or set AWS_REGION, or --endpoint-url for another S3 server")
 		}
 		a.Region = awsclient.DefaultRegion
 	}
