@@ -117,8 +117,12 @@ func shortIDs(versions []Version) []string {
 }
 
 // safe makes a version id part of a file's name: ids are opaque, and "~" ends them. On a
-// bucket that never was versioned there is none; S3 calls that version "null".
+// bucket that never was versioned there is none; S3 calls that version "null". No id looks like the
+// end of a deletion's name.
 func safe(id string) string {
+	if "~"+id == deletedSuffix {
+		return id + "_"
+	}
 	if id == "" {
 		return "null"
 	}
