@@ -6,7 +6,8 @@
 // multipart upload makes counts as made when the upload was begun: that is its LastModified
 // and its place among the versions, so that another version may be the current one when
 // the upload is completed. The bucket may be versioned, not versioned, or suspended. A
-// request is applied at once and always answered; faultstore makes it otherwise.
+// request is applied at once and always answered; faultstore makes it otherwise. Options.Flaws make a
+// server that others have.
 package memstore
 
 import (
@@ -24,13 +25,20 @@ type Options struct {
 	Versioned bool
 	// Missing: the bucket does not exist until CreateBucket.
 	Missing bool
+	// Flaws are what the server does wrong: it ignores the conditions that they name, Abort removes
+	// the object, a read of a version by range gives the whole, and versions are listed oldest first.
+	Flaws store.Flaws
+	// Races are the kinds of conditions, named by their flaw, that are judged a millisecond before
+	// the request has its effect, so that several racers win.
+	Races store.Flaws
 	// Now gives LastModified; nil is time.Now.
 	Now func() time.Time
 }
 
 // A Bucket is one bucket and its server.
 type Bucket struct {
-	now func() time.Time
+	now          func() time.Time
+	flaws, races store.Flaws
 
 	mu sync.Mutex // guards what follows; not held while a body is read
 	// objects holds the versions of each name, in the order of their places. A name without
@@ -55,7 +63,7 @@ var _ store.API = (*Bucket)(nil)
 
 // New returns an empty bucket.
 func New(o Options) *Bucket {
-	b := &Bucket{now: o.Now, missing: o.Missing, objects: map[string][]*version{},
+	b := &Bucket{now: o.Now, flaws: o.Flaws, races: o.Races, missing: o.Missing, objects: map[string][]*version{},
 		uploads: map[string]*upload{}, requests: map[string]int{}}
 	if b.now == nil {
 		b.now = time.Now

@@ -90,7 +90,7 @@ func (b *Bucket) CopyPart(ctx context.Context, in store.CopyPartRequest) (store.
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	v, err := b.source(c, in.Source, in.Version, in.IfMatch)
+	v, err := b.source(c, in.Source, in.Version, b.sourceMatch(store.PartSource, in.IfMatch))
 	if err != nil {
 		return store.Part{}, err
 	}
@@ -124,7 +124,7 @@ func (b *Bucket) CompleteUpload(ctx context.Context, in store.CompleteRequest) (
 	if int64(len(body)) != in.Size {
 		return store.Info{}, c.refused("InvalidRequest")
 	}
-	if err := b.judge(c, in.Cond); err != nil {
+	if err := b.condition(c, store.CompleteConditions, in.Cond); err != nil {
 		return store.Info{}, err
 	}
 	v := u.object
@@ -169,5 +169,6 @@ func (b *Bucket) AbortUpload(ctx context.Context, key, id string) error {
 		return err
 	}
 	delete(b.uploads, id)
+	b.spoil(key)
 	return nil
 }
