@@ -248,7 +248,7 @@ func TestLastVersionIsPurged(t *testing.T) {
 			t.Fatal(all, err)
 		}
 		for i, want := range []string{"40700 1000", "40700 0"} { // then nobody's, as if it never had one
-			w.bucket.DeleteVersion("d/", all[1-i].Info.VersionID)
+			w.bucket.Destroy("d/", all[1-i].Info.VersionID)
 			w.front.lists.put("d/", all, testTTL)
 			if a, err := w.front.presentDir(t.Context(), "d/"); err != nil || fmt.Sprintf("%o %d", a.Mode, a.UID) != want {
 				t.Errorf("the directory is %o of %d, %v; want %s", a.Mode, a.UID, err, want)

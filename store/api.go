@@ -25,6 +25,8 @@ type API interface {
 	Put(ctx context.Context, in PutRequest) (Info, error)
 	Copy(ctx context.Context, in CopyRequest) (Info, error)
 	Delete(ctx context.Context, in DeleteRequest) error
+	// DeleteVersion removes a version or a delete marker for good. It succeeds if that is gone.
+	DeleteVersion(ctx context.Context, key, version string) error
 
 	CreateUpload(ctx context.Context, in CreateUploadRequest) (upload string, err error)
 	UploadPart(ctx context.Context, in PartRequest) (Part, error)
@@ -40,6 +42,10 @@ type API interface {
 	// Versioning tells whether versioning is on (neither off nor suspended).
 	Versioning(ctx context.Context) (bool, error)
 	EnableVersioning(ctx context.Context) error
+	// DefaultRetention tells whether Object Lock keeps each new version for a time by default.
+	DefaultRetention(ctx context.Context) (bool, error)
+	// Server gives the Server header of the latest answer, "" if that had none.
+	Server() string
 }
 
 // Fate is what an attempt that failed can have done (LOCKS P4).

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -28,6 +29,7 @@ type s3Bucket struct {
 	// own, so that neither waits for the other.
 	data, meta  *s3.Client
 	credentials s3Credentials
+	server      atomic.Pointer[string] // of the latest answer
 }
 
 var _ API = (*s3Bucket)(nil)
@@ -45,7 +47,7 @@ func DialS3(ctx context.Context, c S3Config) (API, error) {
 			// A retry by the SDK turns a lost reply into a false 412 (LOCKS P4).
 			o.Retryer = aws.NopRetryer{}
 			o.Credentials = b.credentials
-			o.HTTPClient = awsclient.HTTP(cfg)
+			o.HTTPClient = s3Answers{awsclient.HTTP(cfg), &b.server}
 			o.UsePathStyle = c.PathStyle
 			// Bodies carry the CRC-32C that their author computed; anything else would be a
 			// second pass over the bytes.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -55,4 +57,44 @@ func (b *s3Bucket) EnableVersioning(ctx context.Context) error {
 		return a.fail(ctx, err)
 	}
 	return nil
+}
+
+// DefaultRetention implements API. A server that does not know of Object Lock, or a bucket without
+// it, refuses the request.
+func (b *s3Bucket) DefaultRetention(ctx context.Context) (bool, error) {
+	ctx, a := b.read(ctx, "DefaultRetention", "")
+	out, err := b.meta.GetObjectLockConfiguration(ctx, &s3.GetObjectLockConfigurationInput{Bucket: &b.name})
+	if err == nil {
+		lock := out.ObjectLockConfiguration
+		return lock != nil && lock.Rule != nil && lock.Rule.DefaultRetention != nil, nil
+	}
+	failed := a.fail(ctx, err)
+	if failed.Fate != Refused || errors.Is(failed, ErrAccessDenied) || errors.Is(failed, ErrNoBucket) {
+		return false, failed
+	}
+	return false, nil
+}
+
+// Server implements API.
+func (b *s3Bucket) Server() string {
+	if name := b.server.Load(); name != nil {
+		return *name
+	}
+	return ""
+}
+
+// s3Answers is an HTTP client that notes the Server header of each answer.
+type s3Answers struct {
+	s3.HTTPClient
+	server *atomic.Pointer[string]
+}
+
+// Do implements s3.HTTPClient.
+func (c s3Answers) Do(r *http.Request) (*http.Response, error) {
+	answer, err := c.HTTPClient.Do(r)
+	if err == nil {
+		name := answer.Header.Get("Server")
+		c.server.Store(&name)
+	}
+	return answer, err
 }

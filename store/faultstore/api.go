@@ -62,6 +62,13 @@ func (s *Store) Delete(ctx context.Context, in store.DeleteRequest) error {
 	})
 }
 
+// DeleteVersion implements store.API.
+func (s *Store) DeleteVersion(ctx context.Context, key, version string) error {
+	return s.send(ctx, call{"DeleteVersion", key}, func(ctx context.Context) error {
+		return s.api.DeleteVersion(ctx, key, version)
+	})
+}
+
 // CreateUpload implements store.API.
 func (s *Store) CreateUpload(ctx context.Context, in store.CreateUploadRequest) (string, error) {
 	return send(ctx, s, call{"CreateUpload", in.Key}, body{}, func(ctx context.Context) (string, error) {
@@ -124,6 +131,16 @@ func (s *Store) EnableVersioning(ctx context.Context) error {
 		return s.api.EnableVersioning(ctx)
 	})
 }
+
+// DefaultRetention implements store.API.
+func (s *Store) DefaultRetention(ctx context.Context) (bool, error) {
+	return send(ctx, s, call{"DefaultRetention", ""}, body{}, func(ctx context.Context) (bool, error) {
+		return s.api.DefaultRetention(ctx)
+	})
+}
+
+// Server implements store.API.
+func (s *Store) Server() string { return s.api.Server() }
 
 // send is for operations that answer nothing and have no body.
 func (s *Store) send(ctx context.Context, c call, apply func(context.Context) error) error {

@@ -37,8 +37,8 @@ func (b *Bucket) DeleteForeign(key string) {
 	b.delete(key)
 }
 
-// DeleteVersion removes a version or a delete marker for good.
-func (b *Bucket) DeleteVersion(key, id string) {
+// Destroy removes a version or a delete marker for good.
+func (b *Bucket) Destroy(key, id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.remove(key, id)

@@ -31,6 +31,8 @@ type Options struct {
 	// Races are the kinds of conditions, named by their flaw, that are judged a millisecond before
 	// the request has its effect, so that several racers win.
 	Races store.Flaws
+	// Retention: Object Lock keeps every version.
+	Retention bool
 	// Now gives LastModified; nil is time.Now.
 	Now func() time.Time
 }
@@ -39,6 +41,7 @@ type Options struct {
 type Bucket struct {
 	now          func() time.Time
 	flaws, races store.Flaws
+	retention    bool
 
 	mu sync.Mutex // guards what follows; not held while a body is read
 	// objects holds the versions of each name, in the order of their places. A name without
@@ -63,7 +66,7 @@ var _ store.API = (*Bucket)(nil)
 
 // New returns an empty bucket.
 func New(o Options) *Bucket {
-	b := &Bucket{now: o.Now, flaws: o.Flaws, races: o.Races, missing: o.Missing, objects: map[string][]*version{},
+	b := &Bucket{now: o.Now, flaws: o.Flaws, races: o.Races, retention: o.Retention, missing: o.Missing, objects: map[string][]*version{},
 		uploads: map[string]*upload{}, requests: map[string]int{}}
 	if b.now == nil {
 		b.now = time.Now
@@ -135,3 +138,14 @@ func (b *Bucket) EnableVersioning(ctx context.Context) error {
 	b.versioning = on
 	return nil
 }
+
+// DefaultRetention implements store.API.
+func (b *Bucket) DefaultRetention(ctx context.Context) (bool, error) {
+	if _, err := b.begin(ctx, "DefaultRetention", ""); err != nil {
+		return false, err
+	}
+	return b.retention, nil
+}
+
+// Server implements store.API.
+func (b *Bucket) Server() string { return "memstore" }

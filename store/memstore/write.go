@@ -113,6 +113,21 @@ func (b *Bucket) Delete(ctx context.Context, in store.DeleteRequest) error {
 	return nil
 }
 
+// DeleteVersion implements store.API.
+func (b *Bucket) DeleteVersion(ctx context.Context, key, version string) error {
+	c, err := b.beginKey(ctx, "DeleteVersion", key)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i := b.index(key, version); i >= 0 && b.retention && !b.objects[key][i].deleted {
+		return c.refused("ObjectLocked")
+	}
+	b.remove(key, version)
+	return nil
+}
+
 // delete removes what is current. b.mu is held.
 func (b *Bucket) delete(key string) {
 	if b.versioning == never {

@@ -32,6 +32,10 @@ func testBucket(e *env) {
 	}
 	e.holds("old", "a")
 
+	if kept, err := e.DefaultRetention(ctx); kept || err != nil {
+		e.Errorf("default retention of a new bucket: %v, %v", kept, err)
+	}
+
 	e.must(e.EnableVersioning(ctx))
 	if on, err := e.Versioning(ctx); !on || err != nil {
 		e.Errorf("versioning after it was enabled: %v, %v", on, err)

@@ -53,7 +53,7 @@ func run(t *testing.T, fresh func(t *testing.T) store.API, o Options, versioned 
 		{"props of put", testPropsPut}, {"props of copy", testPropsCopy}, {"props of upload", testPropsUpload},
 		{"metadata limit", testMetaLimit}, {"tags", testTags},
 		{"copy", testCopy}, {"copy conditions", testCopyConditions}, {"copy onto itself", testCopySelf},
-		{"delete", testDelete}, {"delete marker", testDeleteMarker},
+		{"delete", testDelete}, {"delete marker", testDeleteMarker}, {"delete version", testDeleteVersion},
 		{"upload", testUpload}, {"upload conditions", testUploadConditions}, {"upload refusals", testUploadRefusals},
 		{"upload order", testUploadOrder}, {"upload under a marker", testUploadUnderMarker},
 		{"upload by copies", testCopyPart},
