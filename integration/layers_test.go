@@ -19,7 +19,7 @@ const module = "github.com/latchfs/latchfs"
 // import none.
 var mayImport = map[string][]string{
 	"":                     {"internal/cli"},
-	"internal/cli":         {"internal/mount", "internal/volume", "internal/statedir", "internal/bytesize", "internal/logfile", "internal/procfs"},
+	"internal/cli":         {"internal/doctor", "internal/mount", "internal/volume", "internal/statedir", "internal/bytesize", "internal/logfile", "internal/procfs"},
 	"internal/mount":       {"fs", "fs/*", "lockmgr", "internal/volume", "internal/registry", "internal/statedir", "internal/bytesize", "internal/procfs", "internal/wait"},
 	"internal/volume":      {"store", "lockmgr", "lockmgr/*", "internal/awsclient", "internal/localserver"},
 	"fs":                   {"fs/*", "store", "lockmgr", "internal/procfs"},
@@ -42,6 +42,7 @@ var mayImport = map[string][]string{
 	"internal/awserr":      {},
 	"internal/bytesize":    {},
 	"internal/count":       {},
+	"internal/doctor":      {"store", "lockmgr", "fs/tree", "internal/volume", "internal/localserver", "internal/wait"},
 	"internal/localserver": {"internal/procfs", "internal/wait"},
 	"internal/logfile":     {},
 	"internal/procfs":      {},

@@ -39,11 +39,11 @@ type API interface {
 	// CreateBucket is refused with the code BucketAlreadyOwnedByYou if it is there and ours;
 	// us-east-1 may say nothing instead.
 	CreateBucket(ctx context.Context) error
-	// Versioning tells whether versioning is on (neither off nor suspended).
-	Versioning(ctx context.Context) (bool, error)
+	Versioning(ctx context.Context) (Versioning, error)
 	EnableVersioning(ctx context.Context) error
-	// DefaultRetention tells whether Object Lock keeps each new version for a time by default.
-	DefaultRetention(ctx context.Context) (bool, error)
+	// DefaultRetention is the rule by which Object Lock retains what is written; the zero
+	// Retention if there is none.
+	DefaultRetention(ctx context.Context) (Retention, error)
 	// Server gives the Server header of the latest answer, "" if that had none.
 	Server() string
 }

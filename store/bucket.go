@@ -19,7 +19,19 @@ func (c *Client) CreateBucket(ctx context.Context) error {
 
 // Versioned tells whether versioning is on; not if it is suspended.
 func (c *Client) Versioned(ctx context.Context) (bool, error) {
+	v, err := c.Versioning(ctx)
+	return v == VersioningOn, err
+}
+
+// Versioning tells whether the bucket keeps versions.
+func (c *Client) Versioning(ctx context.Context) (Versioning, error) {
 	return read(ctx, c, "Versioning", "", readPatience, c.api.Versioning)
+}
+
+// DefaultRetention gives the rule by which Object Lock retains what is written, the zero
+// Retention if there is none.
+func (c *Client) DefaultRetention(ctx context.Context) (Retention, error) {
+	return read(ctx, c, "DefaultRetention", "", readPatience, c.api.DefaultRetention)
 }
 
 // EnableVersioning switches versioning on.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"sync/atomic"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
@@ -39,13 +40,13 @@ func (b *s3Bucket) CreateBucket(ctx context.Context) error {
 }
 
 // Versioning implements API.
-func (b *s3Bucket) Versioning(ctx context.Context) (bool, error) {
+func (b *s3Bucket) Versioning(ctx context.Context) (Versioning, error) {
 	ctx, a := b.read(ctx, "Versioning", "")
 	out, err := b.meta.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &b.name})
 	if err != nil {
-		return false, a.fail(ctx, err)
+		return VersioningOff, a.fail(ctx, err)
 	}
-	return out.Status == types.BucketVersioningStatusEnabled, nil
+	return Versioning(out.Status), nil
 }
 
 // EnableVersioning implements API.
@@ -61,18 +62,21 @@ func (b *s3Bucket) EnableVersioning(ctx context.Context) error {
 
 // DefaultRetention implements API. A server that does not know of Object Lock, or a bucket without
 // it, refuses the request.
-func (b *s3Bucket) DefaultRetention(ctx context.Context) (bool, error) {
+func (b *s3Bucket) DefaultRetention(ctx context.Context) (Retention, error) {
 	ctx, a := b.read(ctx, "DefaultRetention", "")
-	out, err := b.meta.GetObjectLockConfiguration(ctx, &s3.GetObjectLockConfigurationInput{Bucket: &b.name})
-	if err == nil {
-		lock := out.ObjectLockConfiguration
-		return lock != nil && lock.Rule != nil && lock.Rule.DefaultRetention != nil, nil
+	out, err := b.meta.GetObjectLockConfiguration(ctx, &s3.GetObjectLockConfigurationInput{Bucket: &b.name}, wantRoot("ObjectLockConfiguration"))
+	if err != nil {
+		failed := a.fail(ctx, err)
+		if failed.Fate != Refused || errors.Is(failed, ErrAccessDenied) || errors.Is(failed, ErrNoBucket) {
+			return Retention{}, failed
+		}
+		return Retention{}, nil
 	}
-	failed := a.fail(ctx, err)
-	if failed.Fate != Refused || errors.Is(failed, ErrAccessDenied) || errors.Is(failed, ErrNoBucket) {
-		return false, failed
+	if out.ObjectLockConfiguration == nil || out.ObjectLockConfiguration.Rule == nil || out.ObjectLockConfiguration.Rule.DefaultRetention == nil {
+		return Retention{}, nil
 	}
-	return false, nil
+	d := out.ObjectLockConfiguration.Rule.DefaultRetention
+	return Retention{Mode: string(d.Mode), Days: int(aws.ToInt32(d.Days)), Years: int(aws.ToInt32(d.Years))}, nil
 }
 
 // Server implements API.

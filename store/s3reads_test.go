@@ -262,10 +262,52 @@ func TestS3Bucket(t *testing.T) {
 	if err := b.EnableVersioning(t.Context()); err != nil {
 		t.Error(err)
 	}
-	for status, want := range map[string]bool{"<Status>Enabled</Status>": true, "<Status>Suspended</Status>": false, "": false} {
+	for status, want := range map[string]Versioning{"<Status>Enabled</Status>": VersioningOn, "<Status>Suspended</Status>": VersioningSuspended, "": VersioningOff} {
 		answer = "<VersioningConfiguration>" + status + "</VersioningConfiguration>"
-		if on, err := b.Versioning(t.Context()); on != want || err != nil {
-			t.Errorf("%s: %v, %v", status, on, err)
+		if got, err := b.Versioning(t.Context()); got != want || err != nil {
+			t.Errorf("%s: %v, %v", status, got, err)
+		}
+	}
+}
+
+// A bucket without Object Lock, one with it and one with a default rule; the page of a proxy is
+// none of these.
+func TestS3DefaultRetention(t *testing.T) {
+	var status int
+	var answer string
+	b := s3Serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(status)
+		io.WriteString(w, answer)
+	})
+	rule := func(inner string) string { return "<ObjectLockConfiguration>" + inner + "</ObjectLockConfiguration>" }
+	const governance = "<Rule><DefaultRetention><Mode>GOVERNANCE</Mode><Days>30</Days></DefaultRetention></Rule>"
+	for _, c := range []struct {
+		status int
+		answer string
+		want   Retention
+		says   string
+	}{
+		{http.StatusNotFound, s3ErrorXML("ObjectLockConfigurationNotFoundError"), Retention{}, "none"},
+		{http.StatusNotImplemented, s3ErrorXML("NotImplemented"), Retention{}, "none"},
+		{http.StatusMethodNotAllowed, s3ErrorXML("MethodNotAllowed"), Retention{}, "none"},
+		{http.StatusOK, rule("<ObjectLockEnabled>Enabled</ObjectLockEnabled>"), Retention{}, "none"},
+		{http.StatusOK, rule(governance), Retention{Mode: "GOVERNANCE", Days: 30}, "GOVERNANCE, 30 days"},
+		{http.StatusOK, rule(strings.Replace(governance, "Days>30</Days", "Years>7</Years", 1)), Retention{Mode: "GOVERNANCE", Years: 7}, "GOVERNANCE, 7 years"},
+	} {
+		status, answer = c.status, c.answer
+		got, err := b.DefaultRetention(t.Context())
+		if err != nil || got != c.want || got.String() != c.says {
+			t.Errorf("%d %s: %v, %v; want %v", c.status, c.answer, got, err, c.want)
+		}
+	}
+	status, answer = http.StatusOK, "<html>welcome</html>"
+	if got, err := b.DefaultRetention(t.Context()); err == nil {
+		t.Errorf("the page of a proxy is taken for %v", got)
+	}
+	for code, want := range map[string]error{"AccessDenied": ErrAccessDenied, "NoSuchBucket": ErrNoBucket} {
+		status, answer = http.StatusForbidden, s3ErrorXML(code)
+		if _, err := b.DefaultRetention(t.Context()); !errors.Is(err, want) {
+			t.Errorf("%s: %v", code, err)
 		}
 	}
 }

@@ -57,6 +57,10 @@ func TestUsageErrorsAreOneLineAndExitTwo(t *testing.T) {
 		{[]string{"init", "s3://bucket/prefix/"}, "write s3://bucket/"},
 		{[]string{"init", "--lock", "s3:other", "--dynamodb-endpoint-url", "http://127.0.0.1:9", "bucket"}, "--dynamodb-endpoint-url does not go with"},
 		{[]string{"init", "--beat", "0s", "bucket"}, "--beat"},
+		{[]string{"doctor"}, "SOURCE is missing"},
+		{[]string{"doctor", "b"}, "names no bucket"},
+		{[]string{"doctor", "bucket", "more"}, `"more" is too much`},
+		{[]string{"doctor", "--profile", "p", "local:data"}, "--profile does not go with local:"},
 		{[]string{"umount"}, "MOUNTPOINT is missing"},
 		{[]string{"umount", "--force", "/mnt"}, "force"},
 	} {
@@ -68,7 +72,7 @@ func TestUsageErrorsAreOneLineAndExitTwo(t *testing.T) {
 }
 
 func TestHelpAndVersion(t *testing.T) {
-	for _, c := range [][]string{{"--help"}, {"mount", "--help"}, {"init", "-h"}, {"umount", "--help"}} {
+	for _, c := range [][]string{{"--help"}, {"mount", "--help"}, {"init", "-h"}, {"umount", "--help"}, {"doctor", "--help"}} {
 		if code, out, errs := run(t, c...); code != ExitOK || errs != "" || !strings.Contains(out, "latchfs") {
 			t.Errorf("%q: exit code %d, %q, %q", c, code, out, errs)
 		} else if strings.Contains(out, "default: 0s") || strings.Contains(out, "default: false") || strings.Contains(out, " value ") {

@@ -30,6 +30,9 @@ const (
 	maxStarts    = 3                      // of a server that ends at once
 )
 
+// accessFile is where a server of a folder says how to reach it. It stays when the server leaves.
+const accessFile = "server.json"
+
 // An Access is the content of server.json.
 type Access struct {
 	Address   string `json:"address"` // host:port
@@ -51,6 +54,12 @@ type Server struct {
 	log     *slog.Logger
 	stop    context.CancelFunc
 	watched chan struct{}
+}
+
+// Served tells whether the folder dir has ever been a served one. Open would make it one.
+func Served(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, accessFile))
+	return err == nil
 }
 
 // Open makes the folder dir a served one: it starts the server if none answers, and
@@ -145,12 +154,12 @@ func (s *Server) ensure(ctx context.Context) (Access, error) {
 
 func (s *Server) read() (Access, error) {
 	var a Access
-	b, err := os.ReadFile(filepath.Join(s.dir, "server.json"))
+	b, err := os.ReadFile(filepath.Join(s.dir, accessFile))
 	if err != nil {
 		return a, err
 	}
 	if err := json.Unmarshal(b, &a); err != nil {
-		return a, fmt.Errorf("%s: %w", filepath.Join(s.dir, "server.json"), err)
+		return a, fmt.Errorf("%s: %w", filepath.Join(s.dir, accessFile), err)
 	}
 	return a, nil
 }

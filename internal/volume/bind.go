@@ -13,7 +13,7 @@ import (
 // bind makes sure that the lock table is there and that the bucket's
 // .latchfs/bucket.json names it (LOCKS P1). Afterwards Bond is set.
 func (v *Volume) bind(ctx context.Context, o InitOptions) error {
-	if err := v.readBond(ctx); err != nil {
+	if err := v.ReadBond(ctx); err != nil {
 		return err
 	}
 	n, err := v.chooseTable(o.Table)

@@ -28,7 +28,7 @@ type InitOptions struct {
 // Init makes bucket, lock table and their bond, or checks those that are there. To run it
 // again changes nothing.
 func Init(ctx context.Context, o Options, i InitOptions) error {
-	v, err := dial(ctx, o)
+	v, err := Dial(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (v *Volume) checkInit(ctx context.Context, o InitOptions) (exists bool, err
 		return exists, v.at.explainBucket(err)
 	}
 	if exists {
-		if err := v.readBond(ctx); err != nil {
+		if err := v.ReadBond(ctx); err != nil {
 			return exists, err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/latchfs/latchfs/internal/awsclient"
 	"github.com/latchfs/latchfs/internal/localserver"
+	"github.com/latchfs/latchfs/store"
 )
 
 // credentialsTimeout bounds the search for credentials; where there are none at all the
@@ -81,6 +82,18 @@ func reachSource(ctx context.Context, src Source, a Access, log *slog.Logger) (*
 	}
 	shared, _ := cfg.Credentials.(*awsclient.Credentials)
 	return &reach{Access: a, credentials: shared, src: src, asked: asked}, nil
+}
+
+// bucket gives the requests to a bucket; nothing is sent yet.
+func (r *reach) bucket(ctx context.Context, name string) (store.API, error) {
+	api, err := store.DialS3(ctx, store.S3Config{
+		Bucket: name, Region: r.Region, Endpoint: r.Endpoint, Profile: r.Profile, PathStyle: r.PathStyle,
+		AccessKey: r.AccessKey, SecretKey: r.SecretKey, Credentials: r.credentials,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s: %w", name, err)
+	}
+	return api, nil
 }
 
 // close ends the use of an embedded server.

@@ -35,7 +35,7 @@ type Volume struct {
 // Open reaches the bucket and reads its bond to a lock table. A local source that has none
 // is set up. Close ends the use of the volume.
 func Open(ctx context.Context, o Options) (*Volume, error) {
-	v, err := dial(ctx, o)
+	v, err := Dial(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (v *Volume) open(ctx context.Context, log *slog.Logger) error {
 	if err := v.check(ctx); err != nil {
 		return v.at.explainBucket(err)
 	}
-	if err := v.readBond(ctx); err != nil {
+	if err := v.ReadBond(ctx); err != nil {
 		return err
 	}
 	if v.Bond != nil || v.Source.Local == "" {
@@ -60,32 +60,68 @@ func (v *Volume) open(ctx context.Context, log *slog.Logger) error {
 	return v.bind(ctx, InitOptions{Say: say})
 }
 
-// dial makes everything ready to ask the bucket; nothing is sent to it yet.
-func dial(ctx context.Context, o Options) (*Volume, error) {
+// Dial makes everything ready to ask the bucket; nothing is sent to it yet. It is for those who
+// look at the parts of a volume one by one, and go on where Open fails: Check, ReadBond,
+// LockTable. Close ends the use of the volume.
+func Dial(ctx context.Context, o Options) (*Volume, error) {
 	at, err := reachSource(ctx, o.Source, o.Access, o.Log)
 	if err != nil {
 		return nil, err
 	}
-	api, err := store.DialS3(ctx, store.S3Config{
-		Bucket: o.Source.Bucket, Region: at.Region, Endpoint: at.Endpoint, Profile: at.Profile, PathStyle: at.PathStyle,
-		AccessKey: at.AccessKey, SecretKey: at.SecretKey, Credentials: at.credentials,
-	})
+	api, err := at.bucket(ctx, o.Source.Bucket)
 	if err != nil {
 		at.close()
-		return nil, fmt.Errorf("bucket %s: %w", o.Source.Bucket, err)
+		return nil, err
 	}
 	return &Volume{Source: o.Source, Bucket: store.New(api, store.Options{Host: o.Host, Log: o.Log}), at: at}, nil
 }
 
-// check is the first request to the bucket: it is there and answers.
+// LockBucket gives the bucket that holds the lock table; nil if it is no bucket. Nothing is sent
+// yet.
+func (v *Volume) LockBucket(ctx context.Context) (*store.Client, error) {
+	if err := v.CheckBond(); err != nil {
+		return nil, err
+	}
+	n := boundTable(*v.Bond)
+	if n.Backend != BackendS3 {
+		return nil, nil
+	}
+	api, err := v.at.bucket(ctx, n.Table)
+	if err != nil {
+		return nil, err
+	}
+	return store.New(api, store.Options{}), nil
+}
+
+// Check fails unless the bucket is there and answers.
+func (v *Volume) Check(ctx context.Context) error {
+	if err := v.check(ctx); err != nil {
+		return v.at.explainBucket(err)
+	}
+	return nil
+}
+
+// Where names the place that the bucket is asked at.
+func (v *Volume) Where() string { return v.at.where() }
+
+// InitCommand is the exact command that makes bucket, lock table and bond from here, or what of
+// them is missing.
+func (v *Volume) InitCommand() string {
+	if v.Bond == nil {
+		return v.at.initCommand("")
+	}
+	return v.at.initCommand(boundTable(*v.Bond).String())
+}
+
+// check is the first request to the bucket.
 func (v *Volume) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	return v.Bucket.CheckBucket(ctx)
 }
 
-// readBond reads bucket.json into Bond, which is nil if there is none.
-func (v *Volume) readBond(ctx context.Context) error {
+// ReadBond reads bucket.json into Bond, which is nil if there is none.
+func (v *Volume) ReadBond(ctx context.Context) error {
 	c, _, err := v.Bucket.ReadBucketConfig(ctx)
 	switch {
 	case errors.Is(err, store.ErrNotFound):

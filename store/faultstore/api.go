@@ -119,23 +119,19 @@ func (s *Store) CreateBucket(ctx context.Context) error {
 }
 
 // Versioning implements store.API.
-func (s *Store) Versioning(ctx context.Context) (bool, error) {
-	return send(ctx, s, call{"Versioning", ""}, body{}, func(ctx context.Context) (bool, error) {
-		return s.api.Versioning(ctx)
-	})
+func (s *Store) Versioning(ctx context.Context) (store.Versioning, error) {
+	return send(ctx, s, call{"Versioning", ""}, body{}, s.api.Versioning)
+}
+
+// DefaultRetention implements store.API.
+func (s *Store) DefaultRetention(ctx context.Context) (store.Retention, error) {
+	return send(ctx, s, call{"DefaultRetention", ""}, body{}, s.api.DefaultRetention)
 }
 
 // EnableVersioning implements store.API.
 func (s *Store) EnableVersioning(ctx context.Context) error {
 	return s.send(ctx, call{"EnableVersioning", ""}, func(ctx context.Context) error {
 		return s.api.EnableVersioning(ctx)
-	})
-}
-
-// DefaultRetention implements store.API.
-func (s *Store) DefaultRetention(ctx context.Context) (bool, error) {
-	return send(ctx, s, call{"DefaultRetention", ""}, body{}, func(ctx context.Context) (bool, error) {
-		return s.api.DefaultRetention(ctx)
 	})
 }
 

@@ -51,6 +51,13 @@ func (b *Bucket) Suspend() {
 	b.versioning = suspended
 }
 
+// Retain sets the default rule of Object Lock.
+func (b *Bucket) Retain(r store.Retention) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.retention = r
+}
+
 // Keys gives the keys of all objects, in order of their bytes.
 func (b *Bucket) Keys() []string {
 	b.mu.Lock()

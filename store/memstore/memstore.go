@@ -31,8 +31,8 @@ type Options struct {
 	// Races are the kinds of conditions, named by their flaw, that are judged a millisecond before
 	// the request has its effect, so that several racers win.
 	Races store.Flaws
-	// Retention: Object Lock keeps every version.
-	Retention bool
+	// Retention, unless it is zero, is the rule of Object Lock, which keeps every version.
+	Retention store.Retention
 	// Now gives LastModified; nil is time.Now.
 	Now func() time.Time
 }
@@ -41,7 +41,6 @@ type Options struct {
 type Bucket struct {
 	now          func() time.Time
 	flaws, races store.Flaws
-	retention    bool
 
 	mu sync.Mutex // guards what follows; not held while a body is read
 	// objects holds the versions of each name, in the order of their places. A name without
@@ -52,6 +51,7 @@ type Bucket struct {
 	requests   map[string]int
 	versioning versioning
 	missing    bool
+	retention  store.Retention
 }
 
 type versioning int
@@ -119,13 +119,23 @@ func (b *Bucket) CreateBucket(ctx context.Context) error {
 }
 
 // Versioning implements store.API.
-func (b *Bucket) Versioning(ctx context.Context) (bool, error) {
+func (b *Bucket) Versioning(ctx context.Context) (store.Versioning, error) {
 	if _, err := b.begin(ctx, "Versioning", ""); err != nil {
-		return false, err
+		return store.VersioningOff, err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.versioning == on, nil
+	return [...]store.Versioning{never: store.VersioningOff, on: store.VersioningOn, suspended: store.VersioningSuspended}[b.versioning], nil
+}
+
+// DefaultRetention implements store.API.
+func (b *Bucket) DefaultRetention(ctx context.Context) (store.Retention, error) {
+	if _, err := b.begin(ctx, "DefaultRetention", ""); err != nil {
+		return store.Retention{}, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.retention, nil
 }
 
 // EnableVersioning implements store.API.
@@ -137,14 +147,6 @@ func (b *Bucket) EnableVersioning(ctx context.Context) error {
 	defer b.mu.Unlock()
 	b.versioning = on
 	return nil
-}
-
-// DefaultRetention implements store.API.
-func (b *Bucket) DefaultRetention(ctx context.Context) (bool, error) {
-	if _, err := b.begin(ctx, "DefaultRetention", ""); err != nil {
-		return false, err
-	}
-	return b.retention, nil
 }
 
 // Server implements store.API.

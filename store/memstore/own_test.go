@@ -87,7 +87,7 @@ func TestSuspended(t *testing.T) {
 	}
 	kept := put(t, b, "k", "kept")
 	b.Suspend()
-	if on, err := b.Versioning(ctx); on || err != nil {
+	if on, err := b.Versioning(ctx); on != store.VersioningSuspended || err != nil {
 		t.Errorf("versioning of a suspended bucket: %v, %v", on, err)
 	}
 	if head, err := b.Head(ctx, store.HeadRequest{Key: "k"}); err != nil || head.VersionID != kept.VersionID {
@@ -242,9 +242,10 @@ func TestSuspendedUpload(t *testing.T) {
 
 // Where Object Lock keeps each version, only delete markers can be removed.
 func TestRetention(t *testing.T) {
-	b := memstore.New(memstore.Options{Versioned: true, Retention: true})
-	if kept, err := b.DefaultRetention(t.Context()); !kept || err != nil {
-		t.Errorf("%v, %v", kept, err)
+	rule := store.Retention{Mode: "GOVERNANCE", Days: 1}
+	b := memstore.New(memstore.Options{Versioned: true, Retention: rule})
+	if got, err := b.DefaultRetention(t.Context()); got != rule || err != nil {
+		t.Errorf("%v, %v", got, err)
 	}
 	made := put(t, b, "k", "a")
 	b.DeleteForeign("k")

@@ -121,7 +121,7 @@ func (b *Bucket) DeleteVersion(ctx context.Context, key, version string) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if i := b.index(key, version); i >= 0 && b.retention && !b.objects[key][i].deleted {
+	if i := b.index(key, version); i >= 0 && b.retention != (store.Retention{}) && !b.objects[key][i].deleted {
 		return c.refused("ObjectLocked")
 	}
 	b.remove(key, version)

@@ -7,36 +7,6 @@ import (
 	"testing"
 )
 
-// The default retention rule is told where there is one; a server without Object Lock has none.
-func TestS3DefaultRetention(t *testing.T) {
-	const lock = `<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>`
-	for _, c := range []struct {
-		status int
-		body   string
-		want   bool
-		err    error
-	}{
-		{200, lock + `<Rule><DefaultRetention><Mode>GOVERNANCE</Mode><Days>1</Days></DefaultRetention></Rule></ObjectLockConfiguration>`, true, nil},
-		{200, lock + `</ObjectLockConfiguration>`, false, nil},
-		{404, `<Error><Code>ObjectLockConfigurationNotFoundError</Code></Error>`, false, nil},
-		{501, `<Error><Code>NotImplemented</Code></Error>`, false, nil},
-		{405, `<Error><Code>MethodNotAllowed</Code></Error>`, false, nil},
-		{403, `<Error><Code>AccessDenied</Code></Error>`, false, ErrAccessDenied},
-		{404, `<Error><Code>NoSuchBucket</Code></Error>`, false, ErrNoBucket},
-	} {
-		b := s3Serve(t, func(w http.ResponseWriter, r *http.Request) {
-			if _, ok := r.URL.Query()["object-lock"]; !ok || r.Method != "GET" {
-				t.Errorf("%s %s", r.Method, r.URL)
-			}
-			w.WriteHeader(c.status)
-			io.WriteString(w, c.body)
-		})
-		if got, err := b.DefaultRetention(t.Context()); got != c.want || !errors.Is(err, c.err) {
-			t.Errorf("%d %s: %v, %v", c.status, c.body, got, err)
-		}
-	}
-}
-
 func TestS3DeleteVersionSends(t *testing.T) {
 	status := 204
 	b := s3Serve(t, func(w http.ResponseWriter, r *http.Request) {

@@ -1,0 +1,294 @@
+package integration
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/latchfs/latchfs/integration/harness"
+)
+
+// A doctorLine is a line of doctor --json, as docs/DOCTOR.md has it.
+type doctorLine struct {
+	Check, Status, Found, Advice string
+	Count                        int
+	Keys                         []string
+}
+
+// A doctorReport is what doctor said.
+type doctorReport struct {
+	harness.Output
+	lines []doctorLine
+}
+
+// doctor runs doctor --json. What it prints has to be documented, and to agree with its exit code.
+func doctor(b *harness.Bucket, prefix ...string) doctorReport {
+	b.Helper()
+	args := append([]string{"doctor", "--json"}, b.ConnectionFlags()...)
+	r := doctorReport{Output: b.Latchfs(append(args, b.Source()+"/"+strings.Join(prefix, ""))...)}
+	failed := false
+	for line := range strings.Lines(r.Out) {
+		var l doctorLine
+		d := json.NewDecoder(strings.NewReader(line))
+		d.DisallowUnknownFields()
+		b.Must(d.Decode(&l))
+		if (l.Advice == "") != (l.Status == "ok") && l.Status != "fail" {
+			b.Errorf("what to do does not go with the status: %s", line)
+		}
+		failed = failed || l.Status == "fail"
+		r.lines = append(r.lines, l)
+	}
+	if len(r.lines) == 0 || r.Err != "" || (r.Code == 1) != failed || r.Code > 1 {
+		b.Errorf("doctor: exit code %d, %q\n%s", r.Code, r.Err, r.Out)
+	}
+	return r
+}
+
+// wants checks one line of the report.
+func (r doctorReport) wants(t testing.TB, check, status, says string) doctorLine {
+	t.Helper()
+	i := slices.IndexFunc(r.lines, func(l doctorLine) bool { return l.Check == check })
+	if i < 0 {
+		t.Errorf("no line %s:\n%s", check, r.Out)
+		return doctorLine{}
+	}
+	l := r.lines[i]
+	if l.Status != status || !strings.Contains(l.Found+"; "+l.Advice, says) {
+		t.Errorf("%+v, want %s with %q", l, status, says)
+	}
+	return l
+}
+
+// healthy checks that every line is ok, in the order in which they always come.
+func (r doctorReport) healthy(t testing.TB) {
+	t.Helper()
+	for _, l := range r.lines {
+		if l.Status != "ok" {
+			t.Errorf("of a bucket as init makes it: %+v", l)
+		}
+	}
+	var checks []string
+	for _, l := range r.lines {
+		checks = append(checks, l.Check)
+	}
+	want := []string{"bucket", "versioning", "object-lock", "bond", "lock-table",
+		"unnameable-keys", "markers-with-bytes", "file-and-directory", "versions-names"}
+	if !slices.Equal(checks, want) {
+		t.Errorf("checks %q, want %q", checks, want)
+	}
+}
+
+// Of what init made doctor has nothing to say, and it leaves the bucket as it was.
+func TestDoctorHealthy(t *testing.T) {
+	t.Parallel()
+	for name, lock := range map[string]harness.Lock{"s3": harness.OnS3, "dynamodb": harness.OnDynamoDB} {
+		t.Run(name, func(t *testing.T) {
+			e := suite.New(t)
+			b := e.Bucket(lock, harness.Patient)
+			e.Must(b.S3.Put(e.Timeout(time.Minute), "a/b", "x"))
+			before := everything(b)
+			r := doctor(b)
+			r.healthy(t)
+			r.wants(t, "lock-table", "ok", "beat 500ms, lease 15s, delay 15s")
+			r.wants(t, "unnameable-keys", "ok", "none of 1 keys")
+			if after := everything(b); !slices.Equal(before, after) {
+				t.Errorf("it left %q, and there was %q", after, before)
+			}
+			o := b.Latchfs(append(append([]string{"doctor"}, b.ConnectionFlags()...), b.Source())...)
+			lines := strings.Split(o.Out, "\n")
+			if o.Code != 0 || !strings.HasPrefix(lines[0], "STATUS  CHECK") || !strings.HasPrefix(lines[1], "ok      bucket ") || len(lines) != len(r.lines)+2 {
+				t.Errorf("as a table: exit code %d\n%s", o.Code, o.Out)
+			}
+		})
+	}
+}
+
+// everything lists all versions in the bucket, the program's own too.
+func everything(b *harness.Bucket) (all []string) {
+	b.Helper()
+	out, err := b.S3.ListObjectVersions(b.Timeout(time.Minute), &s3.ListObjectVersionsInput{Bucket: &b.Name})
+	b.Must(err)
+	for _, v := range out.Versions {
+		all = append(all, *v.Key+" "+*v.VersionId)
+	}
+	for _, v := range out.DeleteMarkers {
+		all = append(all, *v.Key+" deleted "+*v.VersionId)
+	}
+	return all
+}
+
+// Keys that a mount does not show, or not as other tools do, are listed. Issue 7, 2.5
+func TestDoctorKeys(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnS3, harness.Patient)
+	ctx := e.Timeout(time.Minute)
+	long := "sub/" + strings.Repeat("n", 256)
+	for _, key := range []string{"both", "both-1", "both/x", "dir/../f", "sub//a", long, "page/", "plain/", "plain/x", "sub/.versions", "\x01\"q\"//\n"} {
+		content := "x"
+		if key == "plain/" {
+			content = ""
+		}
+		e.Must(b.S3.Put(ctx, key, content))
+	}
+	r := doctor(b)
+	for check, want := range map[string][]string{
+		"unnameable-keys":    {"\x01\"q\"//\n", "dir/../f", "sub//a", long},
+		"markers-with-bytes": {"page/"},
+		"file-and-directory": {"both"},
+		"versions-names":     {"sub/.versions"},
+	} {
+		l := r.wants(t, check, "warn", "of 11 keys")
+		if !slices.Equal(l.Keys, want) || l.Count != len(want) {
+			t.Errorf("%s: %d, %q; want %q", check, l.Count, l.Keys, want)
+		}
+	}
+	if r.Code != 0 {
+		t.Errorf("warnings alone give exit code %d", r.Code)
+	}
+	below := doctor(b, "sub/")
+	if l := below.wants(t, "unnameable-keys", "warn", "2 of 3 keys"); !slices.Equal(l.Keys, []string{"sub//a", long}) {
+		t.Errorf("below a prefix: %q", l.Keys)
+	}
+	below.wants(t, "markers-with-bytes", "ok", "none of 3 keys")
+	o := b.Latchfs(append(append([]string{"doctor"}, b.ConnectionFlags()...), b.Source())...)
+	if !strings.Contains(o.Out, `"\x01\"q\"//\n", "dir/../f"`) || strings.Count(o.Out, "\n") != len(r.lines)+1 {
+		t.Errorf("the table does not quote keys:\n%s", o.Out)
+	}
+}
+
+// What a bucket lacks is said; where it is not there at all nothing else is.
+func TestDoctorBucket(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	ctx := e.Timeout(time.Minute)
+	missing := doctor(e.NoBucket(harness.OnS3, harness.Patient))
+	missing.wants(t, "bucket", "fail", "latchfs init")
+	if missing.Code != 1 || len(missing.lines) != 1 {
+		t.Errorf("of a bucket that is not there: exit code %d\n%s", missing.Code, missing.Out)
+	}
+
+	plain := e.NoBucket(harness.OnS3, harness.Patient)
+	createPlain(e, plain)
+	r := doctor(plain)
+	r.wants(t, "versioning", "warn", "off")
+	r.wants(t, "bond", "fail", "run latchfs init")
+	r.wants(t, "lock-table", "warn", "see bond")
+	r.wants(t, "unnameable-keys", "ok", "none of 0 keys")
+
+	b := e.Bucket(harness.OnS3, harness.Patient)
+	setVersioning(b, b.Name, types.BucketVersioningStatusSuspended)
+	doctor(b).wants(t, "versioning", "warn", "suspended")
+
+	locked := e.NoBucket(harness.OnS3, harness.Patient)
+	retaining(locked, locked.Name)
+	if o := locked.Latchfs(locked.InitArgs()...); o.Code != 0 {
+		t.Fatalf("init: exit code %d, %q, %q", o.Code, o.Out, o.Err)
+	}
+	r = doctor(locked)
+	r.wants(t, "object-lock", "warn", "GOVERNANCE, 1 days")
+	r.wants(t, "versioning", "ok", "on")
+	if err := b.S3.Delete(ctx, ".latchfs/bucket.json"); err != nil {
+		t.Fatal(err)
+	}
+	doctor(b).wants(t, "bond", "fail", "run latchfs init")
+}
+
+// The lock table has to be there, to be the one of the bond, and, in a bucket, to keep no versions.
+func TestDoctorLockTable(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	ctx := e.Timeout(time.Minute)
+	gone := e.Bucket(harness.OnS3, harness.Patient)
+	emptyBucket(e, harness.NewClient(gone.Server(), gone.Name+"-locks"))
+	doctor(gone).wants(t, "lock-table", "fail", "does not exist")
+
+	other := e.Bucket(harness.OnDynamoDB, harness.Patient)
+	bond := other.Content(".latchfs/bucket.json")
+	e.Must(other.S3.Put(ctx, ".latchfs/bucket.json", regexp.MustCompile(`"table_id": *"[^"]*"`).ReplaceAllString(bond, `"table_id":"other"`)))
+	doctor(other).wants(t, "lock-table", "fail", "with id other")
+
+	b := e.Bucket(harness.OnS3, harness.Patient)
+	setVersioning(b, b.Name+"-locks", types.BucketVersioningStatusEnabled)
+	doctor(b).wants(t, "lock-table", "fail", "keeps versions")
+	setVersioning(b, b.Name+"-locks", types.BucketVersioningStatusSuspended)
+	doctor(b).wants(t, "lock-table", "warn", "kept versions once")
+}
+
+// A folder is looked at by its server; one that never had any stays as it is.
+func TestDoctorLocal(t *testing.T) {
+	t.Parallel()
+	l := newLocal(suite.New(t))
+	if o := l.latchfs("init", "local:data"); o.Code != 0 {
+		t.Fatalf("init: exit code %d, %q", o.Code, o.Err)
+	}
+	if o := l.latchfs("doctor", "local:data"); o.Code != 0 || strings.Count(o.Out, "\nok ") != strings.Count(o.Out, "\n")-1 {
+		t.Errorf("exit code %d, %q\n%s", o.Code, o.Err, o.Out)
+	}
+	l.stopServer(filepath.Join(l.Dir, "data"))
+	foreign := l.Mkdir("foreign")
+	o := l.latchfs("doctor", "local:foreign")
+	if left, err := os.ReadDir(foreign); o.Code != 1 || !oneLine(o.Err) || !strings.Contains(o.Err, "latchfs init local:") || len(left) > 0 || err != nil {
+		t.Errorf("of a folder that is nobody's: exit code %d, %q, and then there is %v", o.Code, o.Err, left)
+	}
+}
+
+// A busy answer is no verdict: each request is asked again.
+func TestDoctorTransient(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnDynamoDB, harness.Patient)
+	p, locks := b.Proxy(), b.LockProxy()
+	p.Inject(firstOfEach(harness.Busy))
+	locks.Inject(firstOfEach(harness.Busy))
+	doctor(b.Through(p.URL).LocksThrough(locks.URL)).healthy(t)
+	busy := func(r harness.Request) bool { return r.Status == http.StatusServiceUnavailable }
+	if len(p.Seen(busy)) < 5 || len(locks.Seen(busy)) == 0 {
+		t.Errorf("busy answers: %d of the bucket, %d of the lock table", len(p.Seen(busy)), len(locks.Seen(busy)))
+	}
+}
+
+// firstOfEach gives a fault to the first request of each kind.
+func firstOfEach(f harness.Fault) func(*http.Request) harness.Fault {
+	var mu sync.Mutex
+	seen := map[string]bool{}
+	return func(r *http.Request) harness.Fault {
+		kind := r.Method + " " + r.URL.Path + "?" + r.URL.RawQuery + r.Header.Get("X-Amz-Target")
+		mu.Lock()
+		defer mu.Unlock()
+		if seen[kind] {
+			return harness.Pass
+		}
+		seen[kind] = true
+		return f
+	}
+}
+
+func setVersioning(b *harness.Bucket, bucket string, status types.BucketVersioningStatus) {
+	b.Helper()
+	_, err := b.S3.PutBucketVersioning(b.Timeout(time.Minute), &s3.PutBucketVersioningInput{Bucket: &bucket,
+		VersioningConfiguration: &types.VersioningConfiguration{Status: status}})
+	b.Must(err)
+}
+
+// retaining makes a bucket with a default rule of Object Lock.
+func retaining(b *harness.Bucket, bucket string) {
+	b.Helper()
+	ctx, yes, day := b.Timeout(time.Minute), true, int32(1)
+	_, err := b.S3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &bucket, ObjectLockEnabledForBucket: &yes})
+	b.Must(err)
+	_, err = b.S3.PutObjectLockConfiguration(ctx, &s3.PutObjectLockConfigurationInput{Bucket: &bucket,
+		ObjectLockConfiguration: &types.ObjectLockConfiguration{ObjectLockEnabled: types.ObjectLockEnabledEnabled,
+			Rule: &types.ObjectLockRule{DefaultRetention: &types.DefaultRetention{Mode: types.ObjectLockRetentionModeGovernance, Days: &day}}}})
+	b.Must(err)
+}

@@ -1,0 +1,35 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/latchfs/latchfs/internal/localserver"
+	"github.com/latchfs/latchfs/internal/volume"
+)
+
+// Run makes all checks of a source and hands each line to tell as soon as it is known. It fails
+// only where there is nothing to look at: no credentials, no configuration, no folder.
+func Run(ctx context.Context, o volume.Options, tell func(Line)) error {
+	if dir := o.Source.Local; dir != "" && !localserver.Served(dir) {
+		return fmt.Errorf("%s is no folder that latchfs has kept a bucket in: name another one, or make it one with %s", dir, "latchfs init "+o.Source.String())
+	}
+	v, err := volume.Dial(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	there := checkBucket(ctx, v)
+	tell(there)
+	if there.Status == Fail {
+		return nil // all else would fail for the same reason
+	}
+	tell(checkVersioning(ctx, v.Bucket))
+	tell(checkRetention(ctx, v.Bucket))
+	tell(checkBond(ctx, v))
+	tell(checkTable(ctx, v))
+	for _, l := range checkKeys(ctx, v.Bucket, v.Source.Prefix) {
+		tell(l)
+	}
+	return context.Cause(ctx)
+}
