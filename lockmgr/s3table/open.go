@@ -1,6 +1,6 @@
 // Package s3table keeps the lock table in an S3 bucket of its own (LOCKS P8), for stores
 // without DynamoDB and for local mode. Every record is a small object that is only ever written
-// under If-None-Match or If-Match; a fresh random value in every body makes every ETag
+// under If-None-Match or If-Match, and removed under If-Match if at all; a fresh random value in every body makes every ETag
 // unique, so that the ETag of a record names exactly one of its states.
 package s3table
 
@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -48,6 +49,7 @@ type Table struct {
 	// beats has connections of its own, so that heartbeats never wait for other requests.
 	beats    *s3.Client
 	requests count.Counter
+	removes  atomic.Bool // see RemoveReleased
 
 	mu sync.Mutex
 	// sessions is what this table last knew of sessions it writes; locks likewise. Both only
@@ -91,6 +93,13 @@ func Open(ctx context.Context, c Config) (*Table, error) {
 	return &Table{bucket: c.Bucket, region: cfg.Region, api: client(), beats: client(),
 		sessions: make(map[string]known[session]), locks: make(map[string]known[lock])}, nil
 }
+
+// RemoveReleased lets a release remove the record of its lock, for a server that is known to judge
+// If-Match on DELETE (store.DeleteConditions is not among its flaws). Whoever locks the key next
+// then needs one request, and the bucket keeps no record of keys that nobody uses. Elsewhere a late
+// DELETE would remove the lock of the next holder, so that a record without nonce is written.
+// Hosts may differ in that.
+func (t *Table) RemoveReleased() { t.removes.Store(true) }
 
 // Requests implements lockmgr.Table.
 func (t *Table) Requests() map[string]int64 { return t.requests.Snapshot() }
