@@ -59,6 +59,35 @@ func s3Tables(t *testing.T, removes func(i int) bool) func() lockmgr.Table {
 	}
 }
 
+// What was sent to a session that is gone is found and removed.
+func TestMailOfASessionThatIsGone(t *testing.T) {
+	t.Parallel()
+	tab := onS3Removing(t)().(*s3table.Table)
+	if _, _, err := tab.Init(t.Context(), lockmgr.Config{Timing: s3table.LocalTiming}); err != nil {
+		t.Fatal(err)
+	}
+	if err := tab.SendMail(t.Context(), "gone", "name"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int{1, 0} {
+		found := 0
+		err := tab.Records(t.Context(), func(r lockmgr.Record) error {
+			found++
+			if r.Session == nil || r.Session.SID != "gone" || r.Session.State != lockmgr.Missing {
+				t.Errorf("found %+v", r)
+			}
+			removed, err := tab.Remove(t.Context(), r)
+			if !removed {
+				t.Error("it was not removed")
+			}
+			return err
+		})
+		if err != nil || found != want {
+			t.Errorf("%d records, %v; want %d", found, err, want)
+		}
+	}
+}
+
 // The lock tables of both kinds keep what the lock manager relies on: on a DynamoDB that
 // answers a failed condition with the old item, as AWS does, on one that does not, and
 // on the S3 server.

@@ -28,6 +28,9 @@ var (
 	ErrSessionDead = errors.New("the lock session is dead")
 	// ErrAccessDenied: credentials are missing, wrong or not allowed to do this.
 	ErrAccessDenied = errors.New("access to the lock table denied")
+	// ErrNoRemoval: the server is not known to judge a condition on DELETE, so that a record
+	// could be removed in a state that nobody has seen.
+	ErrNoRemoval = errors.New("the server is not known to remove under a condition")
 )
 
 // A HeldError says that somebody else holds the lock and for how long it was waited.
