@@ -18,7 +18,10 @@ type Records interface {
 	// Records calls use with each session, then with each lock, as they were found one after
 	// the other, and ends with its first error. It fails as the verbs of Table do.
 	Records(ctx context.Context, use func(Record) error) error
+	// Removable fails with ErrNoRemoval where the server cannot be trusted with a removal; then
+	// Remove does too.
+	Removable() error
 	// Remove removes a record, with the mail of a session, if it is still as it was found, and
-	// tells whether it did. It fails with ErrNoRemoval where the server cannot be trusted with that.
+	// tells whether it did.
 	Remove(ctx context.Context, r Record) (removed bool, err error)
 }

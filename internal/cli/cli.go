@@ -69,7 +69,7 @@ func newApp(args []string, std Stdio) *cli.App {
 			return usagef("a command is missing: see latchfs --help")
 		},
 	}
-	for _, cmd := range []*cli.Command{initCommand(std), mountCommand(args, std), umountCommand(std), doctorCommand(std)} {
+	for _, cmd := range []*cli.Command{initCommand(std), mountCommand(args, std), umountCommand(std), doctorCommand(std), gcCommand(std)} {
 		cmd.OnUsageError = onUsageError
 		cmd.HideHelpCommand = true // or it would hide a bucket named help
 		app.Commands = append(app.Commands, cmd)

@@ -76,8 +76,12 @@ func (r *reach) table(ctx context.Context, n TableName) (lockmgr.Table, error) {
 		return dynamo.Open(ctx, dynamo.Config{Table: n.Table, Region: r.Region, Endpoint: r.DynamoDBEndpoint,
 			Profile: r.Profile, AccessKey: r.AccessKey, SecretKey: r.SecretKey, Credentials: r.credentials})
 	case BackendS3:
-		return s3table.Open(ctx, s3table.Config{Bucket: n.Table, Region: r.Region, Endpoint: r.Endpoint,
+		t, err := s3table.Open(ctx, s3table.Config{Bucket: n.Table, Region: r.Region, Endpoint: r.Endpoint,
 			Profile: r.Profile, PathStyle: r.PathStyle, AccessKey: r.AccessKey, SecretKey: r.SecretKey, Credentials: r.credentials})
+		if err == nil && (r.onAWS() || r.local != nil) {
+			t.RemoveReleased() // both judge the condition of a DELETE
+		}
+		return t, err
 	}
 	return nil, fmt.Errorf("the bucket's lock table is of kind %q, which this version does not know: upgrade latchfs", n.Backend)
 }

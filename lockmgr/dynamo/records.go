@@ -58,6 +58,9 @@ func readRecord(it item) (r lockmgr.Record, ok bool) {
 	return lockmgr.Record{Lock: &l}, l.Nonce != ""
 }
 
+// Removable implements lockmgr.Records.
+func (t *Table) Removable() error { return nil }
+
 // Remove implements lockmgr.Records. Nonce, state and counter tell whether a record is still as it
 // was found.
 func (t *Table) Remove(ctx context.Context, r lockmgr.Record) (bool, error) {

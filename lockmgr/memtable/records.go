@@ -20,6 +20,9 @@ func (t *Table) Records(ctx context.Context, use func(lockmgr.Record) error) err
 	return err
 }
 
+// Removable implements lockmgr.Records.
+func (t *Table) Removable() error { return nil }
+
 // Remove implements lockmgr.Records.
 func (t *Table) Remove(ctx context.Context, r lockmgr.Record) (bool, error) {
 	return call(ctx, t, "remove", func() (bool, error) { return t.s.remove(r), nil })

@@ -121,11 +121,19 @@ func (t *Table) pages(ctx context.Context, prefix, delimiter string, use func(*s
 	}
 }
 
+// Removable implements lockmgr.Records.
+func (t *Table) Removable() error {
+	if t.removes.Load() {
+		return nil
+	}
+	return fmt.Errorf("lock bucket %s: %w", t.bucket, lockmgr.ErrNoRemoval)
+}
+
 // Remove implements lockmgr.Records. The mail of a session goes first: what is left of it if that
 // fails is found again.
 func (t *Table) Remove(ctx context.Context, r lockmgr.Record) (bool, error) {
-	if !t.removes.Load() {
-		return false, fmt.Errorf("lock bucket %s: %w", t.bucket, lockmgr.ErrNoRemoval)
+	if err := t.Removable(); err != nil {
+		return false, err
 	}
 	if r.Lock != nil {
 		return t.removeSeen(ctx, lockKey(r.Lock.Name), r.Rev)
