@@ -89,6 +89,8 @@ func TestBadInput(t *testing.T) {
 		{name: "init with other times", b: good, args: []string{"init", "--lock", good.LockFlag(), "--lease", "40s", good.Source()}, code: 1, says: "40s"},
 		{name: "init with a short lease", b: missing, args: []string{"init", "--lock", missing.LockFlag(), "--beat", "5s", "--lease", "6s", missing.Source()}, code: 2, says: "lease"},
 		{name: "init with times that no table can keep", b: missing, args: []string{"init", "--lock", missing.LockFlag(), "--beat", "1ns", "--lease", "4ns", missing.Source()}, code: 2, says: "milliseconds"},
+		{name: "gc without init", b: unbound, args: []string{"gc", unbound.Source()}, code: 1, says: "latchfs init"},
+		{name: "gc without a lock table", b: tableless, args: []string{"gc", "--yes", tableless.Source()}, code: 1, says: "lock table"},
 		{name: "umount of what is no mount", b: good, args: []string{"umount", mnt}, code: 1, says: "mount"},
 	}
 	program, err := suite.Latchfs()

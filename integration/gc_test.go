@@ -2,8 +2,12 @@ package integration
 
 import (
 	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -91,6 +95,22 @@ func TestGC(t *testing.T) {
 			}
 			two.Umount()
 		})
+	}
+}
+
+// A folder that is not there is not made by looking at it.
+func TestGCMakesNoFolder(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	program, err := suite.Latchfs()
+	e.Must(err)
+	dir := filepath.Join(e.Dir, "none")
+	o := e.Start(exec.Command(program, "gc", "--state-dir", filepath.Join(e.Dir, "state"), "local:"+dir)).Wait(time.Minute)
+	if o.Code != 1 || !oneLine(o.Err) || !strings.Contains(o.Err, "latchfs init local:"+dir) {
+		t.Errorf("exit code %d, %q", o.Code, o.Err)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("the folder was made")
 	}
 }
 

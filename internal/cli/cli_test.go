@@ -61,6 +61,10 @@ func TestUsageErrorsAreOneLineAndExitTwo(t *testing.T) {
 		{[]string{"doctor", "b"}, "names no bucket"},
 		{[]string{"doctor", "bucket", "more"}, `"more" is too much`},
 		{[]string{"doctor", "--profile", "p", "local:data"}, "--profile does not go with local:"},
+		{[]string{"gc"}, "SOURCE is missing"},
+		{[]string{"gc", "s3://bucket/prefix/"}, "write s3://bucket/"},
+		{[]string{"gc", "--state-dir", "", "bucket"}, "--state-dir"},
+		{[]string{"gc", "--region", "r", "local:data"}, "--region does not go with local:"},
 		{[]string{"umount"}, "MOUNTPOINT is missing"},
 		{[]string{"umount", "--force", "/mnt"}, "force"},
 	} {

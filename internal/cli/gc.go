@@ -75,7 +75,9 @@ func runGC(ctx context.Context, o gcOptions, std Stdio) error {
 	if err != nil {
 		return err
 	}
-	v, err := volume.Open(ctx, volume.Options{Source: o.Source, Access: o.Access, Host: host, Log: slog.New(slog.DiscardHandler)})
+	v, err := volume.Open(ctx, volume.Options{
+		Source: o.Source, Access: o.Access, Host: host, Log: slog.New(slog.DiscardHandler), Existing: true,
+	})
 	if err != nil {
 		return err
 	}

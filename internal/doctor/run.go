@@ -2,18 +2,14 @@ package doctor
 
 import (
 	"context"
-	"fmt"
 
-	"github.com/latchfs/latchfs/internal/localserver"
 	"github.com/latchfs/latchfs/internal/volume"
 )
 
 // Run makes all checks of a source and hands each line to tell as soon as it is known. It fails
 // only where there is nothing to look at: no credentials, no configuration, no folder.
 func Run(ctx context.Context, o volume.Options, tell func(Line)) error {
-	if dir := o.Source.Local; dir != "" && !localserver.Served(dir) {
-		return fmt.Errorf("%s is no folder that latchfs has kept a bucket in: name another one, or make it one with %s", dir, "latchfs init "+o.Source.String())
-	}
+	o.Existing = true
 	v, err := volume.Dial(ctx, o)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/latchfs/latchfs/internal/localserver"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -20,6 +21,8 @@ type Options struct {
 	Access Access
 	Host   string // the name of this host, which is noted with what is written
 	Log    *slog.Logger
+	// Existing: a local source that is not there yet is an error, and is not made.
+	Existing bool
 }
 
 // A Volume is a bucket, or the part of it below a prefix, within reach.
@@ -64,6 +67,9 @@ func (v *Volume) open(ctx context.Context, log *slog.Logger) error {
 // look at the parts of a volume one by one, and go on where Open fails: Check, ReadBond,
 // LockTable. Close ends the use of the volume.
 func Dial(ctx context.Context, o Options) (*Volume, error) {
+	if dir := o.Source.Local; dir != "" && o.Existing && !localserver.Served(dir) {
+		return nil, fmt.Errorf("%s is no folder that latchfs has kept a bucket in: name another one, or make it one with latchfs init %s", dir, o.Source)
+	}
 	at, err := reachSource(ctx, o.Source, o.Access, o.Log)
 	if err != nil {
 		return nil, err
