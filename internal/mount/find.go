@@ -3,6 +3,7 @@ package mount
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/latchfs/latchfs/internal/procfs"
@@ -134,11 +135,18 @@ func (s search) killed() (*found, error) {
 	return f, err
 }
 
-// alsoAt finds another place in this mount namespace where the file system is mounted.
-func alsoAt(device string) string {
+// hasMount tells whether this mount namespace has a file system with that number.
+func hasMount(device string) bool {
 	all, _ := procfs.Default.Self().Mounts()
-	for _, m := range all {
-		if m.Device == device {
+	return slices.ContainsFunc(all, func(m procfs.Mount) bool { return m.Device == device })
+}
+
+// alsoAt finds another place where a file system is mounted, among the mounts before and after it
+// was unmounted at one. What was not there before is another file system: the kernel gives the
+// number out again as soon as it is free.
+func alsoAt(device string, before, after []procfs.Mount) string {
+	for _, m := range after {
+		if m.Device == device && slices.Contains(before, m) {
 			return m.Mountpoint
 		}
 	}

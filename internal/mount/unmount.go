@@ -78,10 +78,12 @@ func Unmount(ctx context.Context, path, stateDir string, report func(Progress)) 
 	}
 	defer end.Close()
 	if isMounted {
+		before, _ := procfs.Default.Self().Mounts() // not known is an answer
 		if err := unmount(resolved); err != nil {
 			return explainUnmount(err, resolved, end, session)
 		}
-		if also := alsoAt(at.Device); also != "" {
+		after, _ := procfs.Default.Self().Mounts()
+		if also := alsoAt(at.Device, before, after); also != "" {
 			return fmt.Errorf("%s is unmounted, but the same file system is still mounted at %s: unmount that too, which waits until everything is in the bucket", resolved, also)
 		}
 	}

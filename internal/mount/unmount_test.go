@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/latchfs/latchfs/internal/procfs"
 	"github.com/latchfs/latchfs/internal/statedir"
 )
 
@@ -61,6 +62,20 @@ func TestLook(t *testing.T) {
 	defer session(t, two, "f-container", statedir.Mount{Mountpoint: "/mnt/f", Device: "0:53", Namespace: "mnt:[2]"}).Remove()
 	expect("a mount at that path of another namespace", "/mnt/f", "", "")
 	expect("which is seen here all the same", "/mnt/f", "0:53", "f-container")
+}
+
+// A mount that got the number of ours when ours was gone is not ours at another place.
+func TestAlsoAt(t *testing.T) {
+	ours, bound := procfs.Mount{ID: "7", Device: "0:50", Mountpoint: "/a"}, procfs.Mount{ID: "8", Device: "0:50", Mountpoint: "/b"}
+	other := procfs.Mount{ID: "9", Device: "0:51", Mountpoint: "/c"}
+	before := []procfs.Mount{other, ours, bound}
+	if got := alsoAt("0:50", before, []procfs.Mount{other, bound}); got != "/b" {
+		t.Errorf("a bind mount that stays: %q", got)
+	}
+	next := procfs.Mount{ID: "7", Device: "0:50", Mountpoint: "/d"}
+	if got := alsoAt("0:50", []procfs.Mount{other, ours}, []procfs.Mount{other, next}); got != "" {
+		t.Errorf("another mount with its number: %q", got)
+	}
 }
 
 // A mount that the kernel shows before its process has noted its number is waited for; one that
