@@ -81,12 +81,12 @@ func KindOf(err error) Kind {
 		return Again
 	}
 	switch {
-	case !Denied(code):
+	case !denied(code):
 		return Other
+	case !Denied(err):
+		return Again
 	case aboutObjectLock(err):
 		return Retained
-	case code == "Forbidden" && skewed(err):
-		return Again
 	}
 	return AccessDenied
 }

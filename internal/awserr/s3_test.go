@@ -55,6 +55,24 @@ func TestKindOf(t *testing.T) {
 	}
 }
 
+// A request with a wrong date says nothing of the rights of its author.
+func TestDenied(t *testing.T) {
+	date := http.Header{"Date": {"Thu, 02 Jan 2025 04:04:05 GMT"}}
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{answered(400, "InvalidSignatureException", "", nil), true},
+		{answered(400, "InvalidSignatureException", "", date), false},
+		{answered(400, "AccessDeniedException", "", date), true},
+		{answered(400, "ProvisionedThroughputExceededException", "", nil), false},
+	} {
+		if got := Denied(c.err); got != c.want {
+			t.Errorf("%v: denied %v", c.err, got)
+		}
+	}
+}
+
 func TestSent(t *testing.T) {
 	if Sent(errors.New("endpoint rule error")) {
 		t.Error("an error without request or response counts as sent")

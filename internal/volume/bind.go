@@ -35,6 +35,7 @@ func (v *Volume) bind(ctx context.Context, o InitOptions) error {
 		o.Say("bond: %s in the bucket names lock table %s already", store.BucketConfigKey, n)
 		return nil
 	}
+	v.keepTime(cfg)
 	bond := store.BucketConfig{Format: store.BucketFormat, ID: rand.Text(), Region: v.at.Region}
 	bond.Lock.Backend, bond.Lock.Table, bond.Lock.TableID = n.Backend, n.Table, cfg.ID
 	err = v.Bucket.WriteBucketConfig(ctx, bond, store.Base{})
@@ -73,7 +74,7 @@ func (v *Volume) chooseTable(asked *TableName) (TableName, error) {
 // initTable creates the lock table with the wanted times, or checks the one that is
 // there against those that were asked for.
 func (v *Volume) initTable(ctx context.Context, t lockmgr.Table, n TableName, o InitOptions) (lockmgr.Config, error) {
-	have, err := t.ReadConfig(ctx)
+	have, err := readTable(ctx, t)
 	switch {
 	case err == nil:
 		if want := withDefaults(o.Timing, have.Timing); want != have.Timing {
@@ -87,7 +88,13 @@ func (v *Volume) initTable(ctx context.Context, t lockmgr.Table, n TableName, o 
 	case v.Bond != nil:
 		return have, fmt.Errorf("the bucket's lock table %s (id %s) is gone from %s: restore it, or make sure that no host has the bucket mounted, delete %s and run init again", n, v.Bond.Lock.TableID, v.at.whereTable(n), store.BucketConfigKey)
 	}
-	got, created, err := t.Init(ctx, lockmgr.Config{Timing: withDefaults(o.Timing, n.defaultTiming(v.Source))})
+	// The id is chosen here, so that what an unanswered try made is known again.
+	wish := lockmgr.Config{ID: rand.Text(), Timing: withDefaults(o.Timing, n.defaultTiming(v.Source))}
+	created := false
+	got, err := insist(ctx, func(ctx context.Context) (got lockmgr.Config, err error) {
+		got, created, err = t.Init(ctx, wish)
+		return got, err
+	})
 	if err != nil {
 		return got, v.at.explainTable(err, n)
 	}

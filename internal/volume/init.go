@@ -67,7 +67,7 @@ func (v *Volume) checkInit(ctx context.Context, o InitOptions) (exists bool, err
 	if err != nil {
 		return exists, err
 	}
-	if _, err := t.ReadConfig(ctx); err != nil && !errors.Is(err, lockmgr.ErrNoTable) {
+	if _, err := readTable(ctx, t); err != nil && !errors.Is(err, lockmgr.ErrNoTable) {
 		return exists, v.at.explainTable(err, n)
 	}
 	return exists, nil

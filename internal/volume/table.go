@@ -29,14 +29,19 @@ func (v *Volume) LockTable(ctx context.Context) (LockTable, error) {
 	if t.Table, err = v.at.table(ctx, t.Name); err != nil {
 		return t, err
 	}
-	if t.Config, err = t.Table.ReadConfig(ctx); err != nil {
+	if t.Config, err = readTable(ctx, t.Table); err != nil {
 		return t, v.at.explainTable(err, t.Name)
 	}
 	if err := v.checkTable(t.Config); err != nil {
 		return t, err
 	}
-	v.Bucket.SetTiming(store.Timing{Quiet: t.Config.Delay, Stall: t.Config.Stall()})
+	v.keepTime(t.Config)
 	return t, nil
+}
+
+// keepTime sets the times of Bucket, which follow from those of its lock table.
+func (v *Volume) keepTime(c lockmgr.Config) {
+	v.Bucket.SetTiming(store.Timing{Quiet: c.Delay, Stall: c.Stall()})
 }
 
 // LockTimeout is how long an open waits by default for a file that is locked elsewhere.

@@ -87,7 +87,7 @@ func (t *Table) explain(verb string, err error) error {
 		kind = lockmgr.ErrNoTable
 	case code == "ValidationException":
 		kind = lockmgr.ErrForeignTable // other hash key than ours
-	case awserr.Denied(code):
+	case awserr.Denied(err):
 		kind = lockmgr.ErrAccessDenied
 	}
 	return fmt.Errorf("lock table %s: %s: %w: %w", t.name, verb, kind, err)

@@ -113,7 +113,7 @@ func (t *Table) explain(verb string, err error) error {
 	switch code := awserr.Code(err); {
 	case code == "NoSuchBucket":
 		kind = lockmgr.ErrNoTable
-	case awserr.Denied(code):
+	case awserr.Denied(err):
 		kind = lockmgr.ErrAccessDenied
 	}
 	return fmt.Errorf("lock bucket %s: %s: %w: %w", t.bucket, verb, kind, err)
