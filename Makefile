@@ -58,9 +58,12 @@ uninstall:
 run: run-packages build
 	@mkdir -p "$(MNT)"
 	@$(LATCHFS) mount "local:$(DATA)" "$(MNT)"
-	@echo "Your files:  $(MNT)   (try: echo hello > $(MNT)/a; cat $(MNT)/a; ls $(MNT)/.versions/a)"
+	@echo "Your files:  $(MNT)   (try: echo hello > $(call quoted,$(MNT)/a); cat $(call quoted,$(MNT)/a); ls $(call quoted,$(MNT)/.versions/a))"
 	@echo "The bucket:  $(DATA)   (keys and address of its S3 server: $(DATA)/server.json)"
-	@echo "To stop:     make stop$(if $(filter-out ./mnt,$(MNT)), MNT=$(MNT))"
+	@echo "To stop:     make stop$(if $(filter-out ./mnt,$(MNT)), MNT=$(call quoted,$(MNT)))"
+
+# A word for the shell: between quotes if it has spaces.
+quoted = $(if $(word 2,$1),'$1',$1)
 
 stop: | $(LATCHFS)
 	@$(LATCHFS) umount "$(MNT)"

@@ -14,6 +14,7 @@ import (
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/internal/bytesize"
 	"github.com/latchfs/latchfs/internal/procfs"
+	"github.com/latchfs/latchfs/internal/shell"
 	"github.com/latchfs/latchfs/internal/statedir"
 )
 
@@ -60,9 +61,9 @@ func Unmount(ctx context.Context, path, stateDir string, report func(Progress)) 
 	case err != nil:
 		return err
 	case f == nil && isMounted && stateDir != "":
-		return fmt.Errorf("the state directory %s knows nothing of the mount at %s: leave --state-dir out, or pass the one it was mounted with, or, if what was in it is gone, run umount %[2]s", stateDir, resolved)
+		return fmt.Errorf("the state directory %s knows nothing of the mount at %s: leave --state-dir out, or pass the one it was mounted with, or, if what was in it is gone, run %s", stateDir, resolved, shell.Join("umount", resolved))
 	case f == nil && isMounted:
-		return fmt.Errorf("no mount of this user is known at %s: pass the --state-dir it was mounted with, or, if what was in it is gone, run umount %[1]s", resolved)
+		return fmt.Errorf("no mount of this user is known at %s: pass the --state-dir it was mounted with, or, if what was in it is gone, run %s", resolved, shell.Join("umount", resolved))
 	case f == nil:
 		return fmt.Errorf("nothing is mounted at %s", resolved)
 	}

@@ -68,7 +68,7 @@ func (v *Volume) chooseTable(asked *TableName) (TableName, error) {
 	case v.at.onAWS():
 		return TableName{BackendDynamo, "latchfs"}, nil
 	}
-	return TableName{}, fmt.Errorf("%s is not AWS, so the lock table has to be named: add --lock dynamodb:TABLE or --lock s3:BUCKET", v.at.Endpoint)
+	return TableName{}, fmt.Errorf("%s is not AWS, so the lock table has to be named: run %s, or name a DynamoDB table with --lock dynamodb:TABLE", v.at.Endpoint, v.at.initCommand(""))
 }
 
 // initTable creates the lock table with the wanted times, or checks the one that is

@@ -29,9 +29,9 @@ func TestChooseTable(t *testing.T) {
 		{name: "the one asked for", at: off, asked: &asked, want: asked},
 		{name: "a local source's", local: "/srv", at: off, want: TableName{BackendS3, localserver.LocksBucket}},
 		{name: "the default on AWS", want: TableName{BackendDynamo, "latchfs"}},
-		{name: "none", at: off, says: "has to be named"},
+		{name: "none", at: off, says: "has to be named: run latchfs init --lock s3:b-locks s3://b, or"},
 	} {
-		v := &Volume{Source: Source{Local: c.local, Bucket: "b"}, Bond: c.bond, at: &reach{Access: c.at}}
+		v := &Volume{Source: Source{Local: c.local, Bucket: "b"}, Bond: c.bond, at: &reach{Access: c.at, src: Source{Local: c.local, Bucket: "b"}}}
 		got, err := v.chooseTable(c.asked)
 		switch {
 		case c.says == "" && (err != nil || got != c.want):

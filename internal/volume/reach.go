@@ -12,6 +12,7 @@ import (
 
 	"github.com/latchfs/latchfs/internal/awsclient"
 	"github.com/latchfs/latchfs/internal/localserver"
+	"github.com/latchfs/latchfs/internal/shell"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -126,12 +127,15 @@ func (r *reach) whereTable(n TableName) string {
 	return r.DynamoDBEndpoint
 }
 
-// initCommand is the exact command that makes the source mountable from here. table is
-// empty where the lock table is not known: off AWS the reader has to name it.
-func (r *reach) initCommand(table string) string {
-	words := []string{"latchfs", "init"}
+// initCommand is the exact command that makes the source mountable from here, with more flags if
+// there are any. table is empty where the lock table is not known: off AWS the reader has to name it.
+func (r *reach) initCommand(table string, flags ...string) string {
+	words := append([]string{"latchfs", "init"}, flags...)
 	if r.src.Local != "" {
-		return strings.Join(append(words, r.src.String()), " ")
+		return shell.Join(append(words, r.src.String())...)
+	}
+	if table == "" && !r.onAWS() {
+		table = r.newTable().String()
 	}
 	dynamo := r.asked.DynamoDBEndpoint
 	if strings.HasPrefix(table, BackendS3+":") {
@@ -148,11 +152,22 @@ func (r *reach) initCommand(table string) string {
 	if r.asked.PathStyle {
 		words = append(words, "--force-path-style")
 	}
-	if table == "" && !r.onAWS() {
-		table = "dynamodb:latchfs"
-	}
 	if table != "" {
 		words = append(words, "--lock", table)
 	}
-	return strings.Join(append(words, "s3://"+r.src.Bucket), " ")
+	return shell.Join(append(words, "s3://"+r.src.Bucket)...)
+}
+
+// newTable is the lock table to propose for a bucket that has none. Another server than AWS seldom
+// has DynamoDB beside it: there it is a bucket on the same server, unless a DynamoDB was named.
+func (r *reach) newTable() TableName {
+	if r.onAWS() || r.DynamoDBEndpoint != "" {
+		return TableName{BackendDynamo, "latchfs"}
+	}
+	return TableName{BackendS3, suffixed(r.src.Bucket, "-locks", maxBucketName)}
+}
+
+// suffixed adds a suffix to a name, which is cut if the whole would have more than most bytes.
+func suffixed(name, suffix string, most int) string {
+	return name[:min(len(name), most-len(suffix))] + suffix
 }

@@ -1,6 +1,9 @@
 package volume
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // Errors name the command that makes the source mountable: it has to be complete.
 func TestInitCommand(t *testing.T) {
@@ -13,7 +16,13 @@ func TestInitCommand(t *testing.T) {
 		{reach{src: Source{Bucket: "b", Prefix: "p/"}}, "", "latchfs init s3://b"},
 		{reach{src: Source{Bucket: "b"}}, "s3:locks", "latchfs init --lock s3:locks s3://b"},
 		{reach{src: Source{Bucket: "b"}, Access: Access{Region: "sdk", Endpoint: "http://sdk"}}, "",
+			"latchfs init --lock s3:b-locks s3://b"},
+		{reach{src: Source{Bucket: "b"}, Access: Access{Region: "sdk", Endpoint: "http://sdk", DynamoDBEndpoint: "http://sdk"}}, "",
 			"latchfs init --lock dynamodb:latchfs s3://b"},
+		{reach{src: Source{Bucket: strings.Repeat("b", 63)}, Access: Access{Endpoint: "http://sdk"}}, "",
+			"latchfs init --lock s3:" + strings.Repeat("b", 57) + "-locks s3://" + strings.Repeat("b", 63)},
+		{reach{src: Source{Bucket: "b"}, asked: Access{Profile: "my keys"}}, "", "latchfs init --profile 'my keys' s3://b"},
+		{reach{src: Source{Bucket: "data", Local: "/srv/a b"}}, "s3:locks", "latchfs init 'local:/srv/a b'"},
 		{reach{src: Source{Bucket: "b"}, Access: access, asked: access}, "s3:locks",
 			"latchfs init --region r --endpoint-url http://e --profile p --force-path-style --lock s3:locks s3://b"},
 		{reach{src: Source{Bucket: "b"}, Access: access, asked: access}, "",

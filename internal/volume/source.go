@@ -21,6 +21,9 @@ type Source struct {
 // LocalPrefix begins a source that names a folder.
 const LocalPrefix = "local:"
 
+// maxBucketName is the most bytes that the name of a bucket has.
+const maxBucketName = 63
+
 // S3 names: 3 to 63 lower-case letters, digits, dots and hyphens. Upper case and
 // underscores occur in buckets older than the rule and on other servers.
 var bucketName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$`)
