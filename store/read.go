@@ -20,7 +20,7 @@ const (
 // patience does (0: never). Where the caller has cancelled, the error is his cause.
 func read[T any](ctx context.Context, c *Client, op, key string, patience time.Duration, request func(context.Context) (T, error)) (T, error) {
 	v, err := repeat(ctx, patience, func(ctx context.Context) (T, error) {
-		return try(ctx, c, attempt{op: op, key: key, limit: attemptTimeout}, func(ctx context.Context, _ func()) (T, error) {
+		return try(ctx, c, attempt{op: op, key: key, limit: attemptTimeout}, func(ctx context.Context, _ *watch) (T, error) {
 			return request(ctx)
 		})
 	})

@@ -25,6 +25,10 @@ const (
 // MaxObject is the size in bytes of the largest object that is made: more has ErrTooLarge.
 const MaxObject = 5 << 40
 
+// MaxPut is the size in bytes of the largest object that is made by one request.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+const MaxPut = 5 << 30
+
 // An Info describes one version of one object, or what a listing says of it.
 type Info struct {
 	Key       string
