@@ -37,6 +37,7 @@ func initCommand(std Stdio) *cli.Command {
 			&cli.DurationFlag{Name: "beat", Usage: "`TIME` between two heartbeats of a mount", DefaultText: "3s on DynamoDB, 10s on S3, 2s for local:"},
 			&cli.DurationFlag{Name: "lease", Usage: "`TIME` of silence after which a mount counts as dead, at least 4 beats", DefaultText: "20s on DynamoDB, 60s on S3, 15s for local:"},
 			&cli.DurationFlag{Name: "delay", Usage: "`TIME` that its locks stay closed after that, at least 1s", DefaultText: "30s, 15s for local:"},
+			&cli.BoolFlag{Name: "rebind", Usage: "bind the bucket to another lock table, or to the one made anew, if no host has it mounted", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "yes", Usage: "change an existing bucket without asking", DisableDefaultText: true},
 		),
 		Action: func(c *cli.Context) error {
@@ -85,7 +86,7 @@ func parseInit(c *cli.Context) (o initOptions, err error) {
 			return o, err
 		}
 	}
-	o.Yes = c.Bool("yes")
+	o.Init.Rebind, o.Yes = c.Bool("rebind"), c.Bool("yes")
 	return o, nil
 }
 

@@ -24,8 +24,15 @@ func (r *reach) explainBucket(err error) error {
 }
 
 // explainTable does the same for the lock table.
-func (r *reach) explainTable(err error, n TableName) error {
+func (v *Volume) explainTable(err error, n TableName) error {
+	r := v.at
 	switch {
+	case errors.Is(err, lockmgr.ErrNoTable) && v.Bond != nil:
+		return fmt.Errorf("the bucket's lock table %s (id %s) is gone from %s: restore it, or, if no host has the bucket mounted, bind the bucket to a new one with %s",
+			n, v.Bond.Lock.TableID, r.whereTable(n), r.initCommand(n.String(), rebindFlag))
+	case errors.Is(err, lockmgr.ErrForeignTable) && v.Bond != nil:
+		return fmt.Errorf("%s is not a lock table this version of latchfs can use (%w): upgrade latchfs, or, if no host has the bucket mounted, bind the bucket to another one with %s",
+			n, err, r.initCommand(n.another().String(), rebindFlag))
 	case errors.Is(err, lockmgr.ErrNoTable):
 		return fmt.Errorf("lock table %s does not exist at %s: check --region and %s, or make it anew with %s", n, r.whereTable(n), n.endpointFlag(), r.initCommand(n.String()))
 	case errors.Is(err, lockmgr.ErrForeignTable):

@@ -18,6 +18,9 @@ type InitOptions struct {
 	Table *TableName // nil: the bucket's own, or the default
 	// Timing has 0 where the table's own, or the default, is meant.
 	Timing lockmgr.Timing
+	// Rebind is to bind a bucket that is bound already to Table, or to what is there now under the
+	// name of its own.
+	Rebind bool
 	// Confirm is asked before a bucket that is there is changed; nothing is changed if it
 	// fails.
 	Confirm func(question string) error
@@ -56,7 +59,7 @@ func (v *Volume) checkInit(ctx context.Context, o InitOptions) (exists bool, err
 			return exists, err
 		}
 	}
-	n, err := v.chooseTable(o.Table)
+	n, err := v.chooseTable(o)
 	if err != nil {
 		return exists, err
 	}
@@ -68,7 +71,7 @@ func (v *Volume) checkInit(ctx context.Context, o InitOptions) (exists bool, err
 		return exists, err
 	}
 	if _, err := readTable(ctx, t); err != nil && !errors.Is(err, lockmgr.ErrNoTable) {
-		return exists, v.at.explainTable(err, n)
+		return exists, v.explainTable(err, n)
 	}
 	return exists, nil
 }

@@ -30,7 +30,7 @@ func (v *Volume) LockTable(ctx context.Context) (LockTable, error) {
 		return t, err
 	}
 	if t.Config, err = readTable(ctx, t.Table); err != nil {
-		return t, v.at.explainTable(err, t.Name)
+		return t, v.explainTable(err, t.Name)
 	}
 	if err := v.checkTable(t.Config); err != nil {
 		return t, err
@@ -70,8 +70,8 @@ func (v *Volume) checkTable(c lockmgr.Config) error {
 		return nil
 	}
 	n := boundTable(*b)
-	return fmt.Errorf("bucket %s is bound to lock table %s with id %s, but the table of that name has id %s: pass the endpoint or region of the right one, or, if no host has the bucket mounted, delete %s and run %s",
-		v.Source.Bucket, n, b.Lock.TableID, c.ID, store.BucketConfigKey, v.at.initCommand(n.String()))
+	return fmt.Errorf("bucket %s is bound to lock table %s with id %s, but the table of that name has id %s: pass the endpoint or region of the right one, or, if no host has the bucket mounted, bind the bucket to this one with %s",
+		v.Source.Bucket, n, b.Lock.TableID, c.ID, v.at.initCommand(n.String(), rebindFlag))
 }
 
 // table gives the lock table of that name; nothing is sent yet.

@@ -41,7 +41,7 @@ func TestTableOfTheSameNameIsRefused(t *testing.T) {
 		t.Errorf("the table of the bond: %v", err)
 	}
 	err := v.checkTable(lockmgr.Config{ID: "two"})
-	if err == nil || !strings.Contains(err.Error(), "has id two") || !strings.HasSuffix(err.Error(), "run latchfs init --lock s3:locks s3://b") {
+	if err == nil || !strings.Contains(err.Error(), "has id two") || !strings.HasSuffix(err.Error(), "bind the bucket to this one with latchfs init --rebind --lock s3:locks s3://b") {
 		t.Errorf("another table: %v", err)
 	}
 }
