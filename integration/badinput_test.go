@@ -49,6 +49,8 @@ func TestBadInput(t *testing.T) {
 	tableless := e.Bucket(harness.OnS3, harness.Patient)
 	emptyBucket(e, harness.NewClient(tableless.Server(), tableless.Name+"-locks"))
 
+	plain := e.NoBucket(harness.OnS3, harness.Patient) // for what init makes nothing of
+
 	used := good.Mount("used")
 	mnt := e.Mkdir("mnt")
 	full := e.Mkdir("full")
@@ -91,6 +93,8 @@ func TestBadInput(t *testing.T) {
 		{name: "init with times that no table can keep", b: missing, args: []string{"init", "--lock", missing.LockFlag(), "--beat", "1ns", "--lease", "4ns", missing.Source()}, code: 2, says: "milliseconds"},
 		{name: "gc without init", b: unbound, args: []string{"gc", unbound.Source()}, code: 1, says: "latchfs init"},
 		{name: "gc without a lock table", b: tableless, args: []string{"gc", "--yes", tableless.Source()}, code: 1, says: "lock table"},
+		{name: "init with a lock table's bucket for files", b: newerBucket, args: []string{"init", "--yes", "--lock", "s3:others", newerBucket.Source() + "-locks"}, code: 1, says: "holds the lock table of other buckets"},
+		{name: "init with a bucket for files as the lock table", b: plain, args: []string{"init", "--lock", "s3:" + good.Name, plain.Source()}, code: 1, says: "names a bucket for files"},
 		{name: "umount of what is no mount", b: good, args: []string{"umount", mnt}, code: 1, says: "mount"},
 	}
 	program, err := suite.Latchfs()

@@ -59,6 +59,11 @@ func (v *Volume) checkInit(ctx context.Context, o InitOptions) (exists bool, err
 			return exists, err
 		}
 	}
+	if exists && v.Bond == nil {
+		if err := v.refuseLockBucket(ctx); err != nil {
+			return exists, err
+		}
+	}
 	n, err := v.chooseTable(o)
 	if err != nil {
 		return exists, err
@@ -71,6 +76,9 @@ func (v *Volume) checkInit(ctx context.Context, o InitOptions) (exists bool, err
 		return exists, err
 	}
 	if _, err := readTable(ctx, t); err != nil && !errors.Is(err, lockmgr.ErrNoTable) {
+		if err := v.refuseDataBucket(ctx, n); err != nil {
+			return exists, err
+		}
 		return exists, v.explainTable(err, n)
 	}
 	return exists, nil

@@ -85,8 +85,8 @@ func reachSource(ctx context.Context, src Source, a Access, log *slog.Logger) (*
 	return &reach{Access: a, credentials: shared, src: src, asked: asked}, nil
 }
 
-// bucket gives the requests to a bucket; nothing is sent yet.
-func (r *reach) bucket(ctx context.Context, name string) (store.API, error) {
+// bucket gives the bucket of that name; nothing is sent yet.
+func (r *reach) bucket(ctx context.Context, name string, o store.Options) (*store.Client, error) {
 	api, err := store.DialS3(ctx, store.S3Config{
 		Bucket: name, Region: r.Region, Endpoint: r.Endpoint, Profile: r.Profile, PathStyle: r.PathStyle,
 		AccessKey: r.AccessKey, SecretKey: r.SecretKey, Credentials: r.credentials,
@@ -94,7 +94,7 @@ func (r *reach) bucket(ctx context.Context, name string) (store.API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", name, err)
 	}
-	return api, nil
+	return store.New(api, o), nil
 }
 
 // close ends the use of an embedded server.

@@ -74,12 +74,12 @@ func Dial(ctx context.Context, o Options) (*Volume, error) {
 	if err != nil {
 		return nil, err
 	}
-	api, err := at.bucket(ctx, o.Source.Bucket)
+	bucket, err := at.bucket(ctx, o.Source.Bucket, store.Options{Host: o.Host, Log: o.Log})
 	if err != nil {
 		at.close()
 		return nil, err
 	}
-	return &Volume{Source: o.Source, Bucket: store.New(api, store.Options{Host: o.Host, Log: o.Log}), at: at}, nil
+	return &Volume{Source: o.Source, Bucket: bucket, at: at}, nil
 }
 
 // LockBucket gives the bucket that holds the lock table; nil if it is no bucket. Nothing is sent
@@ -92,11 +92,7 @@ func (v *Volume) LockBucket(ctx context.Context) (*store.Client, error) {
 	if n.Backend != BackendS3 {
 		return nil, nil
 	}
-	api, err := v.at.bucket(ctx, n.Table)
-	if err != nil {
-		return nil, err
-	}
-	return store.New(api, store.Options{}), nil
+	return v.at.bucket(ctx, n.Table, store.Options{})
 }
 
 // Check fails unless the bucket is there and answers.
