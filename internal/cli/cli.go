@@ -40,6 +40,8 @@ func Run(ctx context.Context, args []string, std Stdio) int {
 	if isHelper(args) {
 		code = helperExitCode
 		args, err = helperArgs(args)
+	} else {
+		args = helpFirst(args)
 	}
 	if err == nil {
 		err = newApp(args, std).RunContext(ctx, args)

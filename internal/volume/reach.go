@@ -70,6 +70,9 @@ func reachSource(ctx context.Context, src Source, a Access, log *slog.Logger) (*
 			a.DynamoDBEndpoint = *e
 		}
 	}
+	if err := a.checkConfigured(asked); err != nil {
+		return nil, err
+	}
 	if a.Region = cfg.Region; a.Region == "" {
 		if a.Endpoint == "" {
 			return nil, fmt.Errorf("no AWS region is configured: pass --region or set AWS_REGION, or --endpoint-url for another S3 server")
