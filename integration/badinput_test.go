@@ -56,12 +56,13 @@ func TestBadInput(t *testing.T) {
 	full := e.Mkdir("full")
 	e.Must(os.WriteFile(filepath.Join(full, "x"), nil, 0o600))
 	file := filepath.Join(full, "x")
+	fresh := filepath.Join(e.Dir, "fresh", "data")
 
 	conn := func(b *harness.Bucket) []string { return b.ConnectionFlags() }
 	tests := []struct {
 		name string
-		b    *harness.Bucket
-		args []string // mount's, the flags of the connection left out; or those of another command
+		b    *harness.Bucket // nil for local:
+		args []string        // mount's, the flags of the connection left out; or those of another command
 		env  []string
 		code int
 		says string // part of the line, in lower case
@@ -80,6 +81,11 @@ func TestBadInput(t *testing.T) {
 		{name: "foreign lock table", b: foreign, args: []string{"mount", foreign.Source(), mnt}, code: 1, says: "lock table"},
 		{name: "newer lock table", b: newer, args: []string{"mount", newer.Source(), mnt}, code: 1, says: "schema 2"},
 		{name: "newer bucket", b: newerBucket, args: []string{"mount", newerBucket.Source(), mnt}, code: 1, says: "upgrade"},
+		{name: "folder of somebody else", args: []string{"mount", "local:" + full, mnt}, code: 1, says: "holds x, which is not of latchfs"},
+		{name: "init of a folder of somebody else", args: []string{"init", "local:" + full}, code: 1, says: "holds x, which is not of latchfs"},
+		{name: "file for a folder", args: []string{"mount", "local:" + file, mnt}, code: 1, says: "not a folder"},
+		{name: "new folder with a short flush timeout", args: []string{"mount", "--flush-timeout", "1s", "local:" + fresh, mnt}, code: 2, says: "--flush-timeout"},
+		{name: "new folder with times that do not go together", args: []string{"init", "--lease", "3s", "local:" + fresh}, code: 2, says: "lease"},
 		{name: "busy mount point", b: good, args: []string{"mount", good.Source(), used.Mountpoint}, code: 1, says: "mounted"},
 		{name: "mount point not empty", b: good, args: []string{"mount", good.Source(), full}, code: 1, says: "not empty"},
 		{name: "mount point is a file", b: good, args: []string{"mount", good.Source(), file}, code: 1, says: "not a directory"},
@@ -107,7 +113,10 @@ func TestBadInput(t *testing.T) {
 				}
 				state := filepath.Join(e.Dir, "state")
 				args := []string{tt.args[0]}
-				if tt.args[0] != "umount" {
+				b := tt.b
+				if b == nil {
+					b = good // for its environment
+				} else if tt.args[0] != "umount" {
 					args = append(args, conn(tt.b)...)
 				}
 				if tt.args[0] != "init" {
@@ -117,11 +126,14 @@ func TestBadInput(t *testing.T) {
 					args = append(args, "-f")
 				}
 				cmd := exec.Command(program, append(args, tt.args[1:]...)...)
-				cmd.Env = append(tt.b.Environ(), tt.env...)
+				cmd.Env = append(b.Environ(), tt.env...)
 				before := e.Mounts()
 				o := e.Start(cmd).Wait(time.Minute)
 				if o.Code != tt.code || !oneLine(o.Err) || !strings.Contains(strings.ToLower(o.Err), tt.says) {
 					t.Errorf("in front %v: exit code %d, said %q; want %d and one line with %q", inFront, o.Code, o.Err, tt.code, tt.says)
+				}
+				if _, err := os.Stat(filepath.Dir(fresh)); err == nil {
+					t.Errorf("left behind: %s", filepath.Dir(fresh))
 				}
 				if after := e.Mounts(); len(after) != len(before) {
 					t.Errorf("mounts before %q, after %q", before, after)

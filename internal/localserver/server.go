@@ -54,6 +54,10 @@ type Server struct {
 	log     *slog.Logger
 	stop    context.CancelFunc
 	watched chan struct{}
+
+	made    []string        // the directories that Open made, the outermost first
+	process *os.Process     // of the server, if we started it
+	exited  <-chan struct{} // closes when that ends
 }
 
 // Served tells whether the folder dir has ever been a served one. Open would make it one.
@@ -69,13 +73,15 @@ func Open(ctx context.Context, dir string, log *slog.Logger) (_ *Server, err err
 	if s.program, err = find(); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the folder %s: %w", dir, err)
+	if s.made, err = makeFolder(dir); err != nil {
+		return nil, err
 	}
 	if s.users, err = join(ctx, filepath.Join(dir, "users")); err != nil {
+		s.forget()
 		return nil, err
 	}
 	if s.Access, err = s.ensure(ctx); err != nil {
+		s.forget()
 		s.users.Close()
 		return nil, err
 	}
@@ -106,6 +112,9 @@ func join(ctx context.Context, path string) (*os.File, error) {
 		}
 		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
 			f.Close()
+			if errors.Is(err, unix.ENOLCK) || errors.Is(err, unix.EOPNOTSUPP) {
+				err = fmt.Errorf("%w: name a folder on a local disk", err)
+			}
 			return nil, fmt.Errorf("locking %s: %w", path, err)
 		}
 		if !wait.For(ctx, startPoll, nil) {

@@ -43,7 +43,7 @@ func (m *Mount) openVolume(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	m.onAbandon(func() { m.volume.Close() })
+	m.onAbandon(func() { m.volume.Discard() })
 	if err := m.volume.CheckBond(); err != nil && !m.o.ReadOnly {
 		return fmt.Errorf("%w (or mount it with --read-only)", err)
 	}

@@ -35,7 +35,14 @@ func Init(ctx context.Context, o Options, i InitOptions) error {
 	if err != nil {
 		return err
 	}
-	defer v.Close()
+	if err := v.init(ctx, i); err != nil {
+		v.Discard()
+		return err
+	}
+	return v.Close()
+}
+
+func (v *Volume) init(ctx context.Context, i InitOptions) error {
 	exists, err := v.checkInit(ctx, i)
 	if err != nil {
 		return err

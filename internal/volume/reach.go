@@ -108,6 +108,14 @@ func (r *reach) close() error {
 	return r.local.Close()
 }
 
+// discard is close for a use that came to nothing.
+func (r *reach) discard() error {
+	if r.local == nil {
+		return nil
+	}
+	return r.local.Discard()
+}
+
 // onAWS tells whether the bucket is on AWS itself.
 func (r *reach) onAWS() bool { return r.Endpoint == "" }
 

@@ -62,7 +62,7 @@ func TestParseSourceRefuses(t *testing.T) {
 		}
 	}
 	for in, says := range map[string]string{
-		"gs://bucket": "write s3://bucket[/prefix/], bucket[:prefix] or local:DIR",
+		"gs://bucket":         "write s3://bucket[/prefix/], bucket[:prefix] or local:DIR",
 		"arn:aws:s3:::bucket": "write the bucket's own name", "arn:aws:s3:eu-west-1:123456789012:accesspoint/x": "write the bucket's own name",
 		"https://bucket.s3.amazonaws.com/": "name the server with --endpoint-url", "HTTP://host/bucket": "name the server with --endpoint-url",
 		"S3://bucket": "write s3 in lower case", "LOCAL:/srv": "write local in lower case",

@@ -43,7 +43,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		return nil, err
 	}
 	if err := v.open(ctx, o.Log); err != nil {
-		v.Close()
+		v.Discard()
 		return nil, err
 	}
 	return v, nil
@@ -76,7 +76,7 @@ func Dial(ctx context.Context, o Options) (*Volume, error) {
 	}
 	bucket, err := at.bucket(ctx, o.Source.Bucket, store.Options{Host: o.Host, Log: o.Log})
 	if err != nil {
-		at.close()
+		at.discard()
 		return nil, err
 	}
 	return &Volume{Source: o.Source, Bucket: bucket, at: at}, nil
@@ -172,4 +172,13 @@ func (v *Volume) Close() error {
 		return nil
 	}
 	return v.at.close()
+}
+
+// Discard is Close for a volume of which nothing came: the folder of a local source is removed if
+// this volume made it and nobody else uses it.
+func (v *Volume) Discard() error {
+	if v.at == nil {
+		return nil
+	}
+	return v.at.discard()
 }
