@@ -32,7 +32,12 @@ func umountCommand(std Stdio) *cli.Command {
 			}
 			ctx, stop := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)
 			defer stop()
+			said := ""
 			return mount.Unmount(ctx, c.Args().First(), stateDir, func(p mount.Progress) {
+				if p.Elsewhere != said && p.Elsewhere != "" {
+					fmt.Fprintf(std.Err, "latchfs: %s\n", p.Elsewhere)
+				}
+				said = p.Elsewhere
 				what := "finish"
 				if p.Files > 0 {
 					what = fmt.Sprintf("save %s in %d spool files", bytesize.Format(p.Bytes), p.Files)

@@ -1,6 +1,7 @@
 package mount
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,9 @@ type Progress struct {
 	PID   int
 	Files int   // in its spool
 	Bytes int64 // that they take
+	// Elsewhere says where the file system is still mounted, and how to end that; "" if that is not
+	// known or not so.
+	Elsewhere string
 }
 
 // Unmount unmounts what is mounted at path and waits until the mount's process has ended,
@@ -88,14 +92,14 @@ func Unmount(ctx context.Context, path, stateDir string, report func(Progress)) 
 			return fmt.Errorf("%s is unmounted, but the same file system is still mounted at %s: unmount that too, which waits until everything is in the bucket", resolved, also)
 		}
 	}
-	return awaitEnd(ctx, end, session, report)
+	return awaitEnd(ctx, end, session, cmp.Or(at.Device, session.Mount.Device), report)
 }
 
 // awaitEnd waits until the daemon of the session has ended and says what it left.
-func awaitEnd(ctx context.Context, end *statedir.Waiter, s *statedir.Session, report func(Progress)) error {
+func awaitEnd(ctx context.Context, end *statedir.Waiter, s *statedir.Session, device string, report func(Progress)) error {
 	left, err := end.Wait(ctx, progressInterval, func() {
 		files, bytes := spool.Usage(end.Spool())
-		report(Progress{PID: s.Mount.PID, Files: files, Bytes: bytes})
+		report(Progress{PID: s.Mount.PID, Files: files, Bytes: bytes, Elsewhere: elsewhere(procfs.Default, device)})
 	})
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s is unmounted, but not everything was saved yet: pid %d goes on (its log: %s)", s.Mount.Mountpoint, s.Mount.PID, LogPath(end.StateDir()))
