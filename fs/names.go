@@ -2,6 +2,8 @@ package fs
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fs"
@@ -9,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/fs/file"
+	"github.com/latchfs/latchfs/fs/tree"
 )
 
 // Mkdir implements fs.NodeMkdirer.
@@ -102,8 +105,13 @@ func (d *dirNode) Rmdir(_ context.Context, name string) syscall.Errno {
 	}
 	r := d.removing(name, key)
 	defer d.f.lists.forget(key) // the markers that it had when it was removed before
-	if err = d.f.empty(key); err == nil {
+	entries, err := d.f.entries(key)
+	if err == nil {
 		err = d.f.files.Rmdir(uninterrupted(), key, r.gone)
+	}
+	// Whoever sees nothing in the directory has to learn why it cannot be removed.
+	if e, ok := errors.AsType[*file.NotEmptyError](err); ok && entries == 0 && hidden(e) {
+		err = fmt.Errorf("%w: %w", err, errHidden)
 	}
 	if err != nil {
 		r.fail()
@@ -113,19 +121,25 @@ func (d *dirNode) Rmdir(_ context.Context, name string) syscall.Errno {
 	return 0
 }
 
-// empty fails if the directory shows a directory that the bucket does not have: one whose
-// last entry was removed here, which stays until it is removed itself.
-func (f *front) empty(key string) error {
+// entries counts what the directory shows, and fails if that includes a directory that the bucket
+// does not have: one whose last entry was removed here, which stays until it is removed itself.
+func (f *front) entries(key string) (int, error) {
 	entries, err := f.tree.List(uninterrupted(), key)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, e := range entries {
 		if e.Dir && e.Complete && e.Info.ETag == "" {
-			return file.ErrNotEmpty
+			return len(entries), file.ErrNotEmpty
 		}
 	}
-	return nil
+	return len(entries), nil
+}
+
+// hidden tells whether the key that was found in a directory is shown under no name.
+func hidden(e *file.NotEmptyError) bool {
+	_, _, shown := tree.Child(e.Dir, e.Key)
+	return !shown
 }
 
 // Rename implements fs.NodeRenamer.
