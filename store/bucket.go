@@ -46,3 +46,6 @@ func (c *Client) manage(ctx context.Context, op string, request func(context.Con
 	})
 	return err
 }
+
+// Server gives the Server header of the latest answer, "" if that had none.
+func (c *Client) Server() string { return c.api.Server() }

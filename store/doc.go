@@ -47,6 +47,11 @@
 //
 // Nothing is logged above level debug: errors are returned.
 //
+// # Servers
+//
+// Probe finds what a server does otherwise than S3 (Flaws), and SetFlaws makes the Client go
+// around that.
+//
 // # Memory
 //
 // Bodies on their way are in at most 8 buffers of 8 MiB for the whole Client, and small
