@@ -50,8 +50,8 @@ func (c *Client) Delete(ctx context.Context, p Permit, d Deletion) error {
 
 // lookFirst is what the condition is to a server that ignores it: it fails as that would unless the
 // base is there. What somebody writes in the moment between the look and the attempt, which is sent at
-// once, is removed unseen. Between mounts the lease prevents that; of a foreign writer the version is in
-// the history, if there is one.
+// once, is removed unseen; if the attempt is lost, what he writes before the quiet time is over. Between
+// mounts the lease prevents that; of a foreign writer the version is in the history, if there is one.
 func (m *mutation) lookFirst(ctx context.Context, base Base) error {
 	a := attempt{op: "Head", key: m.key, permit: m.permit, limit: attemptTimeout}
 	current, err := try(ctx, m.c, a, func(ctx context.Context, _ *watch) (Info, error) {

@@ -29,6 +29,9 @@ type protocol struct {
 	wary  bool // B: the version right below ours has to be the base
 	blind bool // nobody looks whether an upload is current after Complete
 	early bool // an attempt without an answer is sent again while it may still land
+	hasty bool // a lease is stolen while an attempt of its holder may still land: D does not cover its size
+
+	ignored bool // the server ignores the conditions, and nothing goes around that
 }
 
 // What can go wrong with a change of which a mount was told that it is saved.
@@ -39,9 +42,10 @@ const (
 	never                  // it never was the current version
 	twice                  // it landed twice, or after its author was told how it ended
 	needless               // A without a lease replaces it unseen, or a foreign one, though it was there before A began
+	blindly                // it, or a foreign one, was replaced although its ETag was another one
 )
 
-var wrongs = []string{"undone by A", "undone by B", "theirs lost", "never current", "twice", "needless"}
+var wrongs = []string{"undone by A", "undone by B", "theirs lost", "never current", "twice", "needless", "blindly"}
 
 // An entry is a version in the history, at its place in time. The id tells whose it is.
 type entry struct{ id, content, place int8 }
@@ -174,7 +178,10 @@ func (p *protocol) deliver(m moment, w wire, emit then) {
 	i, op, _ := authorOf(w.id)
 	emit(m, "loses request", i, w.id)
 	me, over, answer := &m.mounts[i], m.top(), "is refused"
-	if over.content == w.match {
+	if over.content == w.match || p.ignored {
+		if over.content != w.match {
+			m.wrong |= blindly
+		}
 		answer = "lands"
 		m.add(w.id, w.content, w.place)
 		if me.landings[op]++; me.landings[op] > 1 || me.told[op] != 0 {
@@ -249,7 +256,7 @@ func (p *protocol) begin(m moment, i int8, emit then) {
 		return
 	}
 	if !p.unleased(i) {
-		if m.holder != 0 && m.holder != i+1 && m.flying(m.holder-1) {
+		if m.holder != 0 && m.holder != i+1 && m.flying(m.holder-1) && !p.hasty {
 			return // it is stolen only when nothing of its holder can land any more
 		}
 		m.holder = i + 1
@@ -383,6 +390,10 @@ func TestProtocol(t *testing.T) {
 		{"d: both make uploads", with(right, func(p *protocol) { p.upload = [2]bool{true, true} }), ""},
 		{"with leases", leased, ""},
 		{"with leases, sent again early", with(leased, func(p *protocol) { p.early = true }), "undone by A, undone by B, twice"},
+		{"with leases, stolen while something large may still land", with(leased, func(p *protocol) { p.hasty = true }), "undone by A, undone by B"},
+		{"with leases, conditions ignored", with(leased, func(p *protocol) { p.ignored = true }), "blindly"},
+		{"with leases, conditions of uploads ignored", with(leased, func(p *protocol) { p.upload[0], p.ignored = true, true }), "blindly"},
+		{"with leases, A by uploads and B not", with(leased, func(p *protocol) { p.upload[0] = true }), ""},
 		{"with leases, by uploads", with(leased, func(p *protocol) { p.upload = [2]bool{true, true} }), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -55,6 +55,31 @@ func TestWays(t *testing.T) {
 	}
 }
 
+// Each way around is needed: a client that does not know of the flaw loses an update, and the test
+// above sees it.
+func TestWaysAreNeeded(t *testing.T) {
+	for _, c := range []struct {
+		flaws, known        store.Flaws
+		what, body, changed string
+	}{
+		{noCopy, 0, "copy", source, "target"},
+		{noCopy, 0, "onto itself", source, "target"},
+		{noCopy | noParts, noCopy, "copy", source, "source"},
+		{noComplete, 0, "put", large, "target"},
+		{noCopy | noComplete, noCopy, "copy", source, "target"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			found := &recorder{TB: t}
+			w := newFlawed(found, false, c.flaws)
+			w.c.SetFlaws(c.known)
+			wayOf(w, c.what, c.body, c.changed)
+			if found.n.Load() == 0 {
+				t.Errorf("nothing is found on a server with %s of which %s is known", c.flaws, c.known)
+			}
+		})
+	}
+}
+
 func wayOf(w *world, what, body, changed string) {
 	from := w.b.PutForeign("source", body)
 	base := w.b.PutForeign(key, "base").Base()

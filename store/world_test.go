@@ -23,17 +23,17 @@ const (
 
 // A world is a client, the network and the bucket.
 type world struct {
-	*testing.T
+	testing.TB
 	b *memstore.Bucket
 	f *faultstore.Store
 	c *store.Client
 }
 
-func newWorld(t *testing.T, versioned bool) *world { return newFlawed(t, versioned, 0) }
+func newWorld(t testing.TB, versioned bool) *world { return newFlawed(t, versioned, 0) }
 
 // newFlawed is a world whose server has flaws, of which the client knows.
-func newFlawed(t *testing.T, versioned bool, flaws store.Flaws) *world {
-	w := &world{T: t, b: memstore.New(memstore.Options{Versioned: versioned, Flaws: flaws})}
+func newFlawed(t testing.TB, versioned bool, flaws store.Flaws) *world {
+	w := &world{TB: t, b: memstore.New(memstore.Options{Versioned: versioned, Flaws: flaws})}
 	w.f = faultstore.New(w.b)
 	w.c = store.New(newMonitor(t, w.f), store.Options{Host: "here"})
 	w.c.SetFlaws(flaws)
