@@ -86,11 +86,16 @@ type answer struct {
 	w    *watch
 }
 
-// Read runs the clock only while it waits for the server: the caller may take his time.
-func (r *answer) Read(p []byte) (int, error) {
-	r.w.progress()
+// Read runs the clock only while it waits for the server: the caller may take his time. What comes
+// before a range that the server does not know (see s3Content) is progress.
+func (r *answer) Read(p []byte) (n int, err error) {
 	defer r.w.rest()
-	n, err := r.body.Read(p)
+	for n == 0 && err == nil {
+		r.w.progress()
+		if n, err = r.body.Read(p); len(p) == 0 {
+			break
+		}
+	}
 	if err == nil || errors.Is(err, io.EOF) {
 		return n, err
 	}

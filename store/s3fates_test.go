@@ -138,6 +138,8 @@ func TestS3FateOfAnswers(t *testing.T) {
 	}{
 		{412, "PreconditionFailed", s3Small, Refused, ErrPrecondition},
 		{412, "", s3Head, Refused, ErrPrecondition},
+		{304, "", s3Complete, Refused, ErrPrecondition},
+		{304, "", s3Small, Refused, ErrPrecondition},
 		{409, "ConditionalRequestConflict", s3Small, Refused, ErrBusy},
 		{409, "OperationAborted", s3Small, Refused, ErrRefused},
 		{409, "", s3Delete, Refused, ErrRefused},

@@ -149,6 +149,14 @@ func (c Condition) headers() (ifMatch, ifNone *string) {
 	return quoted(c.IfMatch), ifNone
 }
 
+// answerStatus gives the HTTP status of an answer.
+func answerStatus(m middleware.Metadata) int {
+	if r, ok := awsmiddleware.GetRawResponse(m).(*smithyhttp.Response); ok {
+		return r.StatusCode
+	}
+	return 0
+}
+
 // answerHeader gives the headers of an answer as they came.
 func answerHeader(m middleware.Metadata) http.Header {
 	if r, ok := awsmiddleware.GetRawResponse(m).(*smithyhttp.Response); ok {

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -68,8 +69,60 @@ func TestS3GetOfAnotherRange(t *testing.T) {
 		r.Header.Del("Range")
 		s3Digits(w, r)
 	})
-	_, err := b.Get(t.Context(), GetRequest{Key: "k", Range: &Range{3, 4}})
-	s3WantFate(t, err, Refused, ErrRefused)
+	for r, want := range map[Range]string{{0, -1}: "0123456789", {3, 4}: "3456", {8, 100}: "89", {9, -1}: "9"} {
+		o, err := New(b, Options{}).Get(t.Context(), "k", GetOptions{Range: &r})
+		if err != nil {
+			t.Errorf("%+v: %v", r, err)
+			continue
+		}
+		got, err := io.ReadAll(o.Body)
+		if string(got) != want || err != nil || o.Info.Size != 10 {
+			t.Errorf("%+v: %q, %v, %+v", r, got, err, o.Info)
+		}
+		o.Body.Close()
+	}
+	_, err := b.Get(t.Context(), GetRequest{Key: "k", Range: &Range{10, 1}})
+	s3WantFate(t, err, Refused, ErrBadRange)
+}
+
+// What is neither the range nor the whole is no answer.
+func TestS3GetOfWrongRange(t *testing.T) {
+	for _, status := range []int{206, 200} {
+		b := s3Serve(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("ETag", `"e"`)
+			w.Header().Set("Last-Modified", "Thu, 02 Jan 2025 03:04:05 GMT")
+			w.Header().Set("Content-Range", "bytes 0-3/10")
+			w.WriteHeader(status)
+			io.WriteString(w, "0123")
+		})
+		_, err := b.Get(t.Context(), GetRequest{Key: "k", Range: &Range{3, 4}})
+		s3WantFate(t, err, Refused, ErrRefused)
+	}
+}
+
+// What lies before a range that the server does not know may take longer than an answer may, as long as
+// it moves.
+func TestS3ContentSkips(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const skip = 100
+		content := &s3Content{ReadCloser: io.NopCloser(&slowly{}), ctx: t.Context(), attempt: &s3Attempt{safe: true}, skip: skip, left: 10, longer: true}
+		ctx, w := startWatch(t.Context(), attemptTimeout)
+		a := &answer{ctx: ctx, body: content, a: attempt{op: "Get"}, w: w}
+		defer a.Close()
+		began := time.Now()
+		got, err := io.ReadAll(a)
+		if took := time.Since(began); len(got) != 10 || err != nil || ctx.Err() != nil || took < skip*time.Second {
+			t.Errorf("%d bytes, %v, in %v", len(got), err, took)
+		}
+	})
+}
+
+// slowly gives a byte in a second, without end.
+type slowly struct{}
+
+func (*slowly) Read(p []byte) (int, error) {
+	time.Sleep(time.Second)
+	return 1, nil
 }
 
 func TestS3GetShortBody(t *testing.T) {

@@ -2,6 +2,7 @@ package awserr
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 
 	"github.com/aws/smithy-go"
@@ -43,6 +44,11 @@ const (
 // KindOf classifies the error of an S3 request.
 func KindOf(err error) Kind {
 	code := Code(err)
+	// 304 is how RFC 9110 has a read answered whose If-None-Match does not hold. Some servers answer a
+	// write so, and a 304 has no body, hence no code.
+	if Status(err) == http.StatusNotModified {
+		return Precondition
+	}
 	switch code {
 	case "PreconditionFailed":
 		return Precondition

@@ -29,6 +29,8 @@ func TestKindOf(t *testing.T) {
 		{answered(500, "InternalError", "", nil), Other},
 		{answered(412, "PreconditionFailed", "", nil), Precondition},
 		{answered(500, "PreconditionFailed", "", nil), Precondition}, // inside of a 200
+		{answered(304, "NotModified", "", nil), Precondition},
+		{answered(304, "", "", nil), Precondition},
 		{answered(409, "ConditionalRequestConflict", "", nil), Busy},
 		{answered(409, "OperationAborted", "", nil), Other},
 		{answered(404, "NoSuchVersion", "", nil), NotFound},
