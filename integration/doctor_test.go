@@ -1,12 +1,15 @@
 package integration
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -223,6 +226,45 @@ func TestDoctorLockTable(t *testing.T) {
 	doctor(b).wants(t, "lock-table", "fail", "keeps versions")
 	setVersioning(b, b.Name+"-locks", types.BucketVersioningStatusSuspended)
 	doctor(b).wants(t, "lock-table", "warn", "kept versions once")
+}
+
+// A table that is replicated to other regions is refused by everybody, unless it is strongly
+// consistent.
+func TestDoctorGlobalTable(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnDynamoDB, harness.Patient)
+	p := b.LockProxy()
+	through := b.LocksThrough(p.URL)
+	replicated := func(consistency string) {
+		p.Alter(func(r *http.Response) {
+			if strings.HasSuffix(r.Request.Header.Get("X-Amz-Target"), ".DescribeTable") {
+				edit(r, `"TableName"`, `"GlobalTableVersion":"2019.11.21","MultiRegionConsistency":"`+consistency+`","Replicas":[{"RegionName":"us-west-2"}],"TableName"`)
+			}
+		})
+	}
+	replicated("EVENTUAL")
+	doctor(through).wants(t, "lock-table", "fail", "us-west-2")
+	mount := append([]string{"mount", "-f", "--state-dir", filepath.Join(e.Dir, "state")}, through.ConnectionFlags()...)
+	for _, args := range [][]string{through.InitArgs(), append(mount, through.Source(), e.Mkdir("mnt"))} {
+		if o := through.Latchfs(args...); o.Code != 1 || !oneLine(o.Err) || !strings.Contains(o.Err, "remove its replicas") {
+			t.Errorf("%s: exit code %d, %q", args[0], o.Code, o.Err)
+		}
+	}
+	replicated("STRONG")
+	doctor(through).healthy(t)
+	h := through.Mount("one")
+	e.Sh(h.Mountpoint, "echo x > f")
+}
+
+// edit replaces the first of a text in an answer.
+func edit(r *http.Response, from, to string) {
+	body, _ := io.ReadAll(r.Body)
+	r.Body.Close()
+	body = bytes.Replace(body, []byte(from), []byte(to), 1)
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	r.Header.Set("Content-Length", strconv.Itoa(len(body)))
+	r.Header.Del("X-Amz-Crc32")
 }
 
 // A folder is looked at by its server; one that never had any stays as it is.

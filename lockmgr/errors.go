@@ -21,6 +21,9 @@ var (
 	ErrNoTable = errors.New("no such lock table")
 	// ErrForeignTable: the table exists but is not a lock table of ours, or of a newer schema.
 	ErrForeignTable = errors.New("not a lock table of this program")
+	// ErrReplicated: the table is written in several places that can disagree for a time, so
+	// that two hosts would get one lock.
+	ErrReplicated = errors.New("its regions can grant one lock twice")
 	// ErrTiming: the table is in use with other times.
 	ErrTiming = errors.New("the lock table has other times")
 	// ErrSessionDead: the session's record says that it ended, or is gone. Of the Table

@@ -37,6 +37,8 @@ func (v *Volume) explainTable(err error, n TableName) error {
 		return fmt.Errorf("lock table %s does not exist at %s: check --region and %s, or make it anew with %s", n, r.whereTable(n), n.endpointFlag(), r.initCommand(n.String()))
 	case errors.Is(err, lockmgr.ErrForeignTable):
 		return fmt.Errorf("%s is not a lock table this version of latchfs can use: name another one to latchfs init --lock, or upgrade latchfs (%w)", n, err)
+	case errors.Is(err, lockmgr.ErrReplicated):
+		return fmt.Errorf("lock table %s at %s cannot be used: remove its replicas, or name another one to latchfs init --lock for a bucket that is not bound yet (%w)", n, r.whereTable(n), err)
 	case errors.Is(err, lockmgr.ErrAccessDenied):
 		return fmt.Errorf("lock table %s at %s refuses these credentials: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or --profile, and what they may do (%w)", n, r.whereTable(n), err)
 	case errors.Is(err, lockmgr.ErrUnavailable):

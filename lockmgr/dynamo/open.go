@@ -1,6 +1,7 @@
 // Package dynamo keeps the lock table in DynamoDB (LOCKS P1, P2): an on-demand table with
 // the string hash key "p". Its items are C (the configuration), S#<sid> (a session) and
-// L#<bucket id>\0<key> (a lock). It must not be a global table: those are last-writer-wins.
+// L#<bucket id>\0<key> (a lock). It must not be
+// a global table, unless that is strongly consistent: the others are last-writer-wins.
 package dynamo
 
 import (
