@@ -84,8 +84,9 @@ func (r doctorReport) healthy(t testing.TB) {
 	for _, l := range r.lines {
 		checks = append(checks, l.Check)
 	}
-	want := []string{"bucket", "versioning", "object-lock", "bond", "lock-table",
-		"unnameable-keys", "markers-with-bytes", "file-and-directory", "versions-names"}
+	want := []string{"bucket", "clock", "versioning", "object-lock", "bond", "lock-table",
+		"unnameable-keys", "markers-with-bytes", "file-and-directory", "versions-names",
+		"stray-uploads", "probe-leftovers"}
 	if !slices.Equal(checks, want) {
 		t.Errorf("checks %q, want %q", checks, want)
 	}
@@ -226,6 +227,65 @@ func TestDoctorLockTable(t *testing.T) {
 	doctor(b).wants(t, "lock-table", "fail", "keeps versions")
 	setVersioning(b, b.Name+"-locks", types.BucketVersioningStatusSuspended)
 	doctor(b).wants(t, "lock-table", "warn", "kept versions once")
+}
+
+// The server's clock is told by its answers, refused ones too.
+func TestDoctorClock(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnS3, harness.Patient)
+	p := b.Proxy()
+	for _, c := range []struct {
+		ahead        time.Duration
+		status, says string
+	}{
+		{30 * time.Second, "ok", "behind the server"},
+		{-2 * time.Minute, "warn", "ahead of the server"},
+		{20 * time.Minute, "fail", "NTP"},
+	} {
+		// The first answer alone: the server takes no later request that is dated by such a clock.
+		p.Alter(func(r *http.Response) {
+			if r.Request.Method == http.MethodHead {
+				r.Header.Set("Date", time.Now().Add(c.ahead).UTC().Format(http.TimeFormat))
+			}
+		})
+		doctor(b.Through(p.URL)).wants(t, "clock", c.status, c.says)
+	}
+	p.Alter(func(r *http.Response) { r.Header.Set("Date", "soon") })
+	doctor(b.Through(p.URL)).wants(t, "clock", "warn", "does not tell")
+}
+
+// What was begun long ago and never ended is told: uploads, and objects of probes.
+func TestDoctorLeft(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnS3, harness.Patient)
+	ctx := e.Timeout(time.Minute)
+	for key, sum := range map[string]types.ChecksumAlgorithm{"a": types.ChecksumAlgorithmCrc32c, "b": ""} {
+		_, err := b.S3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &b.Name, Key: &key, ChecksumAlgorithm: sum})
+		e.Must(err)
+	}
+	e.Must(b.S3.Put(ctx, ".latchfs/probe/left/x", "x"))
+	r := doctor(b)
+	r.wants(t, "stray-uploads", "ok", "none of 2 open uploads")
+	r.wants(t, "probe-leftovers", "ok", "1 versions")
+
+	p := b.Proxy()
+	old := regexp.MustCompile(`<(Initiated|LastModified)>[^<]*`)
+	p.Alter(func(r *http.Response) {
+		if q := r.Request.URL.Query(); q.Has("uploads") || q.Has("versions") {
+			body, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			long := time.Now().Add(-75*time.Hour - 30*time.Minute).UTC().Format(time.RFC3339)
+			edit(r, string(body), old.ReplaceAllString(string(body), "<$1>"+long))
+		}
+	})
+	r = doctor(b.Through(p.URL))
+	l := r.wants(t, "stray-uploads", "warn", "2 of 2 open uploads are older than a day, the oldest 3d3h; 1 of them")
+	if !slices.Equal(l.Keys, []string{"a", "b"}) || l.Count != 2 {
+		t.Errorf("%+v", l)
+	}
+	r.wants(t, "probe-leftovers", "warn", "1 versions below .latchfs/probe/ were left")
 }
 
 // A table that is replicated to other regions is refused by everybody, unless it is strongly

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"io"
+	"time"
 )
 
 // An API is the requests that a Client sends, one attempt each: nothing in it retries.
@@ -33,6 +34,7 @@ type API interface {
 	CopyPart(ctx context.Context, in CopyPartRequest) (Part, error)
 	CompleteUpload(ctx context.Context, in CompleteRequest) (Info, error)
 	AbortUpload(ctx context.Context, key, upload string) error
+	ListUploads(ctx context.Context, o UploadOptions) (UploadPage, error)
 
 	// HeadBucket fails with ErrNoBucket or ErrAccessDenied.
 	HeadBucket(ctx context.Context) error
@@ -46,6 +48,9 @@ type API interface {
 	DefaultRetention(ctx context.Context) (Retention, error)
 	// Server gives the Server header of the latest answer, "" if that had none.
 	Server() string
+	// Skew gives by how much the server's clock was ahead of ours at its latest answer; ok is
+	// false if there was none, or it did not tell.
+	Skew() (d time.Duration, ok bool)
 }
 
 // Fate is what an attempt that failed can have done (LOCKS P4).

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -30,6 +31,7 @@ type s3Bucket struct {
 	data, meta  *s3.Client
 	credentials s3Credentials
 	server      atomic.Pointer[string] // of the latest answer
+	skew        atomic.Pointer[time.Duration]
 }
 
 var _ API = (*s3Bucket)(nil)
@@ -47,7 +49,7 @@ func DialS3(ctx context.Context, c S3Config) (API, error) {
 			// A retry by the SDK turns a lost reply into a false 412 (LOCKS P4).
 			o.Retryer = aws.NopRetryer{}
 			o.Credentials = b.credentials
-			o.HTTPClient = s3Answers{awsclient.HTTP(cfg), &b.server}
+			o.HTTPClient = s3Answers{awsclient.HTTP(cfg), &b.server, &b.skew}
 			o.UsePathStyle = c.PathStyle
 			// Bodies carry the CRC-32C that their author computed; anything else would be a
 			// second pass over the bytes.

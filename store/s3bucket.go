@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -87,10 +88,20 @@ func (b *s3Bucket) Server() string {
 	return ""
 }
 
-// s3Answers is an HTTP client that notes the Server header of each answer.
+// Skew implements API.
+func (b *s3Bucket) Skew() (time.Duration, bool) {
+	if skew := b.skew.Load(); skew != nil {
+		return *skew, true
+	}
+	return 0, false
+}
+
+// s3Answers is an HTTP client that notes of each answer the Server header, and by how much its Date
+// is ahead of our clock.
 type s3Answers struct {
 	s3.HTTPClient
 	server *atomic.Pointer[string]
+	skew   *atomic.Pointer[time.Duration]
 }
 
 // Do implements s3.HTTPClient.
@@ -99,6 +110,11 @@ func (c s3Answers) Do(r *http.Request) (*http.Response, error) {
 	if err == nil {
 		name := answer.Header.Get("Server")
 		c.server.Store(&name)
+		c.skew.Store(nil)
+		if date, err := http.ParseTime(answer.Header.Get("Date")); err == nil {
+			skew := time.Until(date)
+			c.skew.Store(&skew)
+		}
 	}
 	return answer, err
 }

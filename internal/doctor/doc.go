@@ -10,6 +10,8 @@
 //	the order of the checks, what ends them early   run.go
 //	what a line is made of                          line.go
 //	is the bucket there, does it keep versions      bucket.go
+//	the clocks of this host and the server          clock.go
 //	bond and lock table                             table.go
 //	keys that a mount shows otherwise or not at all keys.go, scan.go
+//	what was begun and never ended                  left.go
 package doctor

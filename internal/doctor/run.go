@@ -20,6 +20,7 @@ func Run(ctx context.Context, o volume.Options, tell func(Line)) error {
 	if there.Status == Fail {
 		return nil // all else would fail for the same reason
 	}
+	tell(checkClock(v.Bucket))
 	tell(checkVersioning(ctx, v.Bucket))
 	tell(checkRetention(ctx, v.Bucket))
 	tell(checkBond(ctx, v))
@@ -27,5 +28,7 @@ func Run(ctx context.Context, o volume.Options, tell func(Line)) error {
 	for _, l := range checkKeys(ctx, v.Bucket, v.Source.Prefix) {
 		tell(l)
 	}
+	tell(checkUploads(ctx, v.Bucket, v.Source.Prefix))
+	tell(checkLeftovers(ctx, v.Bucket))
 	return context.Cause(ctx)
 }

@@ -2,6 +2,7 @@ package faultstore
 
 import (
 	"context"
+	"time"
 
 	"github.com/latchfs/latchfs/store"
 )
@@ -104,6 +105,13 @@ func (s *Store) AbortUpload(ctx context.Context, key, upload string) error {
 	})
 }
 
+// ListUploads implements store.API.
+func (s *Store) ListUploads(ctx context.Context, o store.UploadOptions) (store.UploadPage, error) {
+	return send(ctx, s, call{"ListUploads", ""}, body{}, func(ctx context.Context) (store.UploadPage, error) {
+		return s.api.ListUploads(ctx, o)
+	})
+}
+
 // HeadBucket implements store.API.
 func (s *Store) HeadBucket(ctx context.Context) error {
 	return s.send(ctx, call{"HeadBucket", ""}, func(ctx context.Context) error {
@@ -137,6 +145,9 @@ func (s *Store) EnableVersioning(ctx context.Context) error {
 
 // Server implements store.API.
 func (s *Store) Server() string { return s.api.Server() }
+
+// Skew implements store.API.
+func (s *Store) Skew() (time.Duration, bool) { return s.api.Skew() }
 
 // send is for operations that answer nothing and have no body.
 func (s *Store) send(ctx context.Context, c call, apply func(context.Context) error) error {

@@ -24,7 +24,8 @@ import (
 // ops are the labels of the operations; of a lost answer to a read nobody has to ask what
 // it did.
 var (
-	reads  = []string{"Head", "Get", "List", "ListVersions", "Tags", "HeadBucket", "Versioning", "DefaultRetention"}
+	reads = []string{"Head", "Get", "List", "ListVersions", "Tags", "HeadBucket", "Versioning",
+		"DefaultRetention", "ListUploads"}
 	writes = []string{"Put", "Copy", "Delete", "DeleteVersion", "CreateUpload", "UploadPart", "CopyPart", "CompleteUpload", "AbortUpload",
 		"CreateBucket", "EnableVersioning"}
 )

@@ -151,3 +151,6 @@ func (b *Bucket) EnableVersioning(ctx context.Context) error {
 
 // Server implements store.API.
 func (b *Bucket) Server() string { return "memstore" }
+
+// Skew implements store.API.
+func (b *Bucket) Skew() (time.Duration, bool) { return time.Until(b.now()), true }

@@ -56,7 +56,7 @@ func run(t *testing.T, fresh func(t *testing.T) store.API, o Options, versioned 
 		{"delete", testDelete}, {"delete marker", testDeleteMarker}, {"delete version", testDeleteVersion},
 		{"upload", testUpload}, {"upload conditions", testUploadConditions}, {"upload refusals", testUploadRefusals},
 		{"upload order", testUploadOrder}, {"upload under a marker", testUploadUnderMarker},
-		{"upload by copies", testCopyPart},
+		{"upload by copies", testCopyPart}, {"list uploads", testListUploads},
 		{"racing puts", testRacingPuts}, {"racing completes", testRacingCompletes}, {"racing copies", testRacingCopies},
 		{"put races delete", testPutRacesDelete},
 		{"list", testList}, {"list pages", testListPages}, {"long list", testLongList},
