@@ -36,9 +36,11 @@ func (f *nth) inject(*http.Request) harness.Fault {
 	return harness.Pass
 }
 
-// behind gives the bucket behind proxies that make the requests to both servers fail so.
-func behind(b *harness.Bucket, fault func(*http.Request) harness.Fault) *harness.Bucket {
+// behind gives the bucket behind proxies that make the requests to both servers fail so, and change
+// those to S3 by rewrite, unless that is nil.
+func behind(b *harness.Bucket, fault func(*http.Request) harness.Fault, rewrite func(*http.Request)) *harness.Bucket {
 	p := b.Proxy()
+	p.Rewrite = rewrite
 	p.Inject(fault)
 	through := b.Through(p.URL)
 	if b.Lock == harness.OnDynamoDB {
@@ -70,7 +72,7 @@ func TestInitOutlastsPassingAnswers(t *testing.T) {
 		for n := int64(1); ; n++ {
 			b := e.NoBucket(lock, harness.Mortal)
 			f := &nth{n: n, fault: fault}
-			through := behind(b, f.inject)
+			through := behind(b, f.inject, nil)
 			o := through.Latchfs(through.InitArgs()...)
 			if o.Code != 0 || strings.Count(o.Out, "created") != 2 || !strings.Contains(o.Out, "bond: wrote") {
 				t.Errorf("request %d: exit code %d, said %q, %q", n, o.Code, o.Out, o.Err)
@@ -97,7 +99,7 @@ func TestMountOutlastsPassingAnswers(t *testing.T) {
 		b := e.Bucket(lock, harness.Patient)
 		for n := int64(1); ; n++ {
 			f := &nth{n: n, fault: fault}
-			h := behind(b, f.inject).Mount(fmt.Sprintf("host%d", n))
+			h := behind(b, f.inject, nil).Mount(fmt.Sprintf("host%d", n))
 			seen := f.seen.Load()
 			h.Umount()
 			if seen < n {

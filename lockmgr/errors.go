@@ -11,7 +11,8 @@ var (
 	// changed.
 	ErrLost = errors.New("the lock session was lost")
 	// ErrExpired: the lease cannot be proved valid at this moment (no good heartbeat for
-	// Lease minus margin). It may become valid again with the next good beat.
+	// Lease minus margin). It may become valid again with the next good beat. It may be
+	// ErrNoCredentials, too, which says why there is none.
 	ErrExpired = errors.New("the lease is not proved valid")
 	// ErrUnavailable: the lock table could not be reached until the wait ended.
 	ErrUnavailable = errors.New("the lock table is unavailable")
@@ -34,6 +35,9 @@ var (
 	// ErrNoRemoval: the server is not known to judge a condition on DELETE, so that a record
 	// could be removed in a state that nobody has seen.
 	ErrNoRemoval = errors.New("the server is not known to remove under a condition")
+	// ErrNoCredentials: there are no valid credentials, at least not now. It is ErrAccessDenied,
+	// too.
+	ErrNoCredentials = fmt.Errorf("no credentials: %w", ErrAccessDenied)
 )
 
 // A HeldError says that somebody else holds the lock and for how long it was waited.

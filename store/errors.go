@@ -27,6 +27,9 @@ var (
 	ErrUnavailable = errors.New("the object store is unavailable")
 	// ErrAccessDenied: credentials are missing, wrong or not allowed to do this.
 	ErrAccessDenied = errors.New("access denied")
+	// ErrNoCredentials: there are no valid credentials, at least not now. It is both
+	// ErrAccessDenied, for who asked, and ErrUnavailable: what has to be done is to be tried again.
+	ErrNoCredentials error = noCredentials{}
 	// ErrRetained: Object Lock refuses.
 	ErrRetained = errors.New("held by object lock")
 	// ErrArchived: the object is in an archive storage class and was not restored.
@@ -44,3 +47,12 @@ var (
 	// attempt was cut before its last byte.
 	ErrNotPermitted = errors.New("the lease is not valid")
 )
+
+type noCredentials struct{}
+
+func (noCredentials) Error() string { return "access denied" }
+
+// Is makes it two errors.
+func (noCredentials) Is(target error) bool {
+	return target == ErrAccessDenied || target == ErrUnavailable
+}

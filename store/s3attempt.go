@@ -8,6 +8,7 @@ import (
 	"net/http/httptrace"
 	"sync/atomic"
 
+	"github.com/latchfs/latchfs/internal/awsclient"
 	"github.com/latchfs/latchfs/internal/awserr"
 )
 
@@ -75,14 +76,21 @@ func (a *s3Attempt) fail(ctx context.Context, err error) *AttemptError {
 	e := &AttemptError{Op: a.op, Key: a.key, Code: awserr.Code(err)}
 	kind, status := awserr.KindOf(err), awserr.Status(err)
 	refusal := refusals[kind]
+	if kind == awserr.Credentials {
+		if none := a.bucket.credentials.Renew(err); none != nil {
+			err = none
+		}
+	}
+	_, none := errors.AsType[*awsclient.CredentialsError](err)
 	switch {
+	case none:
+		e.Fate, refusal = Refused, ErrNoCredentials
+	case kind == awserr.Credentials:
+		e.Fate = Unsent // others were found
 	case refusal != nil:
 		e.Fate = Refused
 	case kind == awserr.Again:
 		e.Fate = Unsent
-		if e.Code == "ExpiredToken" {
-			a.bucket.credentials.refresh()
-		}
 	case status >= 300 && status < 500:
 		e.Fate, refusal = Refused, ErrRefused
 		if region := awserr.Region(err); region != "" && region != a.bucket.region {

@@ -66,7 +66,7 @@ func (c *Client) look(ctx context.Context, key string, id WriteID, base Base, pa
 		switch {
 		case err == nil && info != nil:
 			return found{outcome: Landed, info: *info, over: named(current)}, nil
-		case err != nil && (fateOf(err) == Refused || errors.Is(err, errLongHistory)):
+		case err != nil && (hidden(err) || errors.Is(err, errLongHistory)):
 			return found{outcome: Changed, reason: fmt.Errorf("%w: %v", ErrConflict, err)}, nil
 		case err != nil:
 			return found{}, err
@@ -85,7 +85,7 @@ func (c *Client) original(ctx context.Context, v Info, id WriteID, base Base, pa
 	for v.Base().Pinned() {
 		below, err := c.below(ctx, v.Key, v.VersionID, patience)
 		switch {
-		case err != nil && fateOf(err) == Refused || errors.Is(err, ErrNotFound):
+		case err != nil && hidden(err) || errors.Is(err, ErrNotFound):
 			return v, nil
 		case err != nil:
 			return Info{}, err
@@ -105,6 +105,10 @@ func (c *Client) original(ctx context.Context, v Info, id WriteID, base Base, pa
 	}
 	return v, nil
 }
+
+// hidden tells whether the server will not let us see what we asked for. Without valid credentials
+// nobody knows that.
+func hidden(err error) bool { return fateOf(err) == Refused && !errors.Is(err, ErrNoCredentials) }
 
 // named names the current version of a key in errors; the zero Info is that of a name without
 // an object, which in a history is a delete marker.

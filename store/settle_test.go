@@ -176,6 +176,11 @@ func TestSettleFails(t *testing.T) {
 		if got, err := w.c.Settle(t.Context(), key, id, base); err != nil || got.Outcome != store.Changed {
 			t.Errorf("history denied: %v, %v", got.Outcome, err)
 		}
+		w.f.Heal()
+		w.f.On("ListVersions").Fail(store.Refused, store.ErrNoCredentials)
+		if got, err := w.c.Settle(t.Context(), key, id, base); !errors.Is(err, store.ErrNoCredentials) {
+			t.Errorf("credentials expired: %v, %v", got.Outcome, err)
+		}
 		w.f.On("Head").Fail(store.Unsent, errReset)
 		began := time.Now()
 		if _, err := w.c.Settle(t.Context(), key, id, base); !errors.Is(err, store.ErrUnavailable) || time.Since(began) < 30*time.Second {

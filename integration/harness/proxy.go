@@ -18,6 +18,9 @@ type Proxy struct {
 	// Surviving: requests that change something go on when their client has given up or died,
 	// as they do behind a network. It is set before the first request.
 	Surviving bool
+	// Rewrite, if not nil, changes requests before the server sees them. It is set before the first
+	// request.
+	Rewrite func(*http.Request)
 	// Latency is how long each request takes before the server sees it. It is set before the
 	// first request.
 	Latency time.Duration
@@ -71,6 +74,9 @@ func (e *Env) newProxy(server string) *Proxy {
 			// As it came: the path is signed, and the reverse proxy cleans queries.
 			r.Out.URL.Path, r.Out.URL.RawPath = r.In.URL.Path, r.In.URL.RawPath
 			r.Out.URL.RawQuery = r.In.URL.RawQuery
+			if p.Rewrite != nil {
+				p.Rewrite(r.Out)
+			}
 		},
 		Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64},
 		ModifyResponse: func(r *http.Response) error {

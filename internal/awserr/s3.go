@@ -27,6 +27,8 @@ const (
 	NoBucket
 	// AccessDenied: see Denied.
 	AccessDenied
+	// Credentials: see InvalidCredentials.
+	Credentials
 	// Retained: Object Lock holds the version.
 	Retained
 	// Archived: the object has to be restored from its archive first.
@@ -82,11 +84,13 @@ func KindOf(err error) Kind {
 		return Invalid
 	case "SlowDown", "TooManyRequests", // not taken on
 		"RequestTimeout", "IncompleteBody", "BadDigest", "XAmzContentChecksumMismatch", // not received as it was sent
-		"ExpiredToken", "RequestTimeTooSkewed", // not admitted, until the next signature
-		"TemporaryRedirect": // the bucket is new and DNS does not know its place yet
+		"RequestTimeTooSkewed", // not admitted, until the next signature
+		"TemporaryRedirect":    // the bucket is new and DNS does not know its place yet
 		return Again
 	}
 	switch {
+	case InvalidCredentials(err):
+		return Credentials
 	case !denied(code):
 		return Other
 	case !Denied(err):

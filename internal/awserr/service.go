@@ -27,14 +27,12 @@ func Denied(err error) bool {
 }
 
 // denied tells whether the code says that the caller may not do this: its credentials
-// are wrong, or lack a right. Expired credentials are not meant; they are refreshed.
+// are wrong, or lack a right. InvalidCredentials are not meant; others are looked for.
 func denied(code string) bool {
 	switch code {
-	case "AccessDenied", "AccessDeniedException", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch",
-		"UnrecognizedClientException", "InvalidClientTokenId", "MissingAuthenticationToken",
+	case "AccessDenied", "AccessDeniedException", "Forbidden", "SignatureDoesNotMatch", "MissingAuthenticationToken",
 		"MissingAuthenticationTokenException", "InvalidSignatureException", "AccountProblem",
-		"AllAccessDisabled", "NotSignedUp", "InvalidToken",
-		"XAdminUserNotFound": // versitygw, for an access key that it does not know
+		"AllAccessDisabled", "NotSignedUp":
 		return true
 	}
 	return false

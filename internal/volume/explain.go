@@ -4,13 +4,17 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/latchfs/latchfs/internal/awsclient"
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
 
 // explainBucket adds to an error of the bucket what to do about it.
 func (r *reach) explainBucket(err error) error {
+	none, hasNone := errors.AsType[*awsclient.CredentialsError](err)
 	switch {
+	case hasNone:
+		return fmt.Errorf("bucket %s at %s does not take these credentials: %s (%w)", r.src.Bucket, r.where(), none.Advice, none.Err)
 	case errors.Is(err, store.ErrNoBucket):
 		return fmt.Errorf("bucket %s does not exist at %s: check its name, --region and --endpoint-url, or create it with %s", r.src.Bucket, r.where(), r.initCommand(""))
 	case errors.Is(err, store.ErrAccessDenied):
@@ -26,7 +30,10 @@ func (r *reach) explainBucket(err error) error {
 // explainTable does the same for the lock table.
 func (v *Volume) explainTable(err error, n TableName) error {
 	r := v.at
+	none, hasNone := errors.AsType[*awsclient.CredentialsError](err)
 	switch {
+	case hasNone:
+		return fmt.Errorf("lock table %s at %s does not take these credentials: %s (%w)", n, r.whereTable(n), none.Advice, none.Err)
 	case errors.Is(err, lockmgr.ErrNoTable) && v.Bond != nil:
 		return fmt.Errorf("the bucket's lock table %s (id %s) is gone from %s: restore it, or, if no host has the bucket mounted, bind the bucket to a new one with %s",
 			n, v.Bond.Lock.TableID, r.whereTable(n), r.initCommand(n.String(), rebindFlag))

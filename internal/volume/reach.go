@@ -55,7 +55,7 @@ func reachSource(ctx context.Context, src Source, a Access, log *slog.Logger) (*
 		}, nil
 	}
 	asked := a
-	cfg, err := awsclient.Config(ctx, awsclient.Access{Region: a.Region, Profile: a.Profile})
+	cfg, err := awsclient.Config(ctx, awsclient.Access{Region: a.Region, Profile: a.Profile, Log: log})
 	if err != nil {
 		return nil, fmt.Errorf("%w: check --profile and ~/.aws/config", err)
 	}

@@ -6,6 +6,7 @@ package dynamo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -39,8 +40,9 @@ type Table struct {
 	name string
 	api  *dynamodb.Client
 	// beats has connections of its own, so that heartbeats never wait for other requests.
-	beats    *dynamodb.Client
-	requests count.Counter
+	beats       *dynamodb.Client
+	credentials *awsclient.Credentials
+	requests    count.Counter
 
 	mu sync.Mutex
 	// delivered is the mail that the last answered beat of a session brought; the next one
@@ -71,7 +73,7 @@ func Open(ctx context.Context, c Config) (*Table, error) {
 			}
 		})
 	}
-	return &Table{name: c.Table, api: client(), beats: client(), delivered: make(map[string][]string)}, nil
+	return &Table{name: c.Table, api: client(), beats: client(), credentials: cfg.Credentials.(*awsclient.Credentials), delivered: make(map[string][]string)}, nil
 }
 
 // Requests implements lockmgr.Table.
@@ -83,11 +85,20 @@ func (t *Table) explain(verb string, err error) error {
 		return nil
 	}
 	kind := lockmgr.ErrUnavailable
+	if awserr.InvalidCredentials(err) {
+		// If others were found the next try has them.
+		if none := t.credentials.Renew(err); none != nil {
+			err = none
+		}
+	}
+	_, none := errors.AsType[*awsclient.CredentialsError](err)
 	switch code := awserr.Code(err); {
 	case code == "ResourceNotFoundException":
 		kind = lockmgr.ErrNoTable
 	case code == "ValidationException":
 		kind = lockmgr.ErrForeignTable // other hash key than ours
+	case none:
+		kind = lockmgr.ErrNoCredentials
 	case awserr.Denied(err):
 		kind = lockmgr.ErrAccessDenied
 	}

@@ -6,6 +6,7 @@ package s3table
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -47,9 +48,10 @@ type Table struct {
 	region string
 	api    *s3.Client
 	// beats has connections of its own, so that heartbeats never wait for other requests.
-	beats    *s3.Client
-	requests count.Counter
-	removes  atomic.Bool // see RemoveReleased
+	beats       *s3.Client
+	credentials *awsclient.Credentials
+	requests    count.Counter
+	removes     atomic.Bool // see RemoveReleased
 
 	mu sync.Mutex
 	// sessions is what this table last knew of sessions it writes; locks likewise. Both only
@@ -90,7 +92,7 @@ func Open(ctx context.Context, c Config) (*Table, error) {
 			}
 		})
 	}
-	return &Table{bucket: c.Bucket, region: cfg.Region, api: client(), beats: client(),
+	return &Table{bucket: c.Bucket, region: cfg.Region, api: client(), beats: client(), credentials: cfg.Credentials.(*awsclient.Credentials),
 		sessions: make(map[string]known[session]), locks: make(map[string]known[lock])}, nil
 }
 
@@ -110,9 +112,18 @@ func (t *Table) explain(verb string, err error) error {
 		return nil
 	}
 	kind := lockmgr.ErrUnavailable
+	if awserr.InvalidCredentials(err) {
+		// If others were found the next try has them.
+		if none := t.credentials.Renew(err); none != nil {
+			err = none
+		}
+	}
+	_, none := errors.AsType[*awsclient.CredentialsError](err)
 	switch code := awserr.Code(err); {
 	case code == "NoSuchBucket":
 		kind = lockmgr.ErrNoTable
+	case none:
+		kind = lockmgr.ErrNoCredentials
 	case awserr.Denied(err):
 		kind = lockmgr.ErrAccessDenied
 	}
