@@ -1,10 +1,23 @@
 package store
 
-import "context"
+import (
+	"context"
+	"fmt"
 
-// CheckBucket fails with ErrNoBucket, ErrAccessDenied or ErrUnavailable.
+	"github.com/latchfs/latchfs/internal/awserr"
+)
+
+// CheckBucket fails with ErrNoBucket, ErrAccessDenied, ErrUnavailable, or ErrRefused. That is also
+// said, at once, of a server that does not come to terms with us about TLS: whoever checks a bucket
+// has only now been told where it is, and most likely in the wrong words.
 func (c *Client) CheckBucket(ctx context.Context) error {
-	return c.manage(ctx, "HeadBucket", c.api.HeadBucket)
+	return c.manage(ctx, "HeadBucket", func(ctx context.Context) error {
+		err := c.api.HeadBucket(ctx)
+		if err != nil && awserr.TLS(err) != awserr.NoTLSFault {
+			return &AttemptError{Op: "HeadBucket", Fate: Refused, Err: fmt.Errorf("%w: %w", ErrRefused, err)}
+		}
+		return err
+	})
 }
 
 // CreateBucket creates the bucket in the region that the API was dialled for. One that is

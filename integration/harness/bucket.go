@@ -136,3 +136,6 @@ func (b *Bucket) Latchfs(args ...string) Output {
 
 // Server is the bucket's server and its keys.
 func (b *Bucket) Server() Endpoint { return b.server }
+
+// LockServer is the DynamoDB server of its lock table, and its keys.
+func (b *Bucket) LockServer() Endpoint { return b.dynamo }

@@ -11,6 +11,9 @@ import (
 
 // explainBucket adds to an error of the bucket what to do about it.
 func (r *reach) explainBucket(err error) error {
+	if tls := explainTLS(err, r.where(), "--endpoint-url"); tls != nil {
+		return tls
+	}
 	none, hasNone := errors.AsType[*awsclient.CredentialsError](err)
 	switch {
 	case hasNone:
@@ -30,6 +33,9 @@ func (r *reach) explainBucket(err error) error {
 // explainTable does the same for the lock table.
 func (v *Volume) explainTable(err error, n TableName) error {
 	r := v.at
+	if tls := explainTLS(err, r.whereTable(n), n.endpointFlag()); tls != nil {
+		return fmt.Errorf("lock table %s: %w", n, tls)
+	}
 	none, hasNone := errors.AsType[*awsclient.CredentialsError](err)
 	switch {
 	case hasNone:

@@ -57,7 +57,7 @@ func reachSource(ctx context.Context, src Source, a Access, log *slog.Logger) (*
 	asked := a
 	cfg, err := awsclient.Config(ctx, awsclient.Access{Region: a.Region, Profile: a.Profile, Log: log})
 	if err != nil {
-		return nil, fmt.Errorf("%w: check --profile and ~/.aws/config", err)
+		return nil, explainConfig(err)
 	}
 	// The SDK knows of endpoints from its environment and configuration too.
 	if a.Endpoint == "" {
