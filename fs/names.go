@@ -86,6 +86,7 @@ func (d *dirNode) Unlink(_ context.Context, name string) syscall.Errno {
 		return d.f.fail("unlink", d.key+name, err)
 	}
 	r := d.removing(name, key)
+	defer d.f.lists.forget(key) // the removal counts at once for who may read its versions (permit)
 	if err := d.f.files.Unlink(uninterrupted(), key, r.gone); err != nil {
 		r.fail()
 		d.f.tree.Forget(key)
@@ -176,6 +177,7 @@ func (d *dirNode) rename(name string, to *dirNode, newName string, flags uint32)
 		return nil
 	}
 	m := d.moving(name, oldKey, to, newName, newKey)
+	defer d.f.lists.forget(oldKey) // as in Unlink
 	if err := d.f.files.Rename(uninterrupted(), oldKey, newKey, flags&unix.RENAME_NOREPLACE != 0, m.moved); err != nil {
 		m.fail()
 		d.f.tree.Forget(oldKey)
