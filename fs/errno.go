@@ -106,6 +106,6 @@ func errno(err error) (syscall.Errno, weight) {
 // fail gives the errno of a failed operation and logs it, here alone.
 func (f *front) fail(op, key string, err error) syscall.Errno {
 	n, w := errno(err)
-	f.failures.note(op, key, n, w, err)
+	f.note(op, key, n, w, err)
 	return n
 }

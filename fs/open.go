@@ -88,7 +88,7 @@ func (n *fileNode) openFailed(r file.OpenRequest, caller fuse.Caller, err error)
 	_, held := errors.AsType[*lockmgr.HeldError](err)
 	switch {
 	case held && r.NonBlock:
-		n.f.failures.note("open", r.Key, unix.EWOULDBLOCK, told, err)
+		n.f.note("open", r.Key, unix.EWOULDBLOCK, told, err)
 		return unix.EWOULDBLOCK
 	case r.Again: // there is no third
 	case errors.Is(err, file.ErrStale), errors.Is(err, store.ErrNotFound):

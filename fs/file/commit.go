@@ -3,9 +3,11 @@ package file
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/spool"
+	"github.com/latchfs/latchfs/internal/seldom"
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
@@ -84,7 +86,7 @@ func (f *File) send(ctx context.Context, m *commit, base *pin) (store.Info, erro
 func (f *File) landed(m *commit, info store.Info, told error) {
 	if err := m.local.Landed(m.write.ID, info.Base()); err != nil {
 		// Recovery finds the write id in the bucket.
-		f.t.o.Log.Warn("a commit could not be marked as done in the spool", "key", m.write.Key, "err", err)
+		f.t.said.Say(seldom.Kind{Op: "landed"}, slog.LevelWarn, "a commit could not be marked as done in the spool", m.write.Key, "err", err)
 	}
 	f.mu.Lock()
 	f.unpin()

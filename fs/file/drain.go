@@ -2,8 +2,11 @@ package file
 
 import (
 	"context"
-	"time"
+	"errors"
+	"fmt"
+	"log/slog"
 
+	"github.com/latchfs/latchfs/internal/seldom"
 	"github.com/latchfs/latchfs/internal/wait"
 )
 
@@ -26,18 +29,20 @@ func (f *File) startDrain() {
 // table ends.
 func (f *File) drain() {
 	ctx := f.t.background
-	var said time.Time // when it was last said that this fails
+	starving := false
+	defer func() { f.t.starve(&starving, false) }()
 	for {
 		drained, err := f.drainOne(ctx)
+		f.t.starve(&starving, errors.Is(err, ErrNoSpace))
 		if drained {
 			return
 		}
 		if err == nil {
 			continue
 		}
-		if ctx.Err() == nil && time.Since(said) >= reportEvery {
-			said = time.Now()
-			f.t.o.Log.Error("a file could not be saved; it is tried again", "key", f.name(), "err", err)
+		if ctx.Err() == nil {
+			key := f.name()
+			f.t.said.Say(f.t.said.Named(seldom.Kind{Op: "save"}, key), slog.LevelError, "a file could not be saved; it is tried again", key, "err", err)
 		}
 		wait.For(ctx, retryPause, f.poke)
 		if ctx.Err() != nil {
@@ -45,6 +50,32 @@ func (f *File) drain() {
 			return
 		}
 	}
+}
+
+// starve notes that a file waits for room in the spool, or does so no more. As long as one does, no
+// other file is made (Create): each would wait likewise, without end and without a limit.
+func (t *Table) starve(was *bool, is bool) {
+	if *was == is {
+		return
+	}
+	*was = is
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if is {
+		t.starving++
+	} else {
+		t.starving--
+	}
+}
+
+// room fails with ErrNoSpace as long as a file waits for room in the spool.
+func (t *Table) room() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.starving > 0 {
+		return fmt.Errorf("%w: %d files that were made before wait for some", ErrNoSpace, t.starving)
+	}
+	return nil
 }
 
 // stopDrain ends a drain with something left to save: the table has ended.

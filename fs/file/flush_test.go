@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/fs/spool"
+	"github.com/latchfs/latchfs/internal/seldom"
 	"github.com/latchfs/latchfs/store"
 	"github.com/latchfs/latchfs/store/faultstore"
 )
@@ -349,7 +350,7 @@ func TestLastingFailureIsSaidSometimes(t *testing.T) {
 		d := newPlatter().disk()
 		h.restart(spool.Options{FS: d})
 		var log bytes.Buffer
-		h.o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))
+		h.logTo(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))
 		tries := 0
 		d.failing(func(label string) error {
 			if label != "read data" {
@@ -361,10 +362,10 @@ func TestLastingFailureIsSaidSometimes(t *testing.T) {
 		x := h.open("a", "c")
 		h.write(x, "text", 0)
 		x.Release()                               // without a close that was told
-		time.Sleep(35*time.Second + retryPause/2) // between two tries
+		time.Sleep(2*seldom.Every + retryPause/2) // between two tries
 		synctest.Wait()
-		if n := strings.Count(log.String(), "\n"); n != 4 {
-			t.Errorf("%d lines in 35 s:\n%s", n, log.String())
+		if n := strings.Count(log.String(), "\n"); n != 3 || !strings.Contains(log.String(), "times=") {
+			t.Errorf("%d lines in two minutes:\n%s", n, log.String())
 		}
 		d.failing(nil)
 		if tries < 20 {

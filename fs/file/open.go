@@ -90,6 +90,9 @@ func (t *Table) open(ctx context.Context, r OpenRequest) (*Handle, Attr, error) 
 // close. It fails with fs.ErrExist, or with ErrNotDir if its directory has become a file, and
 // waits at most a second for the lease.
 func (t *Table) Create(ctx context.Context, r CreateRequest) (*Handle, Attr, error) {
+	if err := t.room(); err != nil {
+		return nil, Attr{}, fmt.Errorf("creating %q: %w", r.Key, err)
+	}
 	f, err := t.begin(ctx, r.Key, NameWait, t.free(r.Key), r.accepts)
 	if err != nil {
 		return nil, Attr{}, fmt.Errorf("creating %q: %w", r.Key, err)

@@ -4,12 +4,14 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/latchfs/latchfs/fs/lease"
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/internal/procfs"
+	"github.com/latchfs/latchfs/internal/seldom"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -70,12 +72,15 @@ type Table struct {
 	watchers   tasks // what ends with background
 
 	changedHere changed
+	reports     atomic.Int64 // commits that the log tells of
+	said        *seldom.Log  // what may come again and again
 
-	mu     sync.Mutex       // taken before any File.mu
-	files  map[string]*File // by key; a detached File is not in it
-	closed bool
-	parked []Left // files that the bucket refused
-	lost   []Left // keys of which a request may still land when the table ends, or parts stay
+	mu       sync.Mutex       // taken before any File.mu
+	files    map[string]*File // by key; a detached File is not in it
+	closed   bool
+	starving int    // files that wait for room in the spool (drain)
+	parked   []Left // files that the bucket refused
+	lost     []Left // keys of which a request may still land when the table ends, or parts stay
 }
 
 // NewTable returns an empty table.
@@ -87,6 +92,7 @@ func NewTable(o Options) *Table {
 		o.Proc = procfs.Default
 	}
 	t := &Table{o: o, leases: lease.NewPool(o.Locks, o.Host), files: make(map[string]*File)}
+	t.said = seldom.New(o.Log)
 	t.background, t.stop = context.WithCancel(context.Background())
 	return t
 }

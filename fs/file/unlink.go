@@ -42,7 +42,7 @@ func (t *Table) Unlink(ctx context.Context, key string, gone func()) error {
 }
 
 // Rmdir removes the marker of a directory that has no entries. One that is shown here without any
-// key (Options.Lasting) has none. It fails with ErrNotEmpty, also if the marker itself has
+// key (Options.Lasting) has none. It fails with a NotEmptyError, also if the marker itself has
 // bytes, with ErrNotDir if the name has become a file, and with store.ErrNotFound if it is gone.
 // gone is that of Unlink.
 func (t *Table) Rmdir(ctx context.Context, dirKey string, gone func()) error {
