@@ -12,6 +12,26 @@ import (
 	"time"
 )
 
+// The server's clock alone tells whether a later version may have the same LastModified.
+func TestSettled(t *testing.T) {
+	modified := time.Date(2025, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, c := range []struct {
+		etag string
+		date string
+		want bool
+	}{
+		{"e", modified.Add(settleTime).Format(http.TimeFormat), true},
+		{"e", modified.Add(settleTime - time.Second).Format(http.TimeFormat), false},
+		{"e", modified.Add(-time.Hour).Format(http.TimeFormat), false},
+		{"e", "", false},
+		{"e-2", modified.Add(time.Hour).Format(http.TimeFormat), false},
+	} {
+		if got := settled(Info{ETag: c.etag, LastModified: modified}, c.date); got != c.want {
+			t.Errorf("ETag %s at %q: %v", c.etag, c.date, got)
+		}
+	}
+}
+
 func TestS3HeadReads(t *testing.T) {
 	b := s3Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		for name, value := range s3PropsHeaders {
@@ -29,7 +49,7 @@ func TestS3HeadReads(t *testing.T) {
 	}
 	props := s3Props
 	props.TagCount = 3
-	want := Info{Key: "k", ETag: "e", VersionID: "v", Size: 42, LastModified: time.Date(2025, 1, 2, 3, 4, 5, 0, time.UTC), Props: props}
+	want := Info{Key: "k", ETag: "e", VersionID: "v", Size: 42, LastModified: time.Date(2025, 1, 2, 3, 4, 5, 0, time.UTC), Settled: true, Props: props}
 	if !reflect.DeepEqual(i, want) {
 		t.Errorf("got\n%+v, want\n%+v", i, want)
 	}
