@@ -5,6 +5,7 @@ import (
 	"errors"
 	iofs "io/fs"
 	"syscall"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -169,7 +170,7 @@ func (d *dirNode) openTaken(ctx context.Context, name string, flags uint32) (ent
 		r.Key, r.Caller, r.Known = e.key, d.f.caller(ctx, 0), &e.attr.Base
 		h, attr, err := d.f.files.Open(c, r)
 		if err == nil {
-			e.attr, e.live = attr, h.Writable()
+			e.attr, e.live, e.seen = attr, h.Writable(), time.Time{}
 			return e, h, nil
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -152,7 +153,7 @@ func (d *dirNode) node(e entry, removals int64) func(context.Context, *fuse.Entr
 				return nil // it was saved or removed
 			}
 			if live {
-				e.attr, e.live = a, true
+				e.attr, e.live, e.seen = a, true, time.Time{}
 			}
 			if n, ok := known.(*fileNode); ok && !n.shows(e) {
 				return nil

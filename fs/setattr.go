@@ -52,7 +52,7 @@ func (n *fileNode) Setattr(ctx context.Context, fh fs.FileHandle, in *fuse.SetAt
 			return n.f.fail("setattr", n.keyNow(), err)
 		}
 	}
-	n.answer(a, out)
+	n.answer(a, time.Time{}, out)
 	return 0
 }
 
@@ -142,7 +142,7 @@ func (d *dirNode) Setattr(ctx context.Context, _ fs.FileHandle, in *fuse.SetAttr
 		return d.f.fail("setattr", d.key, d.f.lookAgain(d.key, err))
 	}
 	d.attr.Store(&a)
-	d.f.answer(d, a, out)
+	d.f.answer(d, a, time.Time{}, out)
 	return 0
 }
 
