@@ -15,6 +15,7 @@ import (
 // An Entry is a version or a delete marker in the history of a key.
 type Entry struct {
 	ID      string
+	ETag    string // "" for a delete marker
 	Deleted bool
 }
 
@@ -32,8 +33,8 @@ func (c *Client) History(ctx context.Context, key string) ([]Entry, error) {
 		}
 		var page struct {
 			Entries []struct {
-				XMLName        xml.Name
-				Key, VersionId string
+				XMLName              xml.Name
+				Key, VersionId, ETag string
 			} `xml:",any"`
 		}
 		if err := xml.Unmarshal(answer.body, &page); err != nil {
@@ -41,7 +42,7 @@ func (c *Client) History(ctx context.Context, key string) ([]Entry, error) {
 		}
 		for _, e := range page.Entries {
 			if kind := e.XMLName.Local; e.Key == key && (kind == "Version" || kind == "DeleteMarker") {
-				found = append(found, Entry{e.VersionId, kind == "DeleteMarker"})
+				found = append(found, Entry{e.VersionId, e.ETag, kind == "DeleteMarker"})
 			}
 		}
 		if out.IsTruncated == nil || !*out.IsTruncated {
