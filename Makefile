@@ -20,7 +20,7 @@ GO       = go
 # git refuses to tell the revision.
 BUILD    = $(GO) build -buildvcs=false -trimpath
 TEST     = $(GO) test -buildvcs=false
-MODULES  = . integration/localserver
+MODULES  = . integration/localserver integration/servers/gofakes3
 SOURCES  = main.go fs integration internal lockmgr store
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -29,6 +29,12 @@ LOCAL    = bin/latchfs-local
 HELPERS  = mount.latchfs mount.fuse.latchfs
 VENV     = integration/.venv
 DYNALITE = integration/dynalite/node_modules
+SERVERS  = bin/servers
+
+# Versions of the servers that are built from source; the others are in integration/requirements.txt
+# and integration/servers/gofakes3/go.mod.
+MINIO     = github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+VERSITYGW = github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
 # Where the tests find what they start.
 export LATCHFS_BIN       ?= $(CURDIR)/$(LATCHFS)
@@ -39,7 +45,7 @@ RUN_PACKAGES  = fusermount3:fuse3
 TEST_PACKAGES = $(RUN_PACKAGES) rsync:rsync vim:vim git:git python3:python3 npm:npm node:nodejs \
                 unshare:util-linux rclone:rclone s3fs:s3fs ed:ed patch:patch zip:zip unzip:unzip
 
-.PHONY: build install uninstall run stop test status race lint soak fuzz soak-long fmt clean run-packages test-packages test-tools
+.PHONY: build install uninstall run stop test status race lint soak fuzz soak-long servers fmt clean run-packages test-packages test-tools
 
 build:
 	$(BUILD) -o $(LATCHFS) .
@@ -123,16 +129,33 @@ test-packages:
 	@$(call install,$(TEST_PACKAGES))
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || { $(call apt,python3-venv); }
 
-# The two DynamoDB servers of the tests, each at its pinned version.
-test-tools: $(DYNALITE)/.package-lock.json $(VENV)/bin/ministack
+# The servers of make test, each at its pinned version.
+test-tools: $(DYNALITE)/.package-lock.json $(VENV)/.installed
 
 $(DYNALITE)/.package-lock.json: integration/dynalite/package-lock.json
 	cd integration/dynalite && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-$(VENV)/bin/ministack:
+$(VENV)/.installed: integration/requirements.txt
 	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check ministack==1.5.33
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# The servers that take long to build: MinIO about six minutes. One package at a time, so that it
+# does not need much memory.
+servers: $(SERVERS)/minio $(SERVERS)/versitygw $(SERVERS)/gofakes3
+
+$(SERVERS)/minio: Makefile
+	GOBIN=$(CURDIR)/$(SERVERS) nice $(GO) install -trimpath -p 1 $(MINIO)
+	@touch $@
+
+$(SERVERS)/versitygw: Makefile
+	GOBIN=$(CURDIR)/$(SERVERS) nice $(GO) install -trimpath -p 1 $(VERSITYGW)
+	@touch $@
+
+$(SERVERS)/gofakes3: $(wildcard integration/servers/gofakes3/*)
+	cd integration/servers/gofakes3 && nice $(BUILD) -p 1 -o ../../../$@ .
+	@touch $@
 
 # Fuzzes every target that the modules have, one after the other; go test takes one at a time.
 # What one finds is left below testdata/fuzz of its package, and is to be committed.

@@ -3,27 +3,36 @@ package contest
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/latchfs/latchfs/integration/harness"
 )
 
-// Run makes one contest on an empty bucket, which foreign clients reach through c and mounts through
-// b. The mounts get these flags. It returns what each job came to and leaves the judgement to the caller.
-func Run(b *harness.Bucket, c *harness.Client, limit time.Duration, flags ...string) []Result {
+// A Plan says how a contest is to be.
+type Plan struct {
+	For          time.Duration
+	Foreign      *harness.Client // by which the foreign writer reaches the bucket
+	Flags        []string        // of the mounts
+	MarkersApart bool            // the server lists delete markers apart from versions
+}
+
+// Run makes one contest on an empty bucket. It returns what each job came to and leaves the judgement
+// to the caller.
+func Run(b *harness.Bucket, p Plan) []Result {
 	b.Helper()
 	setUp := b.Timeout(time.Minute)
 	for _, job := range Jobs {
-		b.Must(c.Put(setUp, string(job.Job)+"/"+first, "start\n"))
+		b.Must(p.Foreign.Put(setUp, string(job.Job)+"/"+first, "start\n"))
 	}
 	var proxies []*harness.Proxy
 	var hosts []*harness.Host
 	for _, name := range []string{"one", "two"} {
-		p := b.Proxy()
+		proxy := b.Proxy()
 		// A mount that believes for a while what it knows of a name meets the foreign writer less often.
-		h := b.Through(p.URL).Mount(name, append(flags, "--metadata-ttl", "0s")...)
-		proxies, hosts = append(proxies, p), append(hosts, h.Expect("changed by somebody else"))
+		h := b.Through(proxy.URL).Mount(name, slices.Concat(p.Flags, []string{"--metadata-ttl", "0s"})...)
+		proxies, hosts = append(proxies, proxy), append(hosts, h.Expect("changed by somebody else"))
 	}
 
 	ctx, stop := context.WithCancel(b.Context())
@@ -33,18 +42,18 @@ func Run(b *harness.Bucket, c *harness.Client, limit time.Duration, flags ...str
 	var writing sync.WaitGroup
 	programs := make([][]*harness.Process, len(Jobs))
 	for i, job := range Jobs {
-		writers[i] = &foreign{c: c, job: job.Job, pause: job.pause}
+		writers[i] = &foreign{c: p.Foreign, job: job.Job, pause: job.pause}
 		writing.Go(func() { failed[i] = writers[i].work(ctx) })
 		for _, h := range hosts {
-			programs[i] = append(programs[i], h.Program("contest", string(job.Job), h.Path(string(job.Job)), h.Hostname, limit.String()))
+			programs[i] = append(programs[i], h.Program("contest", string(job.Job), h.Path(string(job.Job)), h.Hostname, p.For.String()))
 		}
 	}
 	results := make([]Result, len(Jobs))
 	lines := make([][]string, len(Jobs))
 	for i, job := range Jobs {
 		results[i] = Result{Job: job.Job, Errors: map[string]int{}}
-		for _, p := range programs[i] {
-			o := p.Wait(limit + time.Minute)
+		for _, program := range programs[i] {
+			o := program.Wait(p.For + time.Minute)
 			var t Tally
 			if err := json.Unmarshal([]byte(o.Out), &t); err != nil || o.Code != 0 {
 				b.Fatalf("the program of %s: exit code %d, %v\n%s%s", job.Job, o.Code, err, o.Out, o.Err)
@@ -66,8 +75,8 @@ func Run(b *harness.Bucket, c *harness.Client, limit time.Duration, flags ...str
 		h.Umount()
 	}
 	var seen []harness.Request
-	for _, p := range proxies {
-		seen = append(seen, p.Seen(changes)...)
+	for _, proxy := range proxies {
+		seen = append(seen, proxy.Seen(changes)...)
 	}
 	judging := b.Timeout(2 * time.Minute)
 	for i, job := range Jobs {
@@ -75,10 +84,10 @@ func Run(b *harness.Bucket, c *harness.Client, limit time.Duration, flags ...str
 		r.Foreign = len(writers[i].lines)
 		var err error
 		if job.Job != Unlink {
-			r.Lost, err = lost(judging, c, job.Job, append(lines[i], writers[i].lines...))
+			r.Lost, err = lost(judging, p.Foreign, job.Job, append(lines[i], writers[i].lines...))
 			b.Must(err)
 		}
-		r.Blind, err = blind(judging, c, job.Job, seen)
+		r.Blind, err = blind(judging, p.Foreign, job.Job, seen, p.MarkersApart)
 		b.Must(err)
 		b.Log(r.String())
 	}
