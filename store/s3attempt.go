@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/latchfs/latchfs/internal/awsclient"
 	"github.com/latchfs/latchfs/internal/awserr"
@@ -115,6 +119,24 @@ func (a *s3Attempt) fail(ctx context.Context, err error) *AttemptError {
 		}
 	}
 	e.Err = err
+	return e
+}
+
+// failHead is fail for a HEAD. An answer without a body cannot say why it is 400, which is that of
+// credentials that have expired, too: the answer to a request that has one says so.
+func (a *s3Attempt) failHead(ctx context.Context, err error) *AttemptError {
+	if awserr.Status(err) != http.StatusBadRequest {
+		return a.fail(ctx, err)
+	}
+	b := a.bucket
+	_, why := b.meta.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &b.name, MaxKeys: aws.Int32(1)})
+	if awserr.Status(why) == http.StatusBadRequest {
+		return a.fail(ctx, why)
+	}
+	e := a.fail(ctx, err)
+	if b.credentials.Replaced(err) { // by others, before the second request was signed
+		e.Fate, e.Err = Unsent, err
+	}
 	return e
 }
 

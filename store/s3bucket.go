@@ -11,8 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-
-	"github.com/latchfs/latchfs/internal/awserr"
 )
 
 // HeadBucket implements API.
@@ -22,25 +20,11 @@ func (b *s3Bucket) HeadBucket(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	failed := a.fail(ctx, b.codeOfHead(ctx, err))
+	failed := a.failHead(ctx, err)
 	if errors.Is(failed, ErrNotFound) { // the answer to a HEAD has no code
 		failed.Err = fmt.Errorf("%w: %w", ErrNoBucket, err)
 	}
 	return failed
-}
-
-// codeOfHead gives the error of a HEAD that was answered 400 the code that such an answer, which has
-// no body, cannot have: that of a request with the same credentials. If that is answered otherwise
-// the error stays.
-func (b *s3Bucket) codeOfHead(ctx context.Context, err error) error {
-	if awserr.Status(err) != http.StatusBadRequest {
-		return err
-	}
-	_, why := b.meta.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &b.name, MaxKeys: aws.Int32(1)})
-	if awserr.Status(why) != http.StatusBadRequest {
-		return err
-	}
-	return why
 }
 
 // CreateBucket implements API.

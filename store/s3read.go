@@ -18,7 +18,7 @@ func (b *s3Bucket) Head(ctx context.Context, in HeadRequest) (Info, error) {
 	ctx, a := b.read(ctx, "Head", in.Key)
 	out, err := b.meta.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.name, Key: &in.Key, VersionId: given(in.Version)})
 	if err != nil {
-		return Info{}, a.fail(ctx, b.codeOfHead(ctx, err))
+		return Info{}, a.failHead(ctx, err)
 	}
 	i, err := infoOf(in.Key, answerHeader(out.ResultMetadata))
 	if err != nil {

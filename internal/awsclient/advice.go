@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/smithy-go"
 
 	"github.com/latchfs/latchfs/internal/awserr"
 )
@@ -35,11 +36,8 @@ const sharedFile = "SharedConfigCredentials: "
 // advice tells what to do about credentials of that source, in the SDK's words for it, that are of
 // no use.
 func advice(source string, cause error) string {
-	if _, ok := errors.AsType[*processcreds.ProviderError](cause); ok {
-		source = processcreds.ProviderName
-	}
-	if _, ok := errors.AsType[*ssocreds.InvalidTokenError](cause); ok {
-		source = ssocreds.ProviderName
+	if failed := failedSource(cause); failed != "" {
+		source = failed
 	}
 	what := "put valid ones"
 	if awserr.Expired(cause) {
@@ -57,10 +55,33 @@ func advice(source string, cause error) string {
 		return "run aws login, with --profile if one is used"
 	case source == processcreds.ProviderName:
 		return "mend what credential_process in ~/.aws/config runs, so that it gives valid ones"
-	case source == stscreds.ProviderName, source == stscreds.WebIdentityProviderName:
-		return "check the role in ~/.aws/config or AWS_ROLE_ARN, and who may assume it"
+	case source == stscreds.ProviderName:
+		return "check role_arn in ~/.aws/config or AWS_ROLE_ARN, and who may assume that role"
+	case source == stscreds.WebIdentityProviderName:
+		return "check AWS_WEB_IDENTITY_TOKEN_FILE, or web_identity_token_file in ~/.aws/config"
 	case source == ec2rolecreds.ProviderName:
 		return "check the role of this instance"
 	}
 	return "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or pass --profile"
+}
+
+// failedSource tells by its error which source gave no credentials, "" if that is not known.
+func failedSource(cause error) string {
+	if _, ok := errors.AsType[*processcreds.ProviderError](cause); ok {
+		return processcreds.ProviderName
+	}
+	if _, ok := errors.AsType[*ssocreds.InvalidTokenError](cause); ok {
+		return ssocreds.ProviderName
+	}
+	if op, ok := errors.AsType[*smithy.OperationError](cause); ok && op.Service() == "STS" {
+		return stscreds.ProviderName
+	}
+	// These have no type.
+	switch text := cause.Error(); {
+	case strings.Contains(text, "SSO token"):
+		return ssocreds.ProviderName
+	case strings.Contains(text, "failed to retrieve jwt"):
+		return stscreds.WebIdentityProviderName
+	}
+	return ""
 }

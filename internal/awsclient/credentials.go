@@ -48,7 +48,10 @@ func (c *Credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	if err == nil || ctx.Err() != nil || awserr.Passing(err) {
 		return got, err
 	}
-	if rerr := c.renewed(ctx); rerr != nil {
+	c.mu.Lock()
+	first := c.last.AccessKeyID == "" // the files were read for this
+	c.mu.Unlock()
+	if first || c.renewed(ctx) != nil {
 		return got, c.useless(err)
 	}
 	return c.retrieve(ctx)
@@ -73,24 +76,25 @@ func (c *Credentials) retrieve(ctx context.Context) (aws.Credentials, error) {
 // Otherwise the error is a *CredentialsError, which the log has, too, but once.
 func (c *Credentials) Renew(refused error) error {
 	ctx := awserr.Context(refused)
-	key, token := awserr.Signer(refused)
-	if c.others(key, token) {
-		return nil // found since the request was signed
+	if c.Replaced(refused) {
+		return nil
 	}
-	if err := c.renewed(ctx); ctx.Err() == nil && (err != nil || !c.others(key, token)) {
+	if err := c.renewed(ctx); ctx.Err() == nil && (err != nil || !c.Replaced(refused)) {
 		return c.useless(refused)
 	}
 	return nil
 }
 
-// others tells whether the credentials at hand are not those, and notes that they may be good.
-func (c *Credentials) others(key, token string) bool {
+// Replaced tells whether the credentials at hand are others than those of a request that was
+// refused.
+func (c *Credentials) Replaced(refused error) bool {
+	key, token := awserr.Signer(refused)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.last.AccessKeyID == key && c.last.SessionToken == token {
 		return false
 	}
-	c.told = false
+	c.told = false // they may be good
 	return true
 }
 

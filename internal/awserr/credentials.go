@@ -48,13 +48,11 @@ func Signer(err error) (key, token string) {
 // Passing tells whether what looks for credentials failed for a reason that may pass by itself: it
 // asks a service, which did not answer.
 func Passing(err error) bool {
-	if _, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
+	if _, ok := errors.AsType[*net.OpError](err); ok { // not net.Error, which every syscall.Errno is
 		return true
 	}
-	if _, ok := errors.AsType[net.Error](err); ok {
-		return true
-	}
+	_, unsent := errors.AsType[*smithyhttp.RequestSendError](err)
 	status := Status(err)
-	return status >= 500 || status == http.StatusTooManyRequests ||
+	return unsent || status >= 500 || status == http.StatusTooManyRequests ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }

@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -8,6 +9,17 @@ import (
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
+
+// explainCredentials says what to do where none were found.
+func explainCredentials(ctx context.Context, err error) error {
+	if none, ok := errors.AsType[*awsclient.CredentialsError](err); ok {
+		return fmt.Errorf("no AWS credentials were found: %s (%w)", none.Advice, none.Err)
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("no AWS credentials were found within %s: check what is to give them, a credential_process in ~/.aws/config or the network to a service, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (%w)", credentialsTimeout, err)
+	}
+	return fmt.Errorf("no AWS credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or pass --profile, or see that the service that is to give them answers (%w)", err)
+}
 
 // explainBucket adds to an error of the bucket what to do about it.
 func (r *reach) explainBucket(err error) error {

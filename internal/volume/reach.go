@@ -82,7 +82,7 @@ func reachSource(ctx context.Context, src Source, a Access, log *slog.Logger) (*
 	ctx, cancel := context.WithTimeout(ctx, credentialsTimeout)
 	defer cancel()
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
-		return nil, fmt.Errorf("no AWS credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or pass --profile (%w)", err)
+		return nil, explainCredentials(ctx, err)
 	}
 	shared, _ := cfg.Credentials.(*awsclient.Credentials)
 	return &reach{Access: a, credentials: shared, src: src, asked: asked}, nil

@@ -61,5 +61,5 @@ func explainConfig(err error) error {
 			return fmt.Errorf("%s: there is no certificate in %s: name a PEM file with those of the authorities that are needed, or unset it", caBundle, file)
 		}
 	}
-	return fmt.Errorf("%w: check --profile and ~/.aws/config", err)
+	return fmt.Errorf("%w: check --profile, ~/.aws/config and ~/.aws/credentials", err)
 }
