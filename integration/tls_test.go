@@ -75,7 +75,7 @@ func (a *authority) serve(server, host string, until time.Time) string {
 
 // Where the server and latchfs do not come to terms about TLS, init and mount say so at once, in one
 // line that says what to do; and what it says helps.
-func TestTLS(t *testing.T) {
+func TestBadInputTLS(t *testing.T) {
 	t.Parallel()
 	e := suite.New(t)
 	b := e.Bucket(harness.OnDynamoDB, harness.Patient)
