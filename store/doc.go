@@ -39,11 +39,12 @@
 //	ErrUnknownOutcome  ctx ended before it was known what had become of the request
 //	ErrNotFound        Delete: nothing is there
 //	ErrMetadataFull    Put, Copy: no room for our own metadata
+//	ErrNoCredentials   there are none that are valid, and nothing can land any more
 //	refusals           ErrAccessDenied, ErrRetained, ErrArchived, ErrTooLarge, ErrNoBucket, ErrRefused
 //
 // Operations that read are tried for 30 s and then fail with ErrUnavailable; with the cause
 // of ctx, if the caller cancels it; otherwise with ErrNotFound, ErrPrecondition, ErrBadRange,
-// ErrArchived, ErrAccessDenied, ErrNoBucket or ErrRefused.
+// ErrArchived, ErrAccessDenied, ErrNoCredentials, ErrNoBucket or ErrRefused.
 //
 // Nothing is logged above level debug: errors are returned.
 //

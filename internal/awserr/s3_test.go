@@ -45,6 +45,8 @@ func TestKindOf(t *testing.T) {
 		{answered(400, "EntityTooLarge", "", nil), TooLarge},
 		{answered(416, "RequestedRangeNotSatisfiable", "", nil), BadRange},
 		{answered(503, "SlowDown", "", nil), Again},
+		{answered(400, "ExpiredToken", "", nil), Credentials},
+		{answered(403, "InvalidAccessKeyId", "", nil), Credentials},
 		{answered(503, "ServiceUnavailable", "", nil), Other},
 		{answered(403, "Forbidden", "", nil), AccessDenied},
 		{answered(403, "Forbidden", "", date("Thu, 02 Jan 2025 03:05:05 GMT")), AccessDenied},
@@ -54,6 +56,29 @@ func TestKindOf(t *testing.T) {
 		if got := KindOf(c.err); got != c.want {
 			t.Errorf("%v: kind %d, want %d", c.err, got, c.want)
 		}
+	}
+}
+
+// Credentials that are not valid are told from those that lack a right.
+func TestInvalidCredentials(t *testing.T) {
+	for code, want := range map[string]bool{
+		"ExpiredToken": true, "ExpiredTokenException": true, "UnrecognizedClientException": true, "InvalidToken": true,
+		"AccessDenied": false, "AccessDeniedException": false, "SignatureDoesNotMatch": false, "": false,
+	} {
+		err := answered(400, code, "", nil)
+		if got := InvalidCredentials(err); got != want {
+			t.Errorf("%q: %v", code, got)
+		}
+		if Denied(err) && want {
+			t.Errorf("%q: the caller is denied, and its credentials are not valid", code)
+		}
+	}
+	request := &http.Request{Header: http.Header{
+		"Authorization":        {"AWS4-HMAC-SHA256 Credential=AKID/20250102/r/s3/aws4_request, SignedHeaders=host"},
+		"X-Amz-Security-Token": {"token"},
+	}}
+	if key, token := Signer(&smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{Request: request}}}); key != "AKID" || token != "token" {
+		t.Errorf("signed with %q, %q", key, token)
 	}
 }
 
