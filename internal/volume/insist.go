@@ -10,16 +10,21 @@ import (
 	"github.com/latchfs/latchfs/lockmgr"
 )
 
-// insist makes a request to the lock table again until it is answered, for answerTimeout: one
+// tablePatience is how long a lock table is asked again. Most often nobody answers because its address
+// has a mistake.
+const tablePatience = 5 * time.Second
+
+// insist makes a request to the lock table again until it is answered, for tablePatience: one
 // answer of a busy server, or one to a clock that the SDK only then knows to be wrong, says nothing
-// of the table. What is wrong with TLS is in a setting, most often, and told at once. Whatever is asked may be sent again after any error (lockmgr.Table).
+// of the table. What is wrong with TLS is in a setting, most often, and told at once. Whatever is
+// asked may be sent again after any error (lockmgr.Table).
 func insist[T any](ctx context.Context, request func(context.Context) (T, error)) (T, error) {
 	began := time.Now()
 	pause := wait.Backoff{First: 100 * time.Millisecond, Last: time.Second}
 	for {
 		v, err := request(ctx)
 		if !errors.Is(err, lockmgr.ErrUnavailable) || awserr.TLS(err) != awserr.NoTLSFault ||
-			time.Since(began) >= answerTimeout || !pause.Wait(ctx, nil) {
+			time.Since(began) >= tablePatience || !pause.Wait(ctx, nil) {
 			return v, err
 		}
 	}

@@ -28,7 +28,7 @@ func TestInsist(t *testing.T) {
 				return nil
 			}, 2, time.Second},
 			{"refused", func(int) error { return lockmgr.ErrAccessDenied }, 1, 0},
-			{"never", func(int) error { return lockmgr.ErrUnavailable }, 0, answerTimeout + time.Second},
+			{"never", func(int) error { return lockmgr.ErrUnavailable }, 0, tablePatience + time.Second},
 		} {
 			began, n := time.Now(), 0
 			_, err := insist(t.Context(), func(context.Context) (bool, error) {
