@@ -2,8 +2,6 @@ package file
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 
 	"github.com/latchfs/latchfs/internal/seldom"
@@ -29,11 +27,8 @@ func (f *File) startDrain() {
 // table ends.
 func (f *File) drain() {
 	ctx := f.t.background
-	starving := false
-	defer func() { f.t.starve(&starving, false) }()
 	for {
 		drained, err := f.drainOne(ctx)
-		f.t.starve(&starving, errors.Is(err, ErrNoSpace))
 		if drained {
 			return
 		}
@@ -50,32 +45,6 @@ func (f *File) drain() {
 			return
 		}
 	}
-}
-
-// starve notes that a file waits for room in the spool, or does so no more. As long as one does, no
-// other file is made (Create): each would wait likewise, without end and without a limit.
-func (t *Table) starve(was *bool, is bool) {
-	if *was == is {
-		return
-	}
-	*was = is
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if is {
-		t.starving++
-	} else {
-		t.starving--
-	}
-}
-
-// room fails with ErrNoSpace as long as a file waits for room in the spool.
-func (t *Table) room() error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.starving > 0 {
-		return fmt.Errorf("%w: %d files that were made before wait for some", ErrNoSpace, t.starving)
-	}
-	return nil
 }
 
 // stopDrain ends a drain with something left to save: the table has ended.

@@ -75,12 +75,11 @@ type Table struct {
 	reports     atomic.Int64 // commits that the log tells of
 	said        *seldom.Log  // what may come again and again
 
-	mu       sync.Mutex       // taken before any File.mu
-	files    map[string]*File // by key; a detached File is not in it
-	closed   bool
-	starving int    // files that wait for room in the spool (drain)
-	parked   []Left // files that the bucket refused
-	lost     []Left // keys of which a request may still land when the table ends, or parts stay
+	mu     sync.Mutex       // taken before any File.mu
+	files  map[string]*File // by key; a detached File is not in it
+	closed bool
+	parked []Left // files that the bucket refused
+	lost   []Left // keys of which a request may still land when the table ends, or parts stay
 }
 
 // NewTable returns an empty table.
