@@ -86,7 +86,12 @@ func TestUsageErrorsAreOneLineAndExitTwo(t *testing.T) {
 		{[]string{"gc", "s3://bucket/prefix/"}, "write s3://bucket/"},
 		{[]string{"gc", "--state-dir", "", "bucket"}, "--state-dir"},
 		{[]string{"gc", "--region", "r", "local:data"}, "--region does not go with local:"},
+		{[]string{"mount", "--fsname", strings.Repeat("n", 1025), "bucket", "/mnt"}, "choose a name of at most 1024"},
 		{[]string{"umount"}, "MOUNTPOINT is missing"},
+		{[]string{"umount", "--state-dir", "/dev/null", "/mnt"}, "--state-dir /dev/null is not a directory"},
+		{[]string{"mount", "--state-dir", "/dev/null", "bucket", "/mnt"}, "--state-dir /dev/null is not a directory"},
+		{[]string{"umount", "s3://bucket"}, "name the directory that it is mounted at"},
+		{[]string{"umount", "local:data"}, "name the directory that it is mounted at"},
 		{[]string{"umount", "--force", "/mnt"}, "force"},
 	} {
 		code, out, errs := run(t, c.args...)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -45,6 +46,9 @@ func stateDirFlag() cli.Flag {
 
 func parseStateDir(c *cli.Context) (string, error) {
 	if dir := c.String("state-dir"); dir != "" {
+		if i, err := os.Stat(dir); err == nil && !i.IsDir() {
+			return "", usagef("--state-dir %s is not a directory: name one", dir)
+		}
 		return filepath.Abs(dir)
 	}
 	if c.IsSet("state-dir") {

@@ -145,6 +145,9 @@ func mountFlags() []cli.Flag {
 
 var logLevels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
 
+// maxFsName is the most bytes of --fsname: mount(2) takes one page for all its options.
+const maxFsName = 1024
+
 // minSpool is the least --spool-limit. A file in the spool takes some 16 KiB for its journal alone.
 const minSpool = 1 << 20
 
@@ -173,7 +176,9 @@ func parseMount(c *cli.Context) (o mountOptions, err error) {
 		return o, err
 	}
 	o.Version = Version
-	o.FsName = c.String("fsname")
+	if o.FsName = c.String("fsname"); len(o.FsName) > maxFsName {
+		return o, usagef("--fsname has %d bytes: choose a name of at most %d", len(o.FsName), maxFsName)
+	}
 	o.Foreground = c.Bool("f")
 	var ok bool
 	if o.LogLevel, ok = logLevels[strings.ToLower(c.String("log-level"))]; !ok {

@@ -3,12 +3,14 @@ package cli
 import (
 	"fmt"
 	"os/signal"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/internal/bytesize"
 	"github.com/latchfs/latchfs/internal/mount"
+	"github.com/latchfs/latchfs/internal/volume"
 )
 
 func umountCommand(std Stdio) *cli.Command {
@@ -22,6 +24,9 @@ func umountCommand(std Stdio) *cli.Command {
 		Action: func(c *cli.Context) error {
 			if err := wantArgs(c, "MOUNTPOINT"); err != nil {
 				return err
+			}
+			if at := c.Args().First(); strings.HasPrefix(at, "s3://") || strings.HasPrefix(at, volume.LocalPrefix) {
+				return usagef("%q is a SOURCE: name the directory that it is mounted at, which findmnt -t fuse.latchfs shows", at)
 			}
 			stateDir := "" // the mount itself tells
 			if c.IsSet("state-dir") {
