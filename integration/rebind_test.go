@@ -40,12 +40,16 @@ func TestRebind(t *testing.T) {
 			t.Parallel()
 			e := suite.New(t)
 			b := e.Bucket(c.lock, harness.Mortal)
-			h := b.Mount("one").Expect("recover|not closed")
+			h := b.Mount("one").Expect("recover|not closed|lock|dead")
 			f := newFiles(e)
 			fd := f.mustOpen(h.Path("f"), unix.O_WRONLY|unix.O_CREAT)
 			f.mustWrite(fd, 0, "precious\n")
-			h.Kill()
 			c.lose(b)
+			forced := append(append([]string{"init", "--rebind", "--yes"}, b.ConnectionFlags()...), b.Source())
+			if o := b.Latchfs(forced...); c.name != "an S3 table without its configuration" && (o.Code != 1 || !strings.Contains(o.Err, "is mounted on this host") || !strings.Contains(o.Err, "latchfs umount "+h.Mountpoint)) {
+				t.Errorf("--rebind of a mounted bucket: exit code %d, %q", o.Code, o.Err)
+			}
+			h.Kill()
 			id := bucketID(e, b)
 
 			o := e.Start(h.Command(h.MountArgs()...)).Wait(time.Minute)

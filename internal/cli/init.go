@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/latchfs/latchfs/internal/mount"
 	"github.com/latchfs/latchfs/internal/volume"
 )
 
@@ -21,7 +22,7 @@ import (
 type initOptions struct {
 	Source volume.Source
 	Access volume.Access
-	Init   volume.InitOptions // but for Confirm and Say
+	Init   volume.InitOptions // but for its functions
 	Yes    bool
 }
 
@@ -99,6 +100,7 @@ func runInit(ctx context.Context, o initOptions, std Stdio) error {
 		return err
 	}
 	o.Init.Say = func(format string, args ...any) { fmt.Fprintf(std.Out, format+"\n", args...) }
+	o.Init.MountedHere = mount.MountedHere
 	o.Init.Confirm = func(question string) error {
 		if o.Yes {
 			return nil

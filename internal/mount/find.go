@@ -57,6 +57,21 @@ func stateDirs() []string {
 	return dirs
 }
 
+// MountedHere gives the places at which this host has the bucket of that id mounted, as far as the
+// registry and the default state directory tell.
+func MountedHere(bucketID string) []string {
+	var at []string
+	for _, dir := range stateDirs() {
+		all, _ := statedir.Scan(dir) // what cannot be read is not known
+		for _, s := range all {
+			if s.Mount.BucketID == bucketID && !statedir.Dead(dir, s.Name) {
+				at = append(at, s.Mount.Mountpoint)
+			}
+		}
+	}
+	return at
+}
+
 // await is look, which waits as long as a mount may not have noted yet that it is mounted: the
 // number may have been that of a dead one before. It gives nil if there is none.
 func (s search) await(ctx context.Context) (*found, error) {

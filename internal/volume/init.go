@@ -21,6 +21,8 @@ type InitOptions struct {
 	// Rebind is to bind a bucket that is bound already to Table, or to what is there now under the
 	// name of its own.
 	Rebind bool
+	// MountedHere gives where this host has the bucket of an id mounted; nil if that is not known.
+	MountedHere func(bucketID string) []string
 	// Confirm is asked before a bucket that is there is changed; nothing is changed if it
 	// fails.
 	Confirm func(question string) error

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/latchfs/latchfs/internal/shell"
 	"github.com/latchfs/latchfs/internal/wait"
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
@@ -27,6 +28,12 @@ func (v *Volume) mayRebind(ctx context.Context, t lockmgr.Table, n TableName, o 
 	was := boundTable(*v.Bond)
 	if err == nil && n == was && have.ID == v.Bond.Lock.TableID {
 		return false, nil
+	}
+	if o.MountedHere != nil {
+		if at := o.MountedHere(v.Bond.ID); len(at) > 0 {
+			return false, fmt.Errorf("bucket %s is mounted on this host, and would go on with lock table %s: run %s first, and unmount it on all other hosts",
+				v.Source.Bucket, was, shell.Join("latchfs", "umount", at[0]))
+		}
 	}
 	question := fmt.Sprintf("Bucket %s is bound to lock table %s (id %s). A host that has it mounted would go on with that one and not wait for the others. Is the bucket mounted nowhere, so that it can be bound to %s?",
 		v.Source.Bucket, was, v.Bond.Lock.TableID, n)
