@@ -84,6 +84,32 @@ func TestRebind(t *testing.T) {
 	}
 }
 
+// Of two that give the bucket another table one gives way: the bond is replaced only if it still is
+// what was read.
+func TestRebindGivesWay(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnS3, harness.Mortal)
+	deleteTable(b)
+	args := append([]string{"init", "--rebind", "--yes", "--beat", "1s", "--lease", "5s", "--delay", "5s"}, b.ConnectionFlags()...)
+	program, err := suite.Latchfs()
+	e.Must(err)
+	cmd := exec.Command(program, append(args, b.Source())...)
+	cmd.Env = b.Environ()
+	rebind := e.Start(cmd)
+	e.Eventually(30*time.Second, func() error {
+		return some(regexp.MustCompile("waiting 5s").FindAllString(rebind.Out.String(), -1), "line that says how long it waits")
+	})
+	const other = `{"format": 1, "id": "x", "region": "", "lock": {"backend": "s3", "table": "theirs", "table_id": "y"}}`
+	e.Must(b.S3.Put(e.Timeout(time.Minute), ".latchfs/bucket.json", other))
+	if o := rebind.Wait(time.Minute); o.Code != 1 || !oneLine(o.Err) || !strings.Contains(o.Err, "somebody else changed .latchfs/bucket.json") {
+		t.Errorf("exit code %d, %q, %q", o.Code, o.Out, o.Err)
+	}
+	if got := b.Content(".latchfs/bucket.json"); got != other {
+		t.Errorf("the bond is %s", got)
+	}
+}
+
 func deleteTable(b *harness.Bucket) {
 	if b.Lock == harness.OnS3 {
 		emptyBucket(b.Env, harness.NewClient(b.Server(), b.Name+"-locks"))

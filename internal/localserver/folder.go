@@ -26,7 +26,7 @@ func makeFolder(dir string) (made []string, err error) {
 	case err == nil:
 		return nil, checkEntries(dir, entries)
 	case errors.Is(err, unix.ENOTDIR):
-		return nil, fmt.Errorf("%s is not a folder: name one after local:, which is empty or new", dir)
+		return nil, fmt.Errorf("%s is not a folder: name one that is new or empty", dir)
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("the folder %s: %w", dir, err)
 	}
@@ -53,7 +53,7 @@ func checkEntries(dir string, entries []os.DirEntry) error {
 	for _, e := range entries {
 		// A new file system has lost+found, and is a good place.
 		if name := e.Name(); name != "lost+found" && !slices.Contains(names, name) {
-			return fmt.Errorf("the folder %s holds %s, which is not of latchfs and would not be in the mount: name an empty or a new folder after local:", dir, name)
+			return fmt.Errorf("the folder %s holds %s, which is not of latchfs and would not be in the mount: name a folder that is new or empty", dir, name)
 		}
 	}
 	return nil
