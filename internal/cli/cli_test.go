@@ -55,6 +55,7 @@ func TestUsageErrorsAreOneLineAndExitTwo(t *testing.T) {
 		{[]string{"mount", "--flush-timeout", "10000000000h", "bucket", "/mnt"}, "too long"},
 		{[]string{"mount", "-o", "lock_timeout=10", "bucket", "/mnt"}, "a time has a unit: write 10s or 10m"},
 		{[]string{"mount", "-o", "uid=root", "bucket", "/mnt"}, "write for example 1000"},
+		{[]string{"mount", "--uid", "", "bucket", "/mnt"}, "write for example 1000"},
 		{[]string{"init", "--beat", "3", "bucket"}, "beat: a time has a unit: write 3s or 3m"},
 		{[]string{"mount", "--region", "", "bucket", "/mnt"}, "--region is empty: leave it out, or write --region REGION"},
 		{[]string{"mount", "--endpoint-url", "", "bucket", "/mnt"}, "--endpoint-url is empty: leave it out, or write --endpoint-url URL"},

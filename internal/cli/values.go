@@ -45,7 +45,7 @@ type idValue uint32
 func (v *idValue) Set(s string) error {
 	n, err := strconv.ParseUint(s, 10, 64)
 	switch {
-	case err != nil && strings.Trim(s, "0123456789") != "":
+	case s == "" || strings.Trim(s, "0123456789") != "":
 		return errors.New("users and groups are given by their numbers: write for example 1000, which id(1) shows")
 	case err != nil || n >= 1<<32-1: // -1 means "no change" to chown(2)
 		return errors.New("it has to be a number less than 4294967295")

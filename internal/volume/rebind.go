@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/latchfs/latchfs/internal/shell"
 	"github.com/latchfs/latchfs/internal/wait"
@@ -50,8 +51,9 @@ func (v *Volume) mayRebind(ctx context.Context, t lockmgr.Table, n TableName, o 
 func (v *Volume) rebind(ctx context.Context, n TableName, cfg lockmgr.Config, o InitOptions) error {
 	// The locks in the old table kept others from what a request could still change after its mount
 	// had died. With them gone, only waiting does.
-	o.Say("bond: waiting %s, until no request of a mount that has just ended can land any more", cfg.Delay)
-	if !wait.For(ctx, cfg.Delay, nil) {
+	quiet := v.quietTime(ctx, cfg)
+	o.Say("bond: waiting %s, until no request of a mount that has just ended can land any more", quiet)
+	if !wait.For(ctx, quiet, nil) {
 		return fmt.Errorf("the bond was not changed: %w", ctx.Err())
 	}
 	v.keepTime(cfg)
@@ -74,6 +76,20 @@ func (v *Volume) rebind(ctx context.Context, n TableName, cfg lockmgr.Config, o 
 	o.Say("bond: %s names lock table %s (id %s) now, instead of %s (id %s)", store.BucketConfigKey, n, cfg.ID, boundTable(*old), old.Lock.TableID)
 	v.Bond = &bond
 	return nil
+}
+
+// quietTime is the time after which nothing can land of mounts that used the table of the bond, nor
+// of those that will use another one. What was set in a table that is gone nobody knows: then it
+// is the default.
+func (v *Volume) quietTime(ctx context.Context, new lockmgr.Config) time.Duration {
+	was := boundTable(*v.Bond)
+	old := was.defaultTiming(v.Source).Delay
+	if t, err := v.at.table(ctx, was); err == nil {
+		if have, err := t.ReadConfig(ctx); err == nil && have.ID == v.Bond.Lock.TableID {
+			old = have.Delay
+		}
+	}
+	return max(old, new.Delay)
 }
 
 func changedMeanwhile() error {
