@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -62,6 +63,8 @@ func Unmount(ctx context.Context, path, stateDir string, report func(Progress)) 
 		f, err = search.killed()
 	}
 	switch {
+	case f == nil && isMounted && ofAnother(at) != nil:
+		return ofAnother(at)
 	case err != nil:
 		return err
 	case f == nil && isMounted && stateDir != "":
@@ -116,6 +119,23 @@ func awaitEnd(ctx context.Context, end *statedir.Waiter, s *statedir.Session, de
 		return nil
 	}
 	return unsaved(end.Spool(), strings.Join(files, ", "), s.Mount.Source, end.StateDir())
+}
+
+// ofAnother says what to do about a mount that another user has made, whose registry and state directory
+// this one does not know; nil if it is his own.
+func ofAnother(m procfs.Mount) error {
+	return ofAnotherThan(os.Geteuid(), m)
+}
+
+func ofAnotherThan(me int, m procfs.Mount) error {
+	owner, known := m.User()
+	switch {
+	case !known || owner == me:
+		return nil
+	case me == 0:
+		return fmt.Errorf("the mount at %s is user %d's: run latchfs umount %[1]s as that user, which waits until everything is in the bucket, or umount %[1]s, which does not wait", m.Mountpoint, owner)
+	}
+	return fmt.Errorf("the mount at %s is user %d's, who alone can unmount it, besides root", m.Mountpoint, owner)
 }
 
 func explainUnmount(err error, path string, end *statedir.Waiter, s *statedir.Session) error {

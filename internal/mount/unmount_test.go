@@ -1,6 +1,8 @@
 package mount
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,6 +137,27 @@ func TestWithoutPassword(t *testing.T) {
 	} {
 		if got := withoutPassword(endpoint); got != want {
 			t.Errorf("%q: %q, want %q", endpoint, got, want)
+		}
+	}
+}
+
+// Whoever may not unmount a mount, or cannot wait for it, is told whose it is.
+func TestMountOfAnotherUser(t *testing.T) {
+	for _, tt := range []struct {
+		me      int
+		options string
+		want    string
+	}{
+		{1000, "rw,user_id=1000,group_id=0,allow_other", ""},
+		{0, "rw,user_id=0,group_id=0", ""},
+		{1001, "rw", ""},
+		{1001, "rw,user_id=1000,group_id=0", "the mount at /m is user 1000's, who alone can unmount it, besides root"},
+		{1001, "rw,user_id=0,group_id=0", "the mount at /m is user 0's, who alone can unmount it, besides root"},
+		{0, "rw,user_id=1000,group_id=0", "the mount at /m is user 1000's: run latchfs umount /m as that user"},
+	} {
+		err := ofAnotherThan(tt.me, procfs.Mount{Mountpoint: "/m", Options: tt.options})
+		if got := fmt.Sprint(err); tt.want == "" && err != nil || !strings.HasPrefix(got, tt.want) && tt.want != "" {
+			t.Errorf("user %d, %s: %v", tt.me, tt.options, err)
 		}
 	}
 }

@@ -175,12 +175,18 @@ func TestParseMounts(t *testing.T) {
 `
 	got, err := parseMounts(strings.NewReader(in))
 	want := []Mount{
-		{ID: "22", Device: "8:1", Mountpoint: "/", Type: "ext4", Source: "/dev/sda1"},
-		{ID: "36", Device: "0:52", Mountpoint: "/mnt/with space", Type: "fuse.latchfs", Source: `s3://b/a\b`},
-		{ID: "37", Device: "0:53", Mountpoint: "/x", Type: "tmpfs", Source: "tmpfs"},
+		{ID: "22", Device: "8:1", Mountpoint: "/", Type: "ext4", Source: "/dev/sda1", Options: "rw"},
+		{ID: "36", Device: "0:52", Mountpoint: "/mnt/with space", Type: "fuse.latchfs", Source: `s3://b/a\b`, Options: "rw,user_id=0"},
+		{ID: "37", Device: "0:53", Mountpoint: "/x", Type: "tmpfs", Source: "tmpfs", Options: "rw"},
 	}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%+v, %v\nwant %+v", got, err, want)
+	}
+	if uid, ok := got[1].User(); uid != 0 || !ok {
+		t.Errorf("mounted by %d, %v", uid, ok)
+	}
+	if uid, ok := got[2].User(); ok {
+		t.Errorf("mounted by %d", uid)
 	}
 	if _, err := parseMounts(strings.NewReader("36 22 0:52 / /mnt\n")); err == nil {
 		t.Error("a line without a separator is read")
