@@ -2,6 +2,7 @@ package procfs
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -211,5 +212,29 @@ func TestMountAt(t *testing.T) {
 	}
 	if m, ok, err := proc.Process(7).MountAt("/"); err != nil || ok {
 		t.Errorf("%+v, %v, %v; want none", m, ok, err)
+	}
+}
+
+// What cannot be seen of a process that lives is hidden from us; it is not gone.
+func TestGoneOrHidden(t *testing.T) {
+	ended := exec.Command("true")
+	if err := ended.Run(); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		p    Process
+		err  error
+		want bool
+	}{
+		{Default.Process(os.Getpid()), fs.ErrNotExist, false},
+		{Default.Process(1), fs.ErrNotExist, false}, // another user's, if we are not root
+		{Default.Process(ended.Process.Pid), fs.ErrNotExist, true},
+		{Default.Process(ended.Process.Pid), unix.ESRCH, true},
+		{Default.Process(ended.Process.Pid), fs.ErrPermission, false},
+		{FS(t.TempDir()).Process(1), fs.ErrNotExist, true},
+	} {
+		if got := tt.p.Gone(tt.err); got != tt.want {
+			t.Errorf("process %d, %v: gone %v", tt.p.ID, tt.err, got)
+		}
 	}
 }
