@@ -61,6 +61,12 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 		defer f.sayWaiting(key, caller)()
 	}
 	h, attr, err := f.files.Open(ctx, r)
+	setIDs := err == nil && r.Trunc && caller.Uid != 0 && attr.Mode != attr.WithoutSetIDs()
+	if setIDs { // as a write takes them away (handle.Write)
+		if attr, err = h.SetAttr(uninterrupted(), file.Change{NoSetIDs: true}); err != nil {
+			h.Release()
+		}
+	}
 	if err != nil {
 		return nil, 0, n.openFailed(r, caller, err)
 	}
@@ -68,7 +74,7 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 		n.takeBack(h.Key())
 	}
 	fh, fuseFlags := n.opened(h, attr)
-	if fuseFlags&fuse.FOPEN_KEEP_CACHE == 0 {
+	if fuseFlags&fuse.FOPEN_KEEP_CACHE == 0 || setIDs {
 		// The kernel drops its pages at this reply, but not the size, which may be another
 		// version's and would cut what is read. Answers that are under way are dropped too.
 		n.NotifyContent(-1, 0) // the attributes only, which takes no lock of the inode
