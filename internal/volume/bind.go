@@ -84,7 +84,7 @@ func (v *Volume) chooseTable(o InitOptions) (TableName, error) {
 	case v.at.onAWS():
 		return TableName{BackendDynamo, "latchfs"}, nil
 	}
-	return TableName{}, fmt.Errorf("%s is not AWS, so the lock table has to be named: run %s, or name a DynamoDB table with --lock dynamodb:TABLE", v.at.Endpoint, v.at.initCommand(""))
+	return TableName{}, fmt.Errorf("%s is not AWS, so the lock table has to be named: run %s, or name a DynamoDB table with --lock dynamodb:TABLE", v.at.where(), v.at.initCommand(""))
 }
 
 // initTable creates the lock table with the wanted times, or checks the one that is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strings"
 	"time"
 
@@ -124,7 +125,7 @@ func (r *reach) where() string {
 	if r.onAWS() {
 		return "AWS region " + r.Region
 	}
-	return r.Endpoint
+	return shown(r.Endpoint)
 }
 
 // whereTable names the place that the lock table is asked at, for errors.
@@ -135,7 +136,17 @@ func (r *reach) whereTable(n TableName) string {
 	if r.DynamoDBEndpoint == "" {
 		return "AWS region " + r.Region
 	}
-	return r.DynamoDBEndpoint
+	return shown(r.DynamoDBEndpoint)
+}
+
+// shown is an endpoint as errors have it, which end up in the journal of whoever mounts: without its
+// password.
+func shown(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return "an endpoint that is no URL"
+	}
+	return u.Redacted()
 }
 
 // initCommand is the exact command that makes the source mountable from here, with more flags if
@@ -153,8 +164,8 @@ func (r *reach) initCommand(table string, flags ...string) string {
 		dynamo = "" // init refuses it with such a table
 	}
 	for _, f := range []struct{ name, value string }{
-		{"--region", r.asked.Region}, {"--endpoint-url", r.asked.Endpoint},
-		{"--dynamodb-endpoint-url", dynamo}, {"--profile", r.asked.Profile},
+		{"--region", r.asked.Region}, {"--endpoint-url", shown(r.asked.Endpoint)},
+		{"--dynamodb-endpoint-url", shown(dynamo)}, {"--profile", r.asked.Profile},
 	} {
 		if f.value != "" {
 			words = append(words, f.name, f.value)

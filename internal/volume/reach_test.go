@@ -3,6 +3,8 @@ package volume
 import (
 	"strings"
 	"testing"
+
+	"github.com/latchfs/latchfs/store"
 )
 
 // Errors name the command that makes the source mountable: it has to be complete.
@@ -32,5 +34,21 @@ func TestInitCommand(t *testing.T) {
 		if got := c.r.initCommand(c.table); got != c.want {
 			t.Errorf("%s, table %q: %q, want %q", c.r.src, c.table, got, c.want)
 		}
+	}
+}
+
+// No error has the password of an endpoint in it.
+func TestErrorsWithoutPassword(t *testing.T) {
+	const secret = "http://user:secret@e:1/p"
+	at := Access{Region: "r", Endpoint: secret, DynamoDBEndpoint: secret}
+	r := reach{src: Source{Bucket: "b"}, Access: at, asked: at}
+	for _, got := range []string{r.where(), r.whereTable(TableName{BackendDynamo, "t"}), r.initCommand(""),
+		r.explainBucket(store.ErrUnavailable).Error(), shown("http://user:secret@a b")} {
+		if strings.Contains(got, "secret") {
+			t.Errorf("%q", got)
+		}
+	}
+	if got := r.where(); got != "http://user:xxxxx@e:1/p" {
+		t.Errorf("%q does not say where", got)
 	}
 }
