@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/fs/file"
+	"github.com/latchfs/latchfs/fs/tree"
 )
 
 // Setattr implements fs.NodeSetattrer: chmod, chown, utimens, truncate and ftruncate. When the
@@ -133,10 +134,13 @@ func (d *dirNode) Setattr(ctx context.Context, _ fs.FileHandle, in *fuse.SetAttr
 	if d.parent == nil {
 		a, err = d.f.setRoot(c)
 	} else {
-		if was := d.f.dirAttr(d.key, *d.attr.Load()); c.Mtime == nil {
-			c.Mtime = &was.Mtime // the marker gets it, and its entries changed before
+		was := *d.attr.Load()
+		if _, order := d.f.tree.Changed(d.key, tree.Marker{Base: was.Base, Set: was.MtimeSet}); order != tree.MarkerLater {
+			c.Entries = d.f.dirAttr(d.key, was).Mtime
 		}
-		a, err = d.f.files.SetAttr(ctx, d.key, c)
+		if a, err = d.f.files.SetAttr(ctx, d.key, c); err == nil {
+			a = d.f.dirAttr(d.key, a)
+		}
 	}
 	if err != nil {
 		return d.f.fail("setattr", d.key, d.f.lookAgain(d.key, err))
