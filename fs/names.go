@@ -59,9 +59,10 @@ func (d *dirNode) Link(_ context.Context, _ fs.InodeEmbedder, name string, _ *fu
 func (n *fileNode) Readlink(ctx context.Context) ([]byte, syscall.Errno) {
 	ctx, stop := untilKilled(ctx)
 	defer stop()
-	target, err := n.f.files.Readlink(ctx, n.keyNow())
+	key := n.keyNow()
+	target, err := n.f.files.Readlink(ctx, key)
 	if err != nil {
-		return nil, n.f.fail("readlink", n.keyNow(), staleIfGone(err))
+		return nil, n.f.fail("readlink", key, n.f.lookAgain(key, err))
 	}
 	return []byte(target), 0
 }
