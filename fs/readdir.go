@@ -113,6 +113,9 @@ func (d *dirNode) list(ctx context.Context) ([]listed, error) {
 		}
 		names[e.Name] = true
 		x := d.f.entry(e)
+		if !e.Dir && e.Complete {
+			d.f.freeNumber(ctx, e.Key, x.attr)
+		}
 		l := listed{DirEntry: fuse.DirEntry{Name: e.Name, Ino: d.f.numberOf(e.Key, x.attr.Number), Mode: x.attr.Mode & file.ModeType}}
 		known := e.Complete
 		if !known && !e.Dir && e.Info.Size > 0 && e.Info.Size <= file.MaxTarget {
