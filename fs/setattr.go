@@ -12,6 +12,7 @@ import (
 
 	"github.com/latchfs/latchfs/fs/file"
 	"github.com/latchfs/latchfs/fs/tree"
+	"github.com/latchfs/latchfs/store"
 )
 
 // Setattr implements fs.NodeSetattrer: chmod, chown, utimens, truncate and ftruncate. When the
@@ -176,9 +177,11 @@ func changeOf(in *fuse.SetAttrIn) (c file.Change) {
 		c.GID = &v
 	}
 	if v, ok := in.GetMTime(); ok {
+		v = store.KeptTime(v) // so that it is shown at once as it will be
 		c.Mtime = &v
 	}
 	if v, ok := in.GetATime(); ok {
+		v = store.KeptTime(v)
 		c.Atime = &v
 	}
 	return c
