@@ -1,6 +1,9 @@
 package store
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Errors that callers act on. They are matched with errors.Is; the wrapped cause names
 // the operation and the key.
@@ -43,6 +46,8 @@ var (
 	ErrBadRange = errors.New("range outside the object")
 	// ErrRefused: any other definite refusal by the server; resending is of no use.
 	ErrRefused = errors.New("refused by the object store")
+	// ErrNotImplemented: the server does not know the request. It is one of ErrRefused.
+	ErrNotImplemented = fmt.Errorf("%w: not implemented there", ErrRefused)
 	// ErrNotPermitted: the Permit was not valid (any more); nothing was sent, or the
 	// attempt was cut before its last byte.
 	ErrNotPermitted = errors.New("the lease is not valid")

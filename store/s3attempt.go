@@ -71,6 +71,7 @@ var refusals = map[awserr.Kind]error{
 	awserr.TooLarge:     ErrTooLarge,
 	awserr.BadRange:     ErrBadRange,
 	awserr.Invalid:      ErrRefused,
+	awserr.Unknown:      ErrNotImplemented,
 }
 
 // fail ends the attempt with an error of the SDK. No byte of the body is handed out any

@@ -31,6 +31,7 @@ const (
 	Internal        // 500 InternalError; the server never sees it
 	Skewed          // 403 RequestTimeTooSkewed, with a date an hour ahead
 	Expired         // 400 ExpiredToken
+	Unknown         // 501, as of a server that does not know the request
 )
 
 // Lateness is the longest delay of a request or an answer that is late. It is shorter than the
@@ -45,6 +46,7 @@ var s3Answers = map[Fault]struct {
 	Busy:     {http.StatusServiceUnavailable, "SlowDown", "Reduce your request rate."},
 	Denied:   {http.StatusForbidden, "AccessDenied", "Access Denied"},
 	Held:     {http.StatusForbidden, "AccessDenied", "Access Denied because object protected by object lock."},
+	Unknown:  {http.StatusNotImplemented, "NotImplemented", "A header you provided implies functionality that is not implemented."},
 	Archived: {http.StatusForbidden, "InvalidObjectState", "The operation is not valid for the object's storage class"},
 	Internal: {http.StatusInternalServerError, "InternalError", "We encountered an internal error. Please try again."},
 	Skewed:   {http.StatusForbidden, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large."},
@@ -60,6 +62,7 @@ var dynamoAnswers = map[Fault]struct {
 	Denied:   {http.StatusBadRequest, "AccessDeniedException", "User is not authorized to perform this action"},
 	Internal: {http.StatusInternalServerError, "InternalServerError", "Internal server error"},
 	Skewed:   {http.StatusBadRequest, "InvalidSignatureException", "Signature expired: it is now earlier than the server's time."},
+	Unknown:  {http.StatusBadRequest, "UnknownOperationException", ""},
 	Expired:  {http.StatusBadRequest, "ExpiredTokenException", "The security token included in the request is expired"},
 }
 
@@ -123,7 +126,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, forward http.Handl
 		p.seen = append(p.seen, second)
 		p.mu.Unlock()
 		pass(w, n)
-	case Busy, Denied, Held, Archived, Internal, Skewed, Expired:
+	case Busy, Denied, Held, Archived, Internal, Skewed, Expired, Unknown:
 		status := &statusWriter{ResponseWriter: w}
 		refuse(status, r, fault)
 		p.answered(n, status)

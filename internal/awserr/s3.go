@@ -39,6 +39,8 @@ const (
 	BadRange
 	// Invalid: the request is wrong in itself, or asks for what the server does not have.
 	Invalid
+	// Unknown: the server does not know such a request.
+	Unknown
 	// Again: the request was not carried out, and the same one may succeed later.
 	Again
 )
@@ -64,7 +66,9 @@ func KindOf(err error) Kind {
 		if header(err).Get("X-Amz-Delete-Marker") == "true" {
 			return NotFound
 		}
-		return Invalid
+		return Unknown
+	case "NotImplemented", "XNotImplemented":
+		return Unknown
 	case "NoSuchBucket":
 		return NoBucket
 	case "InvalidObjectState", "ObjectNotInActiveTierError": // the latter of the source of a copy
@@ -80,7 +84,7 @@ func KindOf(err error) Kind {
 			return Retained
 		}
 		return Invalid
-	case "InvalidArgument", "InvalidPart", "InvalidPartOrder", "EntityTooSmall", "NotImplemented":
+	case "InvalidArgument", "InvalidPart", "InvalidPartOrder", "EntityTooSmall":
 		return Invalid
 	case "SlowDown", "TooManyRequests", // not taken on
 		"RequestTimeout", "IncompleteBody", "BadDigest", "XAmzContentChecksumMismatch", // not received as it was sent
@@ -91,6 +95,8 @@ func KindOf(err error) Kind {
 	switch {
 	case InvalidCredentials(err):
 		return Credentials
+	case Status(err) == http.StatusNotImplemented: // of a server that says no more
+		return Unknown
 	case !denied(code):
 		return Other
 	case !Denied(err):

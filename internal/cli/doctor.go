@@ -24,7 +24,7 @@ func doctorCommand(std Stdio) *cli.Command {
 			"object of yours. Each check is a line: ok, warn (a mount works, but not as one may expect) or fail.\n" +
 			"It lists every key below SOURCE once. Exit code 0 if no line says fail, else 1.",
 		Flags: append(accessFlags(),
-			&cli.BoolFlag{Name: "json", Usage: "print one JSON object a line: check, status, found, advice, count, keys", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "json", Usage: "print one JSON object a line: check, action, status, found, advice, count, keys", DisableDefaultText: true},
 		),
 		Action: func(c *cli.Context) error {
 			if err := wantArgs(c, "SOURCE"); err != nil {

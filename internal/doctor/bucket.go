@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/latchfs/latchfs/internal/volume"
@@ -11,7 +12,16 @@ import (
 // checkBucket: the bucket is there and answers.
 func checkBucket(ctx context.Context, v *volume.Volume) Line {
 	const check = "bucket"
-	if err := v.Check(ctx); err != nil {
+	err := v.Check(ctx)
+	if errors.Is(err, store.ErrAccessDenied) {
+		// The answer to a HEAD does not say whether the keys are wrong or may not do this.
+		_, listed := v.Bucket.List(ctx, store.ListOptions{Prefix: store.ProbePrefix, Max: 1})
+		if denied, ok := errors.AsType[*store.AttemptError](listed); ok && denied.Code == "AccessDenied" {
+			return Line{Check: check, Status: Warn, Found: fmt.Sprintf("%s at %s may not be listed, nor asked whether it is there", v.Source.Bucket, v.Where()),
+				Advice: "see s3:ListBucket"}
+		}
+	}
+	if err != nil {
 		return Line{Check: check, Status: Fail, Found: oneLine(err)}
 	}
 	return ok(check, "%s is at %s", v.Source.Bucket, v.Where())

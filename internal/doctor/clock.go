@@ -35,6 +35,9 @@ func checkClock(c *store.Client) Line {
 	case by > skewWarn:
 		return Line{Check: check, Status: Warn, Found: found, Advice: advice}
 	}
+	if by <= time.Second { // the Date of an answer has whole seconds
+		found = "this host and the server agree to a second"
+	}
 	return ok(check, "%s", found)
 }
 

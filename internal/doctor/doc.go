@@ -12,6 +12,7 @@
 //	is the bucket there, does it keep versions      bucket.go
 //	the clocks of this host and the server          clock.go
 //	bond and lock table                             table.go
+//	which actions are granted                       permissions.go, rights.go
 //	keys that a mount shows otherwise or not at all keys.go, scan.go
 //	what was begun and never ended                  left.go
 package doctor

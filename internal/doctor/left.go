@@ -11,8 +11,6 @@ import (
 const (
 	// uploadAge is from when on an open upload counts as stray.
 	uploadAge = 24 * time.Hour
-	// probeDir is where doctor, init and mounts try what the server does, and remove it again.
-	probeDir = ownDir + "probe/"
 	// probeAge is longer than any probe takes, so that what is older was left behind.
 	probeAge = 15 * time.Minute
 )
@@ -65,7 +63,7 @@ func checkLeftovers(ctx context.Context, c *store.Client) Line {
 	const check = "probe-leftovers"
 	var left finding
 	all := 0
-	for o := (store.VersionOptions{Prefix: probeDir}); ; {
+	for o := (store.VersionOptions{Prefix: store.ProbePrefix}); ; {
 		page, err := c.ListVersions(ctx, o)
 		if err != nil {
 			return undecided(check, err)
@@ -84,10 +82,10 @@ func checkLeftovers(ctx context.Context, c *store.Client) Line {
 	switch {
 	case left.count > 0:
 		return Line{Check: check, Status: Warn, Count: left.count, Keys: left.first,
-			Found:  fmt.Sprintf("%d versions below %s were left by probes that did not end", left.count, probeDir),
+			Found:  fmt.Sprintf("%d versions below %s were left by probes that did not end", left.count, store.ProbePrefix),
 			Advice: "remove them with all their versions; nobody needs them"}
 	case all > 0:
-		return ok(check, "%d versions below %s, of a probe that is under way", all, probeDir)
+		return ok(check, "%d versions below %s, of a probe that is under way", all, store.ProbePrefix)
 	}
 	return ok(check, "none")
 }

@@ -17,7 +17,7 @@ func TestClock(t *testing.T) {
 		status Status
 		says   string
 	}{
-		{0, OK, "0s"}, {time.Minute, OK, "this host is 1m0s behind the server"}, {-time.Minute, OK, "this host is 1m0s ahead of the server"},
+		{0, OK, "agree to a second"}, {2 * time.Second, OK, "2s behind"}, {time.Minute, OK, "this host is 1m0s behind the server"}, {-time.Minute, OK, "this host is 1m0s ahead of the server"},
 		{61 * time.Second, Warn, "1m1s behind"}, {-61 * time.Second, Warn, "1m1s ahead"},
 		{15*time.Minute - time.Second, Warn, "14m59s behind"}, {15 * time.Minute, Fail, "refuses"}, {-time.Hour, Fail, "1h0m0s ahead"},
 	} {
@@ -66,14 +66,14 @@ func TestProbeLeftovers(t *testing.T) {
 		w := newWorld(memstore.Options{Versioned: true})
 		w.b.PutForeign("beside", "x")
 		wants(t, checkLeftovers(t.Context(), w.c), "probe-leftovers", OK, "none")
-		w.b.PutForeign(probeDir+"a", "x")
-		w.b.DeleteForeign(probeDir + "a")
+		w.b.PutForeign(store.ProbePrefix+"a", "x")
+		w.b.DeleteForeign(store.ProbePrefix + "a")
 		wants(t, checkLeftovers(t.Context(), w.c), "probe-leftovers", OK, "2 versions")
 		time.Sleep(probeAge)
-		w.b.PutForeign(probeDir+strings.Repeat("b", 9), "x")
+		w.b.PutForeign(store.ProbePrefix+strings.Repeat("b", 9), "x")
 		l := checkLeftovers(t.Context(), w.c)
 		wants(t, l, "probe-leftovers", Warn, "2 versions below .latchfs/probe/ were left")
-		if l.Count != 2 || l.Keys[0] != probeDir+"a" {
+		if l.Count != 2 || l.Keys[0] != store.ProbePrefix+"a" {
 			t.Errorf("%+v", l)
 		}
 		w.f.On("ListVersions").Fail(store.Refused, store.ErrAccessDenied)

@@ -20,7 +20,9 @@ const (
 
 // A Line is the result of one check. Its JSON form is an interface: docs/DOCTOR.md.
 type Line struct {
-	Check  string `json:"check"`
+	Check string `json:"check"`
+	// Action is the permission that a line is about, as policies have it.
+	Action string `json:"action,omitempty"`
 	Status Status `json:"status"`
 	// Found is what was seen, Advice what to do about it, "" if it is fine.
 	Found  string `json:"found"`
@@ -32,7 +34,11 @@ type Line struct {
 
 // String gives status, check, what was found and what to do, in one line and in columns.
 func (l Line) String() string {
-	s := fmt.Sprintf("%-6s  %-18s  %s", l.Status, l.Check, l.Found)
+	what := l.Check
+	if l.Action != "" {
+		what = l.Action
+	}
+	s := fmt.Sprintf("%-6s  %-29s  %s", l.Status, what, l.Found)
 	for i, k := range l.Keys {
 		s += [...]string{": ", ", "}[min(i, 1)] + strconv.Quote(k)
 	}
@@ -57,6 +63,8 @@ func ok(check, format string, args ...any) Line {
 func undecided(check string, err error) Line {
 	l := Line{Check: check, Status: Fail, Found: "not known: " + oneLine(err)}
 	switch {
+	case errors.Is(err, store.ErrNotImplemented):
+		l.Status, l.Found, l.Advice = Warn, "not known: the server does not implement it", "nothing can be done about it here"
 	case errors.Is(err, store.ErrAccessDenied):
 		l.Advice = "give these credentials the right to ask for it"
 	case errors.Is(err, store.ErrUnavailable):

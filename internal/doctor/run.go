@@ -25,6 +25,9 @@ func Run(ctx context.Context, o volume.Options, tell func(Line)) error {
 	tell(checkRetention(ctx, v.Bucket))
 	tell(checkBond(ctx, v))
 	tell(checkTable(ctx, v))
+	for _, l := range checkPermissions(ctx, v) {
+		tell(l)
+	}
 	for _, l := range checkKeys(ctx, v.Bucket, v.Source.Prefix) {
 		tell(l)
 	}

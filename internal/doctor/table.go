@@ -56,14 +56,23 @@ const (
 )
 
 // lockTable asks the lock table until it answers: one answer that it is too busy says nothing.
-func lockTable(ctx context.Context, v *volume.Volume) (volume.LockTable, error) {
+func lockTable(ctx context.Context, v *volume.Volume) (t volume.LockTable, err error) {
+	err = patiently(ctx, func(ctx context.Context) (err error) {
+		t, err = v.LockTable(ctx)
+		return err
+	})
+	return t, err
+}
+
+// patiently makes a request to the lock table again as long as it is not answered.
+func patiently(ctx context.Context, request func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, tablePatience)
 	defer cancel()
 	pause := wait.Backoff{First: firstPause, Last: lastPause}
 	for {
-		t, err := v.LockTable(ctx)
+		err := request(ctx)
 		if !errors.Is(err, lockmgr.ErrUnavailable) || !pause.Wait(ctx, nil) {
-			return t, err
+			return err
 		}
 	}
 }

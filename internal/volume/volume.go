@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/latchfs/latchfs/internal/iam"
 	"github.com/latchfs/latchfs/internal/localserver"
+	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -80,6 +82,24 @@ func Dial(ctx context.Context, o Options) (*Volume, error) {
 		return nil, err
 	}
 	return &Volume{Source: o.Source, Bucket: bucket, at: at}, nil
+}
+
+// Table gives the lock table that the bucket is bound to, whatever state it is in; nothing is sent
+// yet.
+func (v *Volume) Table(ctx context.Context) (lockmgr.Table, error) {
+	if err := v.CheckBond(); err != nil {
+		return nil, err
+	}
+	return v.at.table(ctx, boundTable(*v.Bond))
+}
+
+// Names names what the volume consists of, for permissions on it.
+func (v *Volume) Names() iam.Names {
+	n := iam.Names{Bucket: v.Source.Bucket, Region: v.at.Region}
+	if v.Bond != nil {
+		n.LockTable = v.Bond.Lock.Table
+	}
+	return n
 }
 
 // LockBucket gives the bucket that holds the lock table; nil if it is no bucket. Nothing is sent
