@@ -171,7 +171,9 @@ type CopyPartRequest struct {
 	Source      string
 	Version     string
 	IfMatch     string
-	Range       Range
+	// Range {0, -1} is all of the source, for which no range is sent: S3 documents that it takes
+	// one from sources over 5 MB alone.
+	Range Range
 }
 
 // Part is an uploaded part.

@@ -34,8 +34,10 @@ type Probed struct {
 	// Denied are the requests, named as the methods of API, that these credentials may not make. What
 	// they would have shown is not known.
 	Denied []string
-	// Left is how many versions and objects could not be removed again.
+	// Left is how many versions and objects could not be removed again. Kept says that it was Object
+	// Lock, or a right that is missing: the next probe would leave as many.
 	Left int
+	Kept bool
 }
 
 // Probe finds what the server does otherwise than S3, of all that a mount relies on, with small
@@ -73,6 +75,7 @@ type prober struct {
 	ordered map[string]bool   // the keys in made that are known to have this order
 	uploads map[string]string // open ones, and their keys
 	left    int
+	kept    bool
 }
 
 // marker stands for a delete marker among version ids: no answer gives its own.
@@ -117,7 +120,7 @@ func (p *prober) result() Probed {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r := Probed{Flaws: alone | raced, Races: raced &^ alone, Denied: slices.Sorted(maps.Keys(p.denied)), Left: p.left}
+	r := Probed{Flaws: alone | raced, Races: raced &^ alone, Denied: slices.Sorted(maps.Keys(p.denied)), Left: p.left, Kept: p.kept}
 	for s := range p.seen {
 		if r.Flaws.Has(s.flaw) {
 			r.Seen = append(r.Seen, s.sentence)

@@ -215,7 +215,7 @@ func TestProbeDenied(t *testing.T) {
 		}
 		switch n := len(p.left()) + p.b.OpenUploads(); {
 		case op == "DeleteVersion" || op == "AbortUpload":
-			if got.Left != n || n == 0 {
+			if got.Left != n || n == 0 || !got.Kept {
 				t.Errorf("%s: says that %d are left, there are %d", op, got.Left, n)
 			}
 		case op == "ListVersions":
@@ -234,7 +234,7 @@ func TestProbeDenied(t *testing.T) {
 func TestProbeUnderRetention(t *testing.T) {
 	p := newProbed(t, memstore.Options{Versioned: true, Retention: store.Retention{Mode: "GOVERNANCE", Days: 1}})
 	got, err := p.probe(store.ProbeOptions{Versioned: true})
-	if n := len(p.left()); err != nil || got.Flaws != 0 || got.Left != n || n == 0 {
+	if n := len(p.left()); err != nil || got.Flaws != 0 || got.Left != n || n == 0 || !got.Kept {
 		t.Errorf("found %s, %v; says that %d are left, there are %d", got.Flaws, err, got.Left, n)
 	}
 }
@@ -283,4 +283,18 @@ func (s spoiled) ListVersions(ctx context.Context, o store.VersionOptions) (stor
 	page, err := s.API.ListVersions(ctx, o)
 	page.Versions = s.spoil(page.Versions)
 	return page, err
+}
+
+// What could not be removed because the server does not answer is no reason to leave the next
+// probe out.
+func TestProbeThatCannotCleanUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProbed(t, memstore.Options{Versioned: true})
+		p.f.On("DeleteVersion").Fail(store.Unsent, errSlow)
+		began := time.Now()
+		got, err := p.probe(store.ProbeOptions{Versioned: true})
+		if n := len(p.left()); err != nil || got.Left != n || n == 0 || got.Kept || time.Since(began) > time.Minute {
+			t.Errorf("%v after %s; says that %d are left, there are %d; kept: %v", err, time.Since(began), got.Left, n, got.Kept)
+		}
+	})
 }

@@ -35,10 +35,8 @@ func (p *prober) cleanUp(ctx context.Context) {
 	for i := range workers {
 		workers[i] = func() {
 			for f := range todo {
-				if f() != nil {
-					p.mu.Lock()
-					p.left++
-					p.mu.Unlock()
+				if err := f(); err != nil {
+					p.leave(1, err)
 				}
 			}
 		}
@@ -80,6 +78,14 @@ func (p *prober) removing(ctx context.Context, op, key string, request func(cont
 	}
 	p.deny(op, err)
 	return err
+}
+
+// leave notes that n things could not be removed.
+func (p *prober) leave(n int, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left += n
+	p.kept = p.kept || n > 0 && (errors.Is(err, ErrAccessDenied) || errors.Is(err, ErrRetained))
 }
 
 // deny notes that a request is not for these credentials, if err says so.
@@ -173,7 +179,7 @@ func (p *prober) listedVersions(ctx context.Context) map[versionKey]bool {
 		if !p.deny("ListVersions", err) && fateOf(err) == Refused {
 			p.noteHistory("ListObjectVersions is refused")
 		}
-		p.left += p.markers() // only the list names them
+		p.leave(p.markers(), err) // only the list names them
 		return all
 	}
 }

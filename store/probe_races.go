@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"sync"
 )
@@ -30,7 +31,7 @@ func race[T any](s *scene, op func(n int) string, run func(ctx context.Context, 
 		all.Go(func() {
 			<-begin
 			v, err := once(s, op(n), func(ctx context.Context) (T, error) { return run(ctx, n) })
-			if s.read(op(n), err) == yes {
+			if !errors.Is(err, ErrBusy) && s.read(op(n), err) == yes { // who was in the way of another has lost
 				won[n] = &v
 			}
 		})

@@ -90,7 +90,7 @@ func (s *scene) uploadPart(upload, text string) (Part, error) {
 func (s *scene) copyPart(upload string, number int32, from Info, etag string) error {
 	_, err := ask(s, "CopyPart", func(ctx context.Context) (Part, error) {
 		return s.c.api.CopyPart(ctx, CopyPartRequest{Key: s.key, Upload: upload, Number: number, Source: s.key, Version: from.VersionID,
-			IfMatch: etag, Range: Range{Length: 7}})
+			IfMatch: etag, Range: Range{Length: -1}})
 	})
 	return err
 }

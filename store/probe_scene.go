@@ -101,6 +101,9 @@ func (s *scene) grants(flaw Flaws, op, what string, err error) bool {
 
 // refuses checks the answer to a request whose condition does not hold, and gives it.
 func (s *scene) refuses(flaw Flaws, op, what string, err error) reply {
+	if errors.Is(err, ErrBusy) {
+		return no // because of another request; it was not granted either
+	}
 	r := s.read(op, err)
 	switch r {
 	case yes:

@@ -137,6 +137,7 @@ func mountFlags() []cli.Flag {
 		&cli.StringFlag{Name: "umask", Usage: "octal `BITS` taken from --file-mode and --dir-mode", Value: "0"},
 		&cli.BoolFlag{Name: "allow-other", Usage: "let other users in, by the permissions of the files", DisableDefaultText: true},
 		&cli.BoolFlag{Name: "read-only", Usage: "refuse every change", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "accept-degraded", Usage: "mount a server that cannot keep a DELETE from removing what others write meanwhile", DisableDefaultText: true},
 		&cli.StringFlag{Name: "fsname", Usage: "`NAME` that df and findmnt show", DefaultText: "SOURCE"},
 		&cli.GenericFlag{Name: "metadata-ttl", Usage: "`TIME` that names and attributes are believed; 0: they are asked for each time", Value: &timeValue{time.Second}},
 		&cli.StringFlag{Name: "log-level", Usage: "`LEVEL` of the log: debug, info, warn or error", Value: "info"},
@@ -211,6 +212,6 @@ func parseMount(c *cli.Context) (o mountOptions, err error) {
 			return o, usagef("--%s %q is not an octal mode: write for example %s", m.name, c.String(m.name), m.example)
 		}
 	}
-	o.AllowOther, o.ReadOnly = c.Bool("allow-other"), c.Bool("read-only")
+	o.AllowOther, o.ReadOnly, o.AcceptDegraded = c.Bool("allow-other"), c.Bool("read-only"), c.Bool("accept-degraded")
 	return o, nil
 }

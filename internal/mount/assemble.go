@@ -47,11 +47,10 @@ func (m *Mount) openVolume(ctx context.Context) (err error) {
 	if err := m.volume.CheckBond(); err != nil && !m.o.ReadOnly {
 		return fmt.Errorf("%w (or mount it with --read-only)", err)
 	}
-	versioned, err := m.volume.Versioned(ctx)
-	if err != nil {
+	if m.versioned, err = m.volume.Versioned(ctx); err != nil {
 		return err
 	}
-	if !versioned {
+	if !m.versioned {
 		m.log.Warn("the bucket keeps no versions: .versions stays empty, and a changed file ends its readers with ESTALE", "bucket", m.o.Source.Bucket)
 	}
 	return nil
@@ -73,6 +72,23 @@ func (m *Mount) openTable(ctx context.Context) (err error) {
 		m.o.FlushTimeout = m.table.FlushTimeout()
 	}
 	return m.table.CheckFlushTimeout(m.o.FlushTimeout)
+}
+
+// proveServer refuses a server on which updates could be lost.
+func (m *Mount) proveServer(ctx context.Context) error {
+	if m.o.ReadOnly {
+		if line := m.volume.Recall(); line != "" {
+			m.log.Warn(line)
+		}
+		return nil
+	}
+	return m.volume.Prove(ctx, volume.Proving{Versioned: m.versioned, Degraded: m.o.AcceptDegraded, Say: func(warn bool, line string) {
+		if warn {
+			m.log.Warn(line)
+		} else {
+			m.log.Info(line)
+		}
+	}})
 }
 
 // openState makes the session directory and the spool in it.

@@ -29,9 +29,13 @@ func (v *Volume) bind(ctx context.Context, o InitOptions) error {
 		return err
 	}
 	cfg, err := v.initTable(ctx, t, n, o)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	if err := v.proveTable(ctx, n); err != nil {
+		return err
+	}
+	switch {
 	case rebind:
 		return v.rebind(ctx, n, cfg, o)
 	case v.Bond == nil:

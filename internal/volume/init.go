@@ -52,7 +52,10 @@ func (v *Volume) init(ctx context.Context, i InitOptions) error {
 	if err := v.initBucket(ctx, exists, i); err != nil {
 		return err
 	}
-	return v.bind(ctx, i)
+	if err := v.bind(ctx, i); err != nil {
+		return err
+	}
+	return v.proveInit(ctx, i)
 }
 
 // checkInit finds what is wrong with the request before anything is changed, and tells
@@ -129,5 +132,6 @@ func (v *Volume) enableVersioning(ctx context.Context) error {
 	if err := v.Bucket.EnableVersioning(ctx); err != nil {
 		return fmt.Errorf("switching on versioning of bucket %s: %w", v.Source.Bucket, err)
 	}
+	v.fresh = true
 	return nil
 }

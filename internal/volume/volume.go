@@ -33,8 +33,13 @@ type Volume struct {
 	Bucket *store.Client
 	// Bond is what .latchfs/bucket.json says; nil for a bucket that was not set up.
 	Bond *store.BucketConfig
+	// Verdict is what is known of the server, by Prove or Recall.
+	Verdict store.Verdict
 
-	at *reach
+	at    *reach
+	log   *slog.Logger
+	table *store.Probed // of the lock table's bucket, once init has probed it
+	fresh bool          // versioning was just switched on
 }
 
 // Open reaches the bucket and reads its bond to a lock table. A local source that has none
@@ -81,7 +86,7 @@ func Dial(ctx context.Context, o Options) (*Volume, error) {
 		at.discard()
 		return nil, err
 	}
-	return &Volume{Source: o.Source, Bucket: bucket, at: at}, nil
+	return &Volume{Source: o.Source, Bucket: bucket, at: at, log: o.Log}, nil
 }
 
 // Table gives the lock table that the bucket is bound to, whatever state it is in; nothing is sent

@@ -102,7 +102,7 @@ func (b *Bucket) CopyPart(ctx context.Context, in store.CopyPartRequest) (store.
 	if err != nil {
 		return store.Part{}, err
 	}
-	if in.Range.Length != int64(len(content)) {
+	if in.Range.Length != int64(len(content)) && in.Range != (store.Range{Length: -1}) {
 		return store.Part{}, c.refused("InvalidArgument")
 	}
 	return b.put(c, in.Upload, in.Number, content)
