@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/latchfs/latchfs/internal/wait"
 )
 
 // ProbePrefix is where a probe writes. What is left there is of no use to anybody once the probe
@@ -52,6 +54,9 @@ func (c *Client) Probe(ctx context.Context, o ProbeOptions) (Probed, error) {
 	}
 	p := &prober{c: c, o: o, prefix: ProbePrefix + time.Now().UTC().Format("20060102T150405Z-") + rand.Text() + "/",
 		seen: map[sight]bool{}, denied: map[string]bool{}, made: map[string][]string{}, ordered: map[string]bool{}, uploads: map[string]string{}}
+	var end context.CancelFunc
+	p.attempts, end = outlive(ctx, shortCleanUp)
+	defer end()
 	err := p.playAll(ctx, p.scenes())
 	if err == nil && o.Races {
 		err = p.playAll(ctx, p.races())
@@ -65,6 +70,9 @@ type prober struct {
 	c      *Client
 	o      ProbeOptions
 	prefix string // of the keys of all scenes
+	// attempts is the context of all attempts. One that is under way when the probe is interrupted
+	// comes to its end: cut off, it could land when everything was removed.
+	attempts context.Context
 
 	mu     sync.Mutex // guards what follows
 	seen   map[sight]bool
@@ -76,6 +84,20 @@ type prober struct {
 	uploads map[string]string // open ones, and their keys
 	left    int
 	kept    bool
+}
+
+// outlive gives a context that ends some time after ctx.
+func outlive(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if wait.For(longer, by, nil) {
+			cancel(context.Cause(ctx))
+		}
+	})
+	return longer, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
 // marker stands for a delete marker among version ids: no answer gives its own.

@@ -22,18 +22,20 @@ func (p *prober) races() map[string]func(*scene) {
 	return all
 }
 
-// race lets all begin at the same moment, one attempt each, and gives who won.
+// race lets all begin at the same moment, one attempt each, and gives who is known to have won. Without
+// any the scene is over, unless all have lost.
 func race[T any](s *scene, op func(n int) string, run func(ctx context.Context, n int) (T, error)) (winners []T) {
 	var all sync.WaitGroup
 	begin := make(chan struct{})
-	won := make([]*T, racers)
+	won, failed := make([]*T, racers), make([]error, racers)
 	for n := range racers {
 		all.Go(func() {
 			<-begin
 			v, err := once(s, op(n), func(ctx context.Context) (T, error) { return run(ctx, n) })
-			if !errors.Is(err, ErrBusy) && s.read(op(n), err) == yes { // who was in the way of another has lost
+			if err == nil {
 				won[n] = &v
 			}
+			failed[n] = err
 		})
 	}
 	close(begin)
@@ -41,6 +43,11 @@ func race[T any](s *scene, op func(n int) string, run func(ctx context.Context, 
 	for _, v := range won {
 		if v != nil {
 			winners = append(winners, *v)
+		}
+	}
+	for n, err := range failed {
+		if len(winners) == 0 && !errors.Is(err, ErrBusy) { // who was in the way of another has lost
+			s.read(op(n), err)
 		}
 	}
 	return winners

@@ -34,15 +34,15 @@ func putRequest(key string, cond Condition, text string) PutRequest {
 	return PutRequest{Key: key, Cond: cond, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: crc32c(text)}
 }
 
-func (s *scene) put(cond Condition, text string) (Info, error) {
-	i, err := ask(s, "Put", func(ctx context.Context) (Info, error) { return s.c.api.Put(ctx, putRequest(s.key, cond, text)) })
+func (s *scene) put(how sending, cond Condition, text string) (Info, error) {
+	i, err := ask(s, how, "Put", func(ctx context.Context) (Info, error) { return s.c.api.Put(ctx, putRequest(s.key, cond, text)) })
 	s.keep(s.key, i, err)
 	return i, err
 }
 
 func (s *scene) get(in GetRequest) (i Info, text string, err error) {
 	in.Key = s.key
-	text, err = ask(s, "Get", func(ctx context.Context) (string, error) {
+	text, err = ask(s, repeated, "Get", func(ctx context.Context) (string, error) {
 		o, err := s.c.api.Get(ctx, in)
 		if err != nil {
 			return "", err
@@ -56,21 +56,21 @@ func (s *scene) get(in GetRequest) (i Info, text string, err error) {
 }
 
 func (s *scene) delete(etag string) error {
-	_, err := ask(s, "Delete", func(ctx context.Context) (struct{}, error) {
+	_, err := ask(s, single, "Delete", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, s.c.api.Delete(ctx, DeleteRequest{Key: s.key, IfMatch: etag})
 	})
 	s.keep(s.key, Info{VersionID: marker}, err)
 	return err
 }
 
-func (s *scene) copy(in CopyRequest) (Info, error) {
-	i, err := ask(s, "Copy", func(ctx context.Context) (Info, error) { return s.c.api.Copy(ctx, in) })
+func (s *scene) copy(how sending, in CopyRequest) (Info, error) {
+	i, err := ask(s, how, "Copy", func(ctx context.Context) (Info, error) { return s.c.api.Copy(ctx, in) })
 	s.keep(in.Key, i, err)
 	return i, err
 }
 
 func (s *scene) createUpload() (string, error) {
-	id, err := ask(s, "CreateUpload", func(ctx context.Context) (string, error) {
+	id, err := ask(s, repeated, "CreateUpload", func(ctx context.Context) (string, error) {
 		return s.c.api.CreateUpload(ctx, CreateUploadRequest{Key: s.key})
 	})
 	if err == nil {
@@ -82,13 +82,13 @@ func (s *scene) createUpload() (string, error) {
 }
 
 func (s *scene) uploadPart(upload, text string) (Part, error) {
-	return ask(s, "UploadPart", func(ctx context.Context) (Part, error) {
+	return ask(s, repeated, "UploadPart", func(ctx context.Context) (Part, error) {
 		return s.c.api.UploadPart(ctx, PartRequest{Key: s.key, Upload: upload, Number: 1, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: crc32c(text)})
 	})
 }
 
 func (s *scene) copyPart(upload string, number int32, from Info, etag string) error {
-	_, err := ask(s, "CopyPart", func(ctx context.Context) (Part, error) {
+	_, err := ask(s, repeated, "CopyPart", func(ctx context.Context) (Part, error) {
 		return s.c.api.CopyPart(ctx, CopyPartRequest{Key: s.key, Upload: upload, Number: number, Source: s.key, Version: from.VersionID,
 			IfMatch: etag, Range: Range{Length: -1}})
 	})
@@ -96,14 +96,14 @@ func (s *scene) copyPart(upload string, number int32, from Info, etag string) er
 }
 
 func (s *scene) complete(in CompleteRequest) (Info, error) {
-	i, err := ask(s, "CompleteUpload", func(ctx context.Context) (Info, error) { return s.c.api.CompleteUpload(ctx, in) })
+	i, err := ask(s, single, "CompleteUpload", func(ctx context.Context) (Info, error) { return s.c.api.CompleteUpload(ctx, in) })
 	s.closed(in.Upload, err)
 	s.keep(s.key, i, err)
 	return i, err
 }
 
 func (s *scene) abort(upload string) error {
-	_, err := ask(s, "AbortUpload", func(ctx context.Context) (struct{}, error) {
+	_, err := ask(s, repeated, "AbortUpload", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, s.c.api.AbortUpload(ctx, s.key, upload)
 	})
 	s.closed(upload, err)

@@ -41,15 +41,31 @@ var probing = Unleased("a random name below " + ProbePrefix)
 // once makes one attempt.
 func once[T any](s *scene, op string, request func(context.Context) (T, error)) (T, error) {
 	a := attempt{op: op, key: s.key, permit: probing, limit: attemptTimeout}
-	return try(s.ctx, s.c, a, func(ctx context.Context, _ *watch) (T, error) { return request(ctx) })
+	if s.ctx.Err() != nil {
+		var none T
+		return none, a.failed(Unsent, context.Cause(s.ctx))
+	}
+	return try(s.attempts, s.c, a, func(ctx context.Context, _ *watch) (T, error) { return request(ctx) })
 }
 
-// ask makes attempts as long as they have no effect.
-func ask[T any](s *scene, op string, request func(context.Context) (T, error)) (T, error) {
+// A sending is how often a request may be sent.
+type sending bool
+
+const (
+	// single: not again after an attempt that may have had its effect: a new scene begins.
+	single sending = false
+	// repeated: until it is answered. To send it twice does no harm, and what it shows is the same.
+	repeated sending = true
+)
+
+// ask makes attempts until one is answered, or may have had its effect.
+func ask[T any](s *scene, how sending, op string, request func(context.Context) (T, error)) (T, error) {
 	began, pause := time.Now(), pauses()
 	for {
 		v, err := once(s, op, request)
-		if err == nil || fateOf(err) != Unsent || time.Since(began) >= readPatience || !pause.Wait(s.ctx, nil) {
+		fate := fateOf(err)
+		if err == nil || fate == Refused || fate == Unknown && how == single ||
+			time.Since(began) >= readPatience || !pause.Wait(s.ctx, nil) {
 			return v, err
 		}
 	}

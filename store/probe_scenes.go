@@ -26,14 +26,14 @@ func (s *scene) create(text string) Info {
 
 // granted writes under a condition that holds.
 func (s *scene) granted(cond Condition, text, what string) Info {
-	i, err := s.put(cond, text)
+	i, err := s.put(single, cond, text)
 	s.grants(PutConditions, "Put", what, err)
 	return i
 }
 
 // refused writes under a condition that does not hold.
 func (s *scene) refused(cond Condition, what string) {
-	_, err := s.put(cond, content())
+	_, err := s.put(repeated, cond, content())
 	s.refuses(PutConditions, "Put", what, err)
 }
 
@@ -61,7 +61,10 @@ func (s *scene) playPut() {
 		return
 	}
 	s.refused(ifMatch(first), stale)
-	if s.over() || upload == "" || s.read("AbortUpload", s.abort(upload)) != yes {
+	if s.over() || upload == "" {
+		return
+	}
+	if s.read("AbortUpload", s.abort(upload)); s.over() {
 		return
 	}
 	now, _, err := s.get(GetRequest{})
@@ -130,10 +133,10 @@ func (s *scene) playCopy() {
 		return CopyRequest{Key: s.key, Cond: c, Source: s.key, Version: from.VersionID, IfMatch: from.ETag,
 			Props: Props{Meta: map[string]string{"latchfs-probe": "copied"}}}
 	}
-	other := self(ifNone)
+	other := self(Condition{})
 	other.Key, other.IfMatch = s.key+"-other", noEtag
 	refused := func(in CopyRequest, what string) {
-		_, err := s.copy(in)
+		_, err := s.copy(repeated, in)
 		s.refuses(CopyConditions, "Copy", what, err)
 	}
 	together(
@@ -143,7 +146,7 @@ func (s *scene) playCopy() {
 	if s.over() {
 		return
 	}
-	made, err := s.copy(self(ifMatch(from)))
+	made, err := s.copy(single, self(ifMatch(from)))
 	if !s.grants(CopyConditions, "Copy", holding, err) {
 		return
 	}
