@@ -13,9 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/integration/harness"
+	"github.com/latchfs/latchfs/store"
 )
-
-const probePrefix = ".latchfs/probe/"
 
 // left counts what probes have left in the bucket and its lock table: versions, delete markers and
 // uploads.
@@ -26,9 +25,9 @@ func left(b *harness.Bucket) (n int) {
 		clients = append(clients, harness.NewClient(b.Server(), b.Name+"-locks"))
 	}
 	for _, c := range clients {
-		all, err := c.ListObjectVersions(b.Timeout(time.Minute), &s3.ListObjectVersionsInput{Bucket: &c.Bucket, Prefix: aws.String(probePrefix)})
+		all, err := c.ListObjectVersions(b.Timeout(time.Minute), &s3.ListObjectVersionsInput{Bucket: &c.Bucket, Prefix: aws.String(store.ProbePrefix)})
 		b.Must(err)
-		uploads, err := c.ListMultipartUploads(b.Timeout(time.Minute), &s3.ListMultipartUploadsInput{Bucket: &c.Bucket, Prefix: aws.String(probePrefix)})
+		uploads, err := c.ListMultipartUploads(b.Timeout(time.Minute), &s3.ListMultipartUploadsInput{Bucket: &c.Bucket, Prefix: aws.String(store.ProbePrefix)})
 		b.Must(err)
 		n += len(all.Versions) + len(all.DeleteMarkers) + len(uploads.Uploads)
 	}
@@ -38,7 +37,7 @@ func left(b *harness.Bucket) (n int) {
 func leavesNothing(b *harness.Bucket) {
 	b.Helper()
 	if n := left(b); n != 0 {
-		b.Errorf("%d versions and uploads are left below %s", n, probePrefix)
+		b.Errorf("%d versions and uploads are left below %s", n, store.ProbePrefix)
 	}
 }
 
@@ -49,10 +48,8 @@ func tryMount(b *harness.Bucket, flags ...string) harness.Output {
 	return b.Latchfs(append(append(args, flags...), b.Source(), b.Mkdir("mnt"))...)
 }
 
-// isProbe tells whether a request is one of a probe that writes.
-func isProbe(r harness.Request) bool {
-	return strings.Contains(r.Path, probePrefix) && r.Method == http.MethodPut
-}
+// puts tells whether a request is a PUT.
+func puts(r harness.Request) bool { return r.Method == http.MethodPut }
 
 // SEMANTICS "Servers": init and mount say what a server ignores, and do what the table says.
 func TestServersByTheirConditions(t *testing.T) {
@@ -162,9 +159,9 @@ func TestVerdictIsKept(t *testing.T) {
 	through := b.Through(p.URL)
 	before := b.Content(".latchfs/bucket.json")
 	for i, racing := range []bool{true, false, false} {
-		from := len(p.Seen(isProbe))
+		from := len(p.Probes(puts))
 		h := through.Mount(fmt.Sprint("host", i))
-		n := len(p.Seen(isProbe)) - from
+		n := len(p.Probes(puts)) - from
 		if racing != (n > 80) || n < 10 {
 			t.Errorf("%d requests of a probe write, racing %v", n, racing)
 		}
@@ -189,7 +186,7 @@ func TestProbeOverALossyNetwork(t *testing.T) {
 			p := b.Proxy()
 			n := 0
 			p.Inject(func(r *http.Request) harness.Fault { // called under a lock
-				if !strings.Contains(r.URL.Path, probePrefix) || !harness.Mutation(r) {
+				if !strings.Contains(r.URL.Path, store.ProbePrefix) || !harness.Mutation(r) {
 					return harness.Pass
 				}
 				if n++; n%9 == 3 {
@@ -215,7 +212,7 @@ func TestProbeIsDenied(t *testing.T) {
 	b := e.Bucket(harness.OnS3, harness.Patient)
 	p := b.Proxy()
 	p.Inject(func(r *http.Request) harness.Fault {
-		if strings.Contains(r.URL.Path, probePrefix) {
+		if strings.Contains(r.URL.Path, store.ProbePrefix) {
 			return harness.Denied
 		}
 		return harness.Pass
@@ -267,7 +264,7 @@ func TestProbeEnds(t *testing.T) {
 			h := b.Through(p.URL).Host("one")
 			mount := b.Start(h.Command(h.MountArgs()...))
 			e.Eventually(30*time.Second, func() error {
-				if n := len(p.Seen(isProbe)); n < 10 {
+				if n := len(p.Probes(puts)); n < 10 {
 					return fmt.Errorf("%d requests of the probe", n)
 				}
 				return nil

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/latchfs/latchfs/store"
 )
 
 // A Proxy stands between a host and an S3 server: it records what passes and can stop,
@@ -123,8 +125,17 @@ func (p *Proxy) Alter(f func(*http.Response)) {
 	p.alter = f
 }
 
-// Seen lists the requests so far for which match holds.
+// Seen lists the requests so far for which match holds, those of probes left out.
 func (p *Proxy) Seen(match func(Request) bool) []Request {
+	return p.filter(func(r Request) bool { return !r.probes() && match(r) })
+}
+
+// Probes is Seen for the requests by which init and mounts prove the server.
+func (p *Proxy) Probes(match func(Request) bool) []Request {
+	return p.filter(func(r Request) bool { return r.probes() && match(r) })
+}
+
+func (p *Proxy) filter(match func(Request) bool) []Request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var found []Request
@@ -134,4 +145,10 @@ func (p *Proxy) Seen(match func(Request) bool) []Request {
 		}
 	}
 	return found
+}
+
+// probes tells whether the request is one of a probe, about an object or by a list.
+func (r Request) probes() bool {
+	return strings.Contains(r.Path, "/"+store.ProbePrefix) || strings.Contains(r.Query, url.QueryEscape(store.ProbePrefix)) ||
+		strings.Contains(r.Query, "object-lock")
 }
