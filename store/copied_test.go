@@ -47,7 +47,7 @@ func TestOurIDOnTheirVersion(t *testing.T) {
 							if ours := h[0].Info; err != nil || info.VersionID != ours.VersionID || info.ETag != ours.ETag || info.Size != ours.Size {
 								t.Errorf("%+v, %v; our version is %+v", info, err, ours)
 							}
-							got, err := w.c.Settle(t.Context(), key, id, base)
+							got, err := w.c.Settle(t.Context(), key, id, base, false)
 							if err != nil || got.Outcome != store.Landed || got.Current.VersionID != h[0].Info.VersionID {
 								t.Errorf("settled: %+v, %v", got, err)
 							}

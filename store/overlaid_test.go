@@ -191,10 +191,14 @@ func TestUploadUnversioned(t *testing.T) {
 // uploads too.
 func TestSettleOverlaid(t *testing.T) {
 	for _, c := range []struct {
-		size  int
-		flaws store.Flaws
-		want  store.Outcome
-	}{{store.PartSize, 0, store.Landed}, {store.PartSize + 1, 0, store.Changed}, {store.PartSize, noCopy, store.Changed}, {0, noCopy, store.Landed}} {
+		size   int
+		flaws  store.Flaws
+		want   store.Outcome
+		copied bool
+	}{
+		{store.PartSize, 0, store.Landed, false}, {store.PartSize + 1, 0, store.Changed, false}, {store.PartSize, 0, store.Landed, true},
+		{store.PartSize, noCopy, store.Landed, false}, {store.PartSize, noCopy, store.Changed, true}, {0, noCopy, store.Landed, true},
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newFlawed(t, true, c.flaws)
 			base := w.b.PutForeign(key, "base").Base()
@@ -204,11 +208,11 @@ func TestSettleOverlaid(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, err := w.c.Settle(t.Context(), key, id, base); err != nil || got.Outcome != store.Landed || !got.Current.Base().Same(made.Base()) {
+			if got, err := w.c.Settle(t.Context(), key, id, base, false); err != nil || got.Outcome != store.Landed || !got.Current.Base().Same(made.Base()) {
 				t.Errorf("%d bytes that are current: %+v, %v", c.size, got, err)
 			}
 			w.touch()
-			if got, err := w.c.Settle(t.Context(), key, id, base); err != nil || got.Outcome != c.want {
+			if got, err := w.c.Settle(t.Context(), key, id, base, c.copied); err != nil || got.Outcome != c.want {
 				t.Errorf("%d bytes below another version: %+v, %v", c.size, got, err)
 			}
 		})

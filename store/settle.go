@@ -26,15 +26,14 @@ const maxHistory = 100
 // more. What cannot be looked up for sure, because there are too many newer versions or
 // because the bucket does not let us see them, is Changed. So is a write that is in the
 // history and of a size that is sent as a multipart upload: perhaps another version was
-// current all the time (see upload.confirm). On a server that ignores conditions of CopyObject any
-// copy is such an upload, and cannot be told from other writes. It fails with ErrUnavailable and with the
-// errors of Head.
-func (c *Client) Settle(ctx context.Context, key string, id WriteID, base Base) (Settled, error) {
+// current all the time (see upload.confirm); copied, of any size if copies are uploads on this server. It
+// fails with ErrUnavailable and with the errors of Head.
+func (c *Client) Settle(ctx context.Context, key string, id WriteID, base Base, copied bool) (Settled, error) {
 	f, err := c.look(ctx, key, id, base, readPatience, true)
 	if err != nil {
 		return Settled{}, fmt.Errorf("looking for what became of a write to %q: %w", key, err)
 	}
-	if f.over != "" && (f.info.Size > PartSize || f.info.Size > 0 && c.Flaws().Has(CopyConditions)) {
+	if f.over != "" && (f.info.Size > PartSize || copied && f.info.Size > 0 && c.Flaws().Has(CopyConditions)) {
 		return Settled{Outcome: Changed}, nil
 	}
 	return Settled{Outcome: f.outcome, Current: f.info}, nil

@@ -80,6 +80,19 @@ func TestWaysAreNeeded(t *testing.T) {
 	}
 }
 
+// The lease ends after the last part: nothing lands, and nothing is left.
+func TestPermitEndsBetweenPartAndComplete(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, p := newFlawed(t, true, noCopy), valid()
+		from, base := w.b.PutForeign("source", source), w.b.PutForeign(key, "base").Base()
+		w.on("CopyPart", 1, func() { p.gone.Store(true) })
+		_, err := w.c.Copy(t.Context(), p, store.Write{Key: key, ID: id, Base: base}, store.Source{Key: "source", Base: from.Base(), Size: from.Size})
+		if !errors.Is(err, store.ErrNotPermitted) || w.content(key) != "base" || w.b.OpenUploads() != 0 || w.c.Requests()["CompleteUpload"] != 0 {
+			t.Errorf("%v, %q is there, %d uploads", err, w.content(key), w.b.OpenUploads())
+		}
+	})
+}
+
 func wayOf(w *world, what, body, changed string) {
 	from := w.b.PutForeign("source", body)
 	base := w.b.PutForeign(key, "base").Base()

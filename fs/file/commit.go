@@ -90,7 +90,11 @@ func (f *File) landed(m *commit, info store.Info, told error) {
 	}
 	f.mu.Lock()
 	f.unpin()
+	was := f.core.content.base.Base()
 	f.core.landed(m, info, told == nil)
+	if m.copy {
+		f.toCopy(was, info)
+	}
 	f.t.changedHere.note(m.write.Key, info.Base(), f.core.content.attr.Ctime)
 	var local *spool.File
 	if !f.core.pending() && (m.local.Garbage() > m.snap.Size() || f.core.writers == 0) {

@@ -18,6 +18,7 @@ import (
 	"github.com/latchfs/latchfs/internal/seldom"
 	"github.com/latchfs/latchfs/store"
 	"github.com/latchfs/latchfs/store/faultstore"
+	"github.com/latchfs/latchfs/store/memstore"
 )
 
 // A close past the flush timeout answers ErrUnsaved, the work goes on with the lease held,
@@ -413,11 +414,16 @@ func TestLastingFailureIsSaidSometimes(t *testing.T) {
 // A file may be as large as an object; what would be larger is refused before it is
 // accepted.
 func TestLargestFile(t *testing.T) {
+	largestFile(t, 0, store.MaxObject)
+	largestFile(t, store.CompleteConditions, 5<<30) // what one request can make
+}
+
+func largestFile(t *testing.T, flaws store.Flaws, size int64) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, newBucket(), newLockTable())
+		h := newHost(t, bucketOf(memstore.Options{Versioned: true, Flaws: flaws}), newLockTable())
 		defer h.stop()
 		x := h.open("a", "c")
-		size, more := int64(store.MaxObject), int64(store.MaxObject+1)
+		size, more := size, size+1
 		if _, err := x.SetAttr(t.Context(), Change{Size: &more}); !errors.Is(err, store.ErrTooLarge) {
 			t.Errorf("one byte too large: %v", err)
 		}

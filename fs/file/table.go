@@ -26,7 +26,9 @@ type Objects interface {
 	AbortUpload(ctx context.Context, key, upload string) error
 	Versioned(ctx context.Context) (bool, error)
 	Below(ctx context.Context, key, version string) (store.Version, error)
-	Settle(ctx context.Context, key string, id store.WriteID, base store.Base) (store.Settled, error)
+	Settle(ctx context.Context, key string, id store.WriteID, base store.Base, copied bool) (store.Settled, error)
+	// MaxSize is the size in bytes of the largest file that can be saved.
+	MaxSize() int64
 }
 
 // Options are what a Table works with. Objects, Locks, Spool and Reader are required.

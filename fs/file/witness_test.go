@@ -33,6 +33,7 @@ type witness struct {
 	t         *testing.T
 	mem       *memstore.Bucket
 	versioned bool
+	flaws     store.Flaws // of the server, of which the mounts know
 	server    *memtable.Server
 	platter   *platter
 	proc      string
@@ -42,6 +43,7 @@ type witness struct {
 	seq    int64 // of whatever happened last
 	events []event
 	names  map[string]*history
+	copies map[string]*edition // what was copied into a part, by upload that is open
 
 	// The fields below belong to the goroutine that judges.
 
@@ -116,9 +118,10 @@ func (v *edition) String() string {
 	return fmt.Sprintf("%s#%d %q %o", v.key, v.n, v.body, v.attr.Mode)
 }
 
-func newWitness(t *testing.T, proc string, versioned bool) *witness {
+func newWitness(t *testing.T, proc string, versioned bool, flaws store.Flaws) *witness {
 	return &witness{
-		t: t, mem: memstore.New(memstore.Options{Versioned: versioned}), versioned: versioned,
+		t: t, mem: memstore.New(memstore.Options{Versioned: versioned, Flaws: flaws}), versioned: versioned, flaws: flaws,
+		copies: map[string]*edition{},
 		server: memtable.NewServer(), platter: newPlatter(), proc: proc,
 		names: map[string]*history{}, byLive: map[*live]*draft{}, counts: map[string]int{},
 		busy: map[string]map[any]time.Time{}, began: time.Now(),
@@ -355,14 +358,37 @@ func (r *recorder) Copy(ctx context.Context, in store.CopyRequest) (store.Info, 
 	return info, err
 }
 
+func (r *recorder) CopyPart(ctx context.Context, in store.CopyPartRequest) (store.Part, error) {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	source := r.w.history(in.Source).version(in.Version)
+	part, err := r.API.CopyPart(ctx, in)
+	if err == nil {
+		r.w.copies[in.Upload] = source
+	}
+	return part, err
+}
+
 func (r *recorder) CompleteUpload(ctx context.Context, in store.CompleteRequest) (store.Info, error) {
 	r.w.mu.Lock()
 	defer r.w.mu.Unlock()
+	arrives(ctx)
 	info, err := r.API.CompleteUpload(ctx, in)
 	if err == nil {
-		r.landed(ctx, in.Key, info, nil)
+		r.landed(ctx, in.Key, info, r.w.copies[in.Upload])
+		delete(r.w.copies, in.Upload)
 	}
 	return info, err
+}
+
+func (r *recorder) AbortUpload(ctx context.Context, key, upload string) error {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	err := r.API.AbortUpload(ctx, key, upload)
+	if err == nil {
+		delete(r.w.copies, upload)
+	}
+	return err
 }
 
 func (r *recorder) Delete(ctx context.Context, in store.DeleteRequest) error {
