@@ -155,11 +155,15 @@ func (u *upload) sendBody(b Body) sendPart {
 func (u *upload) sendCopy(src Source) sendPart {
 	return func(ctx context.Context, number int32, off, n int64) (Part, error) {
 		a := attempt{op: "CopyPart", key: u.key, permit: u.permit, limit: u.c.sizeLimit(n)}
+		part := Range{Offset: off, Length: n}
+		if n == u.size {
+			part = Range{Length: -1}
+		}
 		return try(ctx, u.c, a, func(ctx context.Context, _ *watch) (Part, error) {
 			return u.c.api.CopyPart(ctx, CopyPartRequest{
 				Key: u.key, Upload: u.id, Number: number,
 				Source: src.Key, Version: src.Base.VersionID, IfMatch: src.Base.ETag,
-				Range: Range{Offset: off, Length: n},
+				Range: part,
 			})
 		})
 	}

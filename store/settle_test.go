@@ -178,7 +178,7 @@ func TestSettleFails(t *testing.T) {
 		}
 		w.f.Heal()
 		w.f.On("ListVersions").Fail(store.Refused, store.ErrNoCredentials)
-		if got, err := w.c.Settle(t.Context(), key, id, base); !errors.Is(err, store.ErrNoCredentials) {
+		if got, err := w.c.Settle(t.Context(), key, id, base, false); !errors.Is(err, store.ErrNoCredentials) {
 			t.Errorf("credentials expired: %v, %v", got.Outcome, err)
 		}
 		w.f.On("Head").Fail(store.Unsent, errReset)

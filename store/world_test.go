@@ -232,6 +232,9 @@ func (m *monitor) CopyPart(ctx context.Context, in store.CopyPartRequest) (store
 	if in.IfMatch == "" {
 		m.t.Errorf("a part without a condition on its source")
 	}
+	if in.Range.Length >= 0 && in.Range.Length < 5<<20 && in.Number == 1 {
+		m.t.Errorf("a range %+v of a source that is not over 5 MB", in.Range)
+	}
 	return m.API.CopyPart(ctx, in)
 }
 

@@ -36,7 +36,15 @@ func (v *Volume) LockTable(ctx context.Context) (LockTable, error) {
 		return t, err
 	}
 	v.keepTime(t.Config)
-	return t, nil
+	return t.on(v.Bucket.Flaws()), nil
+}
+
+// on gives the table as a mount uses it on such a server, which has to be known by then: whoever takes over
+// the lock of a dead host waits longer, if what that has sent may land later than others' requests (LOCKS
+// P4.3). Every mount finds the same of the server.
+func (t LockTable) on(f store.Flaws) LockTable {
+	t.Config.Delay += f.Late()
+	return t
 }
 
 // keepTime sets the times of Bucket, which follow from those of its lock table.

@@ -32,6 +32,19 @@ func TestTimesFollowFromTheTable(t *testing.T) {
 	}
 }
 
+// LOCKS P4.3: where one request may make 5 GiB, that may land 150 s later than any other. Nobody takes over a
+// lock before, and whoever waits for one has the patience.
+func TestTimesFollowFromTheServer(t *testing.T) {
+	table := LockTable{Config: lockmgr.Config{Timing: lockmgr.Timing{Beat: 3 * time.Second, Lease: 20 * time.Second, Delay: 30 * time.Second}}}
+	if got := table.on(store.CopyConditions); got != table {
+		t.Errorf("where copies are uploads: %+v", got)
+	}
+	got := table.on(store.CompleteConditions)
+	if got.Config.Delay != 180*time.Second || got.LockTimeout() != 400*time.Second || got.FlushTimeout() != 380*time.Second {
+		t.Errorf("where all is one PUT: %+v, %v, %v", got, got.LockTimeout(), got.FlushTimeout())
+	}
+}
+
 // A table that was made anew under its old name knows nothing of the locks that others hold.
 func TestTableOfTheSameNameIsRefused(t *testing.T) {
 	v := &Volume{Source: Source{Bucket: "b"}, at: &reach{src: Source{Bucket: "b"}}, Bond: &store.BucketConfig{
