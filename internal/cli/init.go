@@ -39,7 +39,7 @@ func initCommand(std Stdio) *cli.Command {
 			timeFlag("lease", "`TIME` of silence after which a mount counts as dead, at least 4 beats", "20s on DynamoDB, 60s on S3, 15s for local:"),
 			timeFlag("delay", "`TIME` that its locks stay closed after that, at least 1s", "30s, 15s for local:"),
 			&cli.BoolFlag{Name: "rebind", Usage: "bind the bucket to another lock table, or to the one made anew, if no host has it mounted", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "yes", Usage: "change an existing bucket without asking", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "yes", Usage: "change an existing bucket without asking, and prove the server where Object Lock keeps what that writes", DisableDefaultText: true},
 		),
 		Action: func(c *cli.Context) error {
 			o, err := parseInit(c)

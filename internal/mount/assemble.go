@@ -56,6 +56,24 @@ func (m *Mount) openVolume(ctx context.Context) (err error) {
 	return nil
 }
 
+// proveServer refuses a server on which updates could be lost. What it does wrong decides about the
+// times of the lock table, too.
+func (m *Mount) proveServer(ctx context.Context) error {
+	if m.o.ReadOnly {
+		if line := m.volume.Recall(); line != "" {
+			m.log.Warn(line)
+		}
+		return nil
+	}
+	return m.volume.Prove(ctx, volume.Proving{Versioned: m.versioned, Degraded: m.o.AcceptDegraded, Say: func(warn bool, line string) {
+		if warn {
+			m.log.Warn(line)
+		} else {
+			m.log.Info(line)
+		}
+	}})
+}
+
 // openTable reads the times of the lock table, on which those of store and mount
 // depend. A read-only mount takes no locks and needs no table.
 func (m *Mount) openTable(ctx context.Context) (err error) {
@@ -72,23 +90,6 @@ func (m *Mount) openTable(ctx context.Context) (err error) {
 		m.o.FlushTimeout = m.table.FlushTimeout()
 	}
 	return m.table.CheckFlushTimeout(m.o.FlushTimeout)
-}
-
-// proveServer refuses a server on which updates could be lost.
-func (m *Mount) proveServer(ctx context.Context) error {
-	if m.o.ReadOnly {
-		if line := m.volume.Recall(); line != "" {
-			m.log.Warn(line)
-		}
-		return nil
-	}
-	return m.volume.Prove(ctx, volume.Proving{Versioned: m.versioned, Degraded: m.o.AcceptDegraded, Say: func(warn bool, line string) {
-		if warn {
-			m.log.Warn(line)
-		} else {
-			m.log.Info(line)
-		}
-	}})
 }
 
 // openState makes the session directory and the spool in it.

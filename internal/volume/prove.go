@@ -9,12 +9,17 @@ import (
 	"sync"
 	"time"
 
+	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
 
 // tableFlaws are those that are looked for in the bucket of a lock table. Locks rest on the
 // conditions of PUT; by those of DELETE records of locks that nobody holds are removed.
 const tableFlaws = store.PutConditions | store.DeleteConditions
+
+// keepTime bounds the writing of a verdict, for which a mount waits. Without it more is asked the next
+// time.
+const keepTime = 10 * time.Second
 
 // A Proving is how a server is proved.
 type Proving struct {
@@ -126,6 +131,9 @@ func (v *Volume) probe(ctx context.Context, known store.Verdict, races bool, p P
 	if err != nil {
 		return false, err
 	}
+	if errors.Is(tableErr, store.ErrNoBucket) {
+		return false, v.explainTable(lockmgr.ErrNoTable, n)
+	}
 	tableProved, err := v.proved(tableErr, races, "the bucket of lock table "+n.String(), p)
 	if err != nil {
 		return false, err
@@ -138,7 +146,9 @@ func (v *Volume) probe(ctx context.Context, known store.Verdict, races bool, p P
 	if !bucketProved || !tableProved || now.Same(known) {
 		return bucketProved && tableProved, nil
 	}
-	if err := v.Bucket.KeepVerdict(ctx, now); err != nil {
+	keeping, cancel := context.WithTimeout(ctx, keepTime)
+	defer cancel()
+	if err := v.Bucket.KeepVerdict(keeping, now); err != nil {
 		if ctx.Err() != nil {
 			return true, context.Cause(ctx)
 		}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/latchfs/latchfs/store"
 	"github.com/latchfs/latchfs/store/faultstore"
@@ -323,4 +325,17 @@ func TestProveInterrupted(t *testing.T) {
 	if keys := p.b.Keys(); len(keys) != 1 {
 		t.Errorf("left %q", keys)
 	}
+}
+
+// A verdict that cannot be written soon holds nobody up.
+func TestProveWhileBucketJSONHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProven(t, memstore.Options{})
+		p.f.On("Put").Key(store.BucketConfigKey).Hang()
+		began := time.Now()
+		p.mounts(0, true, "false what was found of the S3 server")
+		if took := time.Since(began); took > keepTime+time.Second {
+			t.Errorf("it took %s", took)
+		}
+	})
 }
