@@ -173,7 +173,7 @@ func (p *prober) playAll(ctx context.Context, scenes map[string]func(*scene)) er
 
 // maxDoubts is how often a condition that holds may be refused until it counts: who resends a
 // request whose answer was lost, as boxes in the middle do, is refused what had succeeded.
-const maxDoubts = 3
+const maxDoubts = 10
 
 // play plays a scene until all its answers are clear.
 func (p *prober) play(ctx context.Context, name string, script func(*scene)) error {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -305,4 +306,21 @@ func TestProbeThatCannotCleanUp(t *testing.T) {
 			t.Errorf("%v after %s; says that %d are left, there are %d; kept: %v", err, time.Since(began), got.Left, n, got.Kept)
 		}
 	})
+}
+
+// Nor of a box in the middle that sends every ninth request twice.
+func TestProbeBehindABoxThatResends(t *testing.T) {
+	for seed := range uint64(30) {
+		p := newProbed(t, memstore.Options{Versioned: true})
+		r, mu := rand.New(rand.NewPCG(seed, 8)), sync.Mutex{}
+		p.f.Hook(func(string, string, int) faultstore.Fault {
+			mu.Lock()
+			defer mu.Unlock()
+			return faultstore.Fault{Resend: r.IntN(9) == 0}
+		})
+		got, err := p.probe(store.ProbeOptions{Versioned: true, Races: true})
+		if err != nil || got.Flaws != 0 {
+			t.Errorf("seed %d: found %s, %v, %q", seed, got.Flaws, err, got.Seen)
+		}
+	}
 }
