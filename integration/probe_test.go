@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"testing"
@@ -184,12 +185,8 @@ func TestProbeOverALossyNetwork(t *testing.T) {
 			e := suite.New(t)
 			b := e.Bucket(harness.OnS3, harness.Patient)
 			p := b.Proxy()
-			n := 0
-			p.Inject(func(r *http.Request) harness.Fault { // called under a lock
-				if !strings.Contains(r.URL.Path, store.ProbePrefix) || !harness.Mutation(r) {
-					return harness.Pass
-				}
-				if n++; n%9 == 3 {
+			p.Inject(func(r *http.Request) harness.Fault {
+				if strings.Contains(r.URL.Path, store.ProbePrefix) && harness.Mutation(r) && rand.IntN(12) == 0 {
 					return fault
 				}
 				return harness.Pass
