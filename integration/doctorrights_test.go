@@ -145,7 +145,7 @@ func TestDoctorWrongKeys(t *testing.T) {
 	e := suite.New(t)
 	b := e.Bucket(harness.OnS3, harness.Patient)
 	for _, variable := range []string{"AWS_SECRET_ACCESS_KEY=wrong", "AWS_ACCESS_KEY_ID=AKIANOBODY"} {
-		o := latchfsWith(b, variable, append(append([]string{"doctor"}, b.ConnectionFlags()...), b.Source())...)
+		o := latchfsWith(b, variable, doctorArgs(b, "")...)
 		if o.Code != 1 || strings.Count(o.Out, "\n") != 2 || !strings.Contains(o.Out, "credentials") {
 			t.Errorf("%s: exit code %d, %q\n%s", variable, o.Code, o.Err, o.Out)
 		}

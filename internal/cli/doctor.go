@@ -24,6 +24,7 @@ func doctorCommand(std Stdio) *cli.Command {
 			"object of yours. Each check is a line: ok, warn (a mount works, but not as one may expect) or fail.\n" +
 			"It lists every key below SOURCE once. Exit code 0 if no line says fail, else 1.",
 		Flags: append(accessFlags(),
+			&cli.BoolFlag{Name: "no-probe", Usage: "do not try the server, which writes small objects below .latchfs/probe/ and removes them again", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON object a line: check, action, status, found, advice, count, keys", DisableDefaultText: true},
 		),
 		Action: func(c *cli.Context) error {
@@ -40,14 +41,15 @@ func doctorCommand(std Stdio) *cli.Command {
 			}
 			ctx, stop := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)
 			defer stop()
-			o := volume.Options{Source: source, Access: access, Log: slog.New(slog.DiscardHandler)}
+			o := doctor.Options{NoProbe: c.Bool("no-probe"),
+				Options: volume.Options{Source: source, Access: access, Log: slog.New(slog.DiscardHandler)}}
 			return runDoctor(ctx, o, c.Bool("json"), std.Out)
 		},
 	}
 }
 
 // runDoctor prints the lines as they come: to list the keys may take a while.
-func runDoctor(ctx context.Context, o volume.Options, asJSON bool, out io.Writer) error {
+func runDoctor(ctx context.Context, o doctor.Options, asJSON bool, out io.Writer) error {
 	failed, header := false, asJSON
 	lines := json.NewEncoder(out)
 	lines.SetEscapeHTML(false)

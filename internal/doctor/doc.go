@@ -13,6 +13,7 @@
 //	the clocks of this host and the server          clock.go
 //	bond and lock table                             table.go
 //	which actions are granted                       permissions.go, rights.go
+//	does the server do what a mount relies on       server.go
 //	keys that a mount shows otherwise or not at all keys.go, scan.go
 //	what was begun and never ended                  left.go
 package doctor
