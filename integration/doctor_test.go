@@ -368,6 +368,35 @@ func TestDoctorLocal(t *testing.T) {
 	}
 }
 
+// Ctrl-C ends it at once with one line, and no check is told as failed for that.
+func TestDoctorInterrupted(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnS3, harness.Patient)
+	p := b.Proxy()
+	reached := make(chan struct{}, 100)
+	p.Inject(func(r *http.Request) harness.Fault {
+		if r.URL.Query().Has("versioning") {
+			reached <- struct{}{}
+			return harness.Hang
+		}
+		return harness.Pass
+	})
+	program, err := suite.Latchfs()
+	e.Must(err)
+	through := b.Through(p.URL)
+	cmd := exec.Command(program, doctorArgs(through, "--json", "")...)
+	cmd.Env = b.Environ()
+	d := e.Start(cmd)
+	<-reached
+	began := time.Now()
+	e.Must(cmd.Process.Signal(os.Interrupt))
+	o := d.Wait(time.Minute)
+	if took := time.Since(began); o.Code != 1 || !oneLine(o.Err) || strings.Contains(o.Out, "fail") || strings.Count(o.Out, "\n") != 2 || took > 20*time.Second {
+		t.Errorf("exit code %d after %s, %q\n%s", o.Code, took, o.Err, o.Out)
+	}
+}
+
 // A busy answer is no verdict: each request is asked again.
 func TestDoctorTransient(t *testing.T) {
 	t.Parallel()

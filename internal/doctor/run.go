@@ -22,30 +22,36 @@ func Run(ctx context.Context, o Options, tell func(Line)) error {
 		return err
 	}
 	defer v.Close()
-	there := checkBucket(ctx, v)
-	tell(there)
-	if there.Status == Fail {
-		return nil // all else would fail for the same reason
+	var versioning, retention Line
+	var permissions []Line
+	one := func(l Line) []Line { return []Line{l} }
+	for i, check := range []func() []Line{
+		func() []Line { return one(checkBucket(ctx, v)) },
+		func() []Line { return one(checkClock(v.Bucket)) },
+		func() []Line { versioning = checkVersioning(ctx, v.Bucket); return one(versioning) },
+		func() []Line { retention = checkRetention(ctx, v.Bucket); return one(retention) },
+		func() []Line { return one(checkBond(ctx, v)) },
+		func() []Line { return one(checkTable(ctx, v)) },
+		func() []Line { permissions = checkPermissions(ctx, v); return permissions },
+		func() []Line {
+			return checkServer(ctx, v, o.prover(retention, permissions), versioning.Status == OK)
+		},
+		func() []Line { return checkKeys(ctx, v.Bucket, v.Source.Prefix) },
+		func() []Line { return one(checkUploads(ctx, v.Bucket, v.Source.Prefix)) },
+		func() []Line { return one(checkLeftovers(ctx, v.Bucket)) },
+	} {
+		lines := check()
+		if ctx.Err() != nil { // what a check made of that is nobody's business
+			return context.Cause(ctx)
+		}
+		for _, l := range lines {
+			tell(l)
+		}
+		if i == 0 && lines[0].Status == Fail {
+			return nil // all else would fail for the same reason
+		}
 	}
-	tell(checkClock(v.Bucket))
-	versioning, retention := checkVersioning(ctx, v.Bucket), checkRetention(ctx, v.Bucket)
-	tell(versioning)
-	tell(retention)
-	tell(checkBond(ctx, v))
-	tell(checkTable(ctx, v))
-	permissions := checkPermissions(ctx, v)
-	for _, l := range permissions {
-		tell(l)
-	}
-	for _, l := range checkServer(ctx, v, o.prover(retention, permissions), versioning.Status == OK) {
-		tell(l)
-	}
-	for _, l := range checkKeys(ctx, v.Bucket, v.Source.Prefix) {
-		tell(l)
-	}
-	tell(checkUploads(ctx, v.Bucket, v.Source.Prefix))
-	tell(checkLeftovers(ctx, v.Bucket))
-	return context.Cause(ctx)
+	return nil
 }
 
 // prover says whether a probe of the server may write: it must be able to remove what it wrote.
