@@ -8,27 +8,26 @@ type Job string
 
 const (
 	Count  Job = "count"  // adds a line and saves
-	Large  Job = "large"  // the same in a file of LargeSize
+	Large  Job = "large"  // the same in a file of Plan.Large bytes
 	Chmod  Job = "chmod"  // changes mode and times
 	Rename Job = "rename" // gives the file a new name
 	Unlink Job = "unlink" // removes the file
 )
 
-// Jobs are all of them, and how long the foreign writer waits at most before it writes again: the
-// programs on the mounts are to win now and then.
-var Jobs = []struct {
+// A task is a job, and how long the foreign writer waits at most before it writes again: the programs
+// on the mounts are to win now and then.
+type task struct {
 	Job
 	pause time.Duration
-}{
+}
+
+var tasks = []task{
 	{Count, 80 * time.Millisecond},
 	{Large, 600 * time.Millisecond},
 	{Chmod, 30 * time.Millisecond},
 	{Rename, 60 * time.Millisecond},
 	{Unlink, 30 * time.Millisecond},
 }
-
-// LargeSize is more than a mount saves with one request, in bytes.
-const LargeSize = 20 << 20
 
 // mostLines is more than the lines of a file ever take, in bytes.
 const mostLines = 1 << 20

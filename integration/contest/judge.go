@@ -51,9 +51,8 @@ func lost(ctx context.Context, c *harness.Client, job Job, lines []string) ([]st
 }
 
 // blind gives those of the requests of the mounts that came to lie on another version than the one
-// that their condition names. Where the server lists delete markers apart from versions nothing is
-// known of what a marker lies on, or lies on a marker.
-func blind(ctx context.Context, c *harness.Client, job Job, seen []harness.Request, markersApart bool) ([]string, error) {
+// that their condition names.
+func blind(ctx context.Context, c *harness.Client, job Job, seen []harness.Request) ([]string, error) {
 	histories, err := c.Histories(ctx, string(job)+"/")
 	if err != nil {
 		return nil, err
@@ -61,22 +60,16 @@ func blind(ctx context.Context, c *harness.Client, job Job, seen []harness.Reque
 	var found []string
 	for _, r := range seen {
 		key := r.Key(c.Bucket)
-		history, named := histories[key], strings.Trim(r.Header.Get("If-Match"), `"`)
-		if markersApart {
-			history = slices.DeleteFunc(slices.Clone(history), func(e harness.Entry) bool { return e.Deleted })
-			if named == "" {
-				continue
-			}
-		}
+		history := histories[key]
 		i := slices.IndexFunc(history, func(e harness.Entry) bool { return e.ID == r.Version })
 		if i < 0 {
-			continue // of another job, taken back, or a marker
+			continue // of another job, or taken back
 		}
 		before := ""
 		if i > 0 {
 			before = strings.Trim(history[i-1].ETag, `"`)
 		}
-		if named != before {
+		if named := strings.Trim(r.Header.Get("If-Match"), `"`); named != before {
 			found = append(found, fmt.Sprintf("%s %s names %q and lies on %q", r.Method, key, named, before))
 		}
 	}

@@ -71,7 +71,7 @@ func TestJudges(t *testing.T) {
 				}
 				return nil
 			})
-			wrong, err := blind(ctx, b.S3, tt.job, proxy.Seen(changes), false)
+			wrong, err := blind(ctx, b.S3, tt.job, proxy.Seen(changes))
 			e.Must(err)
 			if len(wrong) > 0 == seen {
 				t.Errorf("%s: seen %t, blind changes %q", tt.job, seen, wrong)

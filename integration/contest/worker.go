@@ -10,6 +10,7 @@ import (
 	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -21,18 +22,19 @@ type Tally struct {
 	Errors map[string]int // rounds that failed, by error number
 }
 
-// Worker is the program that runs on a mount: job, directory, name of the host, how long.
+// Worker is the program that runs on a mount: job, directory, name of the host, how long, how large.
 func Worker(args []string) int {
 	job, dir, host := Job(args[0]), args[1], args[2]
 	limit, err := time.ParseDuration(args[3])
-	if err != nil {
+	large, err2 := strconv.ParseInt(args[4], 10, 64)
+	if err := errors.Join(err, err2); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
 	t := Tally{Errors: map[string]int{}}
 	for n, end := 0, time.Now().Add(limit); time.Now().Before(end); n++ {
 		line := fmt.Sprintf("%s %d\n", host, n)
-		err := round(job, dir, line, n)
+		err := round(job, dir, line, n, large)
 		var number syscall.Errno
 		switch {
 		case err == nil:
@@ -56,13 +58,13 @@ func Worker(args []string) int {
 // errKept: the file was changed by somebody else, and close has kept what was written.
 var errKept = errors.New("kept in a conflict file")
 
-func round(job Job, dir, line string, n int) error {
+func round(job Job, dir, line string, n int, large int64) error {
 	path := filepath.Join(dir, first)
 	switch job {
 	case Count:
 		return addLine(path, line, 0)
 	case Large:
-		return addLine(path, line, LargeSize)
+		return addLine(path, line, large)
 	case Chmod:
 		if n%3 == 0 {
 			stamp := time.Unix(int64(1_000_000+n), 0)
