@@ -4,6 +4,7 @@
 # make soak   the long tests
 # make fuzz   the fuzz targets alone, FUZZTIME=30s each
 # make soak-long FOR=8h   the random model of everything at once, as long as one likes
+# make test-servers   against S3 servers that nobody here wrote; writes docs/SERVERS.md
 # make install     what make build has built, below PREFIX, and the links for mount(8) and /etc/fstab
 # make uninstall   takes them away
 
@@ -45,7 +46,7 @@ RUN_PACKAGES  = fusermount3:fuse3
 TEST_PACKAGES = $(RUN_PACKAGES) rsync:rsync vim:vim git:git python3:python3 npm:npm node:nodejs \
                 unshare:util-linux rclone:rclone s3fs:s3fs ed:ed patch:patch zip:zip unzip:unzip
 
-.PHONY: build install uninstall run stop test status race lint soak fuzz soak-long servers fmt clean run-packages test-packages test-tools
+.PHONY: build install uninstall run stop test status race lint soak fuzz soak-long test-servers servers fmt clean run-packages test-packages test-tools
 
 build:
 	$(BUILD) -o $(LATCHFS) .
@@ -106,9 +107,13 @@ fuzz: build
 	$(run-fuzz)
 	$(GO) run ./integration/statuscheck -status= bin/test-fuzz.json
 
-soak-long: test-packages build test-tools
+soak-long: test-packages build test-tools servers
 	LATCHFS_CHAOS_FOR=$(FOR) $(TEST) -timeout 0 -count 1 -v -run '^TestLong' ./integration
 	$(TEST) -timeout 0 -count 1 -run '^TestModel$$' ./fs/file -model.trace -model.seeds 200000
+
+test-servers: test-packages build test-tools servers
+	$(TEST) -json -timeout 30m -count 1 -parallel 1 -run '^Test(Long)?Servers$$' ./integration -servers.for 20s -servers.record > bin/test-servers.json || true
+	$(GO) run ./integration/statuscheck -status= bin/test-servers.json
 
 lint:
 	@unformatted=$$(gofmt -l $(SOURCES)); \
