@@ -238,7 +238,7 @@ func TestDoctorLockTable(t *testing.T) {
 	ctx := e.Timeout(time.Minute)
 	gone := e.Bucket(harness.OnS3, harness.Patient)
 	emptyBucket(e, harness.NewClient(gone.Server(), gone.Name+"-locks"))
-	doctor(gone).wants(t, "lock-table", "fail", "does not exist")
+	doctor(gone).wants(t, "lock-table", "fail", "is gone from")
 
 	other := e.Bucket(harness.OnDynamoDB, harness.Patient)
 	bond := other.Content(".latchfs/bucket.json")
@@ -406,9 +406,12 @@ func TestDoctorTransient(t *testing.T) {
 	p.Inject(firstOfEach(harness.Busy))
 	locks.Inject(firstOfEach(harness.Busy))
 	doctor(b.Through(p.URL).LocksThrough(locks.URL)).healthy(t)
-	busy := func(r harness.Request) bool { return r.Status == http.StatusServiceUnavailable }
-	if len(p.Seen(busy)) < 5 || len(locks.Seen(busy)) == 0 {
-		t.Errorf("busy answers: %d of the bucket, %d of the lock table", len(p.Seen(busy)), len(locks.Seen(busy)))
+	status := func(code int) func(harness.Request) bool {
+		return func(r harness.Request) bool { return r.Status == code }
+	}
+	busy, throttled := p.Seen(status(http.StatusServiceUnavailable)), locks.Seen(status(http.StatusBadRequest))
+	if len(busy) < 5 || len(throttled) == 0 {
+		t.Errorf("busy answers: %d of the bucket, %d of the lock table", len(busy), len(throttled))
 	}
 }
 

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 )
 
@@ -209,4 +211,17 @@ func (p *prober) noteHistory(sentence string) {
 	if p.o.Versioned {
 		p.note(sight{flaw: WrongHistory, sentence: sentence})
 	}
+}
+
+// RemoveProbed removes a version that a probe has left below ProbePrefix, "null" where the bucket keeps
+// no versions. One that is gone is fine. It fails as reads do, and refuses any other key.
+func (c *Client) RemoveProbed(ctx context.Context, key, version string) error {
+	if !strings.HasPrefix(key, ProbePrefix) {
+		return fmt.Errorf("DeleteVersion %q: it is not below %s: %w", key, ProbePrefix, ErrRefused)
+	}
+	err := c.tryDeleteVersion(ctx, key, version)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
 }

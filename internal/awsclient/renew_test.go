@@ -60,7 +60,7 @@ func fromFile(t *testing.T) (c *Credentials, write func(id string), log *bytes.B
 // Keys that were refused are replaced by those that are there now. If there are no others that is
 // said, and in the log once.
 func TestRenew(t *testing.T) {
-	c, write, log := fromFile(t)
+	c, _, log := fromFile(t)
 	for range 3 {
 		err := c.Renew(refused("ExpiredToken", "ONE"))
 		if none, ok := errors.AsType[*CredentialsError](err); !ok || !strings.Contains(none.Advice, "expired: put new ones into /") {
@@ -71,7 +71,7 @@ func TestRenew(t *testing.T) {
 		t.Errorf("%d lines in the log:\n%s", n, log)
 	}
 
-	c, write, log = fromFile(t)
+	c, write, log := fromFile(t)
 	write("TWO")
 	for range 3 { // also those that were under way meanwhile
 		if err := c.Renew(refused("InvalidAccessKeyId", "ONE")); err != nil {

@@ -31,9 +31,10 @@ func gcCommand(std Stdio) *cli.Command {
 		Name:      "gc",
 		Usage:     "list what nobody needs any more, and remove it with --yes",
 		ArgsUsage: "SOURCE",
-		Description: "Finds records of the lock table of which nobody can make use any more, and session directories\n" +
-			"of this host in which nothing waits. What a living mount needs is never found. Where a request may\n" +
-			"still be under way, --yes waits for the lock table's delay first.",
+		Description: "Finds records of the lock table of which nobody can make use any more, session directories of this\n" +
+			"host in which nothing waits, multipart uploads with our checksums that are a week old, and what a\n" +
+			"probe of the server has left. What a living mount needs is never found. Where a request may still be\n" +
+			"under way, --yes waits for the lock table's delay first.",
 		Flags: append(accessFlags(), stateDirFlag(),
 			&cli.BoolFlag{Name: "yes", Usage: "remove what was found", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "json", Usage: "one JSON object for each line: kind, name, why, rest_seconds, and with --yes removed and error", DisableDefaultText: true},

@@ -50,7 +50,7 @@ func checkUploads(ctx context.Context, c *store.Client, prefix string) Line {
 	return Line{Check: check, Status: Warn, Count: stray.count, Keys: stray.first,
 		Found: fmt.Sprintf("%d of %d open uploads are older than a day, the oldest %s; %d of them ask for the checksums that latchfs asks for and may be its own, which nothing proves",
 			stray.count, all, days(oldest), ours),
-		Advice: "abort those that nobody works on (aws s3api abort-multipart-upload), or set a lifecycle rule AbortIncompleteMultipartUpload"}
+		Advice: "abort those that nobody works on (latchfs gc finds those with its checksums that are a week old), or set a lifecycle rule AbortIncompleteMultipartUpload"}
 }
 
 // days writes an age of a day or more.
@@ -83,7 +83,7 @@ func checkLeftovers(ctx context.Context, c *store.Client) Line {
 	case left.count > 0:
 		return Line{Check: check, Status: Warn, Count: left.count, Keys: left.first,
 			Found:  fmt.Sprintf("%d versions below %s were left by probes that did not end", left.count, store.ProbePrefix),
-			Advice: "remove them with all their versions; nobody needs them"}
+			Advice: "remove them with latchfs gc --yes"}
 	case all > 0:
 		return ok(check, "%d versions below %s, of a probe that is under way", all, store.ProbePrefix)
 	}

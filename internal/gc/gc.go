@@ -19,6 +19,8 @@ const (
 	Lock    Kind = "lock"    // a record of the lock table; the name is the key
 	Session Kind = "session" // another one; the name is the session's id
 	State   Kind = "state"   // a session directory; the name is its path
+	Upload  Kind = "upload"  // a multipart upload; the name is the key
+	Probe   Kind = "probe"   // a version of an object of a probe; the name is the key
 )
 
 // An Item is something that nobody needs any more.
@@ -48,6 +50,7 @@ type Found struct {
 
 // Find lists what is not needed any more.
 func Find(ctx context.Context, v *volume.Volume, o Options) (f Found, err error) {
+	v.Recall() // by what the server does the lock table's delay and removals are judged
 	table, err := v.LockTable(ctx)
 	if err != nil {
 		return f, err
@@ -63,7 +66,7 @@ func Find(ctx context.Context, v *volume.Volume, o Options) (f Found, err error)
 		return f, fmt.Errorf("reading lock table %s: %w", table.Name, err)
 	}
 	f.Items = append(f.Items, records...)
-	return f, nil
+	return f, f.inBucket(ctx, v.Bucket)
 }
 
 // A Result is what became of one Item.

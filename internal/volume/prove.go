@@ -143,7 +143,9 @@ func (v *Volume) probe(ctx context.Context, known store.Verdict, races bool, p P
 	now.Flaws, now.Races = join(found, bucketProved, known.Flaws, known.Races, races)
 	now.Table, now.TableRaces = join(table, tableProved, known.Table, known.TableRaces, races)
 	v.Verdict = now
-	if !bucketProved || !tableProved || now.Same(known) {
+	v.tableProved = tableProved && !inPart(table)
+	// A verdict in part would be the whole one for whoever reads it.
+	if !bucketProved || !tableProved || inPart(found) || inPart(table) || now.Same(known) {
 		return bucketProved && tableProved, nil
 	}
 	keeping, cancel := context.WithTimeout(ctx, keepTime)
@@ -155,6 +157,11 @@ func (v *Volume) probe(ctx context.Context, known store.Verdict, races bool, p P
 		p.Say(false, fmt.Sprintf("what was found of %s is not kept, so that the next mount asks it more than it had to: %v", v.server(), err))
 	}
 	return true, nil
+}
+
+// inPart tells whether something could not be asked. To remove versions shows nothing of the server.
+func inPart(found store.Probed) bool {
+	return slices.ContainsFunc(found.Denied, func(op string) bool { return op != "DeleteVersion" })
 }
 
 // join gives what is known after a probe: what racers showed earlier stays true, and without a proof

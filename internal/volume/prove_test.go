@@ -246,6 +246,22 @@ func TestProveDenied(t *testing.T) {
 	p.mounts(store.CopyConditions, false, "of CopyObject")
 }
 
+// What credentials may not ask is not known of the server: no verdict is kept that others would take
+// for the whole.
+func TestProveInPart(t *testing.T) {
+	p := newProven(t, memstore.Options{Flaws: store.CopyConditions})
+	p.f.On("Copy").Fail(store.Refused, store.ErrAccessDenied)
+	p.mounts(0, true, "is proved in part: these credentials lack s3:PutObject and s3:PutObjectTagging")
+	if strings.Contains(p.config(), "http://e") {
+		t.Error("a verdict in part is kept")
+	}
+	p.f.Heal()
+	p.mounts(store.CopyConditions, true, "of CopyObject")
+	if !strings.Contains(p.config(), "http://e") {
+		t.Error("the whole verdict is not kept")
+	}
+}
+
 // Who cannot remove what a probe writes leaves it once, not at every mount.
 func TestProveThatLeavesVersions(t *testing.T) {
 	p := newProven(t, memstore.Options{})

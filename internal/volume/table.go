@@ -36,7 +36,20 @@ func (v *Volume) LockTable(ctx context.Context) (LockTable, error) {
 		return t, err
 	}
 	v.keepTime(t.Config)
+	if s, ok := t.Table.(*s3table.Table); ok && v.removesRecords() {
+		s.RemoveReleased()
+	}
 	return t.on(v.Bucket.Flaws()), nil
+}
+
+// removesRecords tells whether the server of the lock table is known to judge the condition of a
+// DELETE: AWS does, any other one has to be proved, by this process or an earlier one.
+func (v *Volume) removesRecords() bool {
+	if v.at.onAWS() {
+		return true
+	}
+	known, proved := v.known()
+	return (proved || v.tableProved) && !(known.Table | v.Verdict.Table).Has(store.DeleteConditions)
 }
 
 // on gives the table as a mount uses it on such a server, which has to be known by then: whoever takes over
@@ -89,12 +102,8 @@ func (r *reach) table(ctx context.Context, n TableName) (lockmgr.Table, error) {
 		return dynamo.Open(ctx, dynamo.Config{Table: n.Table, Region: r.Region, Endpoint: r.DynamoDBEndpoint,
 			Profile: r.Profile, AccessKey: r.AccessKey, SecretKey: r.SecretKey, Credentials: r.credentials})
 	case BackendS3:
-		t, err := s3table.Open(ctx, s3table.Config{Bucket: n.Table, Region: r.Region, Endpoint: r.Endpoint,
+		return s3table.Open(ctx, s3table.Config{Bucket: n.Table, Region: r.Region, Endpoint: r.Endpoint,
 			Profile: r.Profile, PathStyle: r.PathStyle, AccessKey: r.AccessKey, SecretKey: r.SecretKey, Credentials: r.credentials})
-		if err == nil && (r.onAWS() || r.local != nil) {
-			t.RemoveReleased() // both judge the condition of a DELETE
-		}
-		return t, err
 	}
 	return nil, fmt.Errorf("the bucket's lock table is of kind %q, which this version does not know: upgrade latchfs", n.Backend)
 }

@@ -40,6 +40,8 @@ type Volume struct {
 	log   *slog.Logger
 	table *store.Probed // of the lock table's bucket, once init has probed it
 	fresh bool          // versioning was just switched on
+	// tableProved: this process has probed the lock table's bucket as a whole.
+	tableProved bool
 }
 
 // Open reaches the bucket and reads its bond to a lock table. A local source that has none
