@@ -19,10 +19,11 @@ const module = "github.com/latchfs/latchfs"
 // import none.
 var mayImport = map[string][]string{
 	"":                     {"internal/cli"},
-	"internal/cli":         {"internal/doctor", "internal/mount", "internal/volume", "internal/statedir", "internal/bytesize", "internal/logfile", "internal/procfs"},
-	"internal/mount":       {"fs", "fs/*", "lockmgr", "internal/volume", "internal/registry", "internal/statedir", "internal/bytesize", "internal/procfs", "internal/wait"},
+	"internal/cli":         {"internal/doctor", "internal/gc", "internal/mount", "internal/volume", "internal/statedir", "internal/bytesize", "internal/logfile", "internal/procfs"},
+	"internal/mount":       {"fs", "fs/*", "lockmgr", "internal/volume", "internal/registry", "internal/shell", "internal/statedir", "internal/bytesize", "internal/procfs", "internal/wait"},
 	"internal/iam":         {},
-	"internal/gc":          {"internal/volume", "internal/statedir", "internal/wait", "fs/spool", "lockmgr"},
+	"internal/shell":       {},
+	"internal/gc":          {"internal/volume", "internal/statedir", "internal/wait", "fs/spool", "store", "lockmgr"},
 	"internal/volume":      {"internal/iam", "store", "lockmgr", "lockmgr/*", "internal/awsclient", "internal/awserr", "internal/localserver", "internal/shell", "internal/wait"},
 	"fs":                   {"fs/*", "store", "lockmgr", "internal/procfs", "internal/seldom"},
 	"fs/file":              {"fs/lease", "fs/spool", "fs/reader", "store", "lockmgr", "internal/procfs", "internal/seldom", "internal/wait"},

@@ -40,7 +40,7 @@ const ownServer = "latchfs-local"
 var ratedServers = []ratedServer{
 	{name: ownServer},
 	{name: "moto", flaws: store.CopyConditions | store.PartSource | store.CompleteConditions | store.WrongHistory},
-	// Ministack checks each part in Python, for seconds, and does nothing else meanwhile.
+	// Ministack takes seconds for each part, and does nothing else meanwhile.
 	{name: "ministack", flaws: store.CopyConditions, small: true},
 	{name: "MinIO", flaws: store.CopyConditions | store.PartSource | store.DeleteConditions, long: true},
 	{name: "versitygw posix", flaws: store.PutConditions | store.CopyConditions, long: true},

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -48,6 +49,38 @@ func TestNoFilesAreMadeWhileTheSpoolIsFull(t *testing.T) {
 		time.Sleep(time.Second) // what it took goes in the background
 		if err := h.close(h.open("later", "c")); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// A full spool refuses a new file when it is made, not at its close: until there is room nobody
+// could save it, and an unmount would wait for it for ever.
+func TestNoSpaceForANewFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, newBucket(), newLockTable())
+		h.restart(spool.Options{Limit: 24 << 10})
+		x := h.open("a", "c")
+		h.write(x, "12345678", 0)
+		if _, err := h.tryOpen("b", "c"); !errors.Is(err, ErrNoSpace) {
+			t.Errorf("a new file: %v", err)
+		}
+		if err := h.close(x); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		time.Sleep(time.Second) // what it took goes in the background
+		x = h.open("b", "c")
+		h.write(x, "now", 0)
+		if err := h.close(x); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		began := time.Now()
+		if left, err := h.Shutdown(ctx); err != nil || len(left) > 0 || time.Since(began) > time.Minute {
+			t.Errorf("shutdown: %v, %v after %v", left, err, time.Since(began))
+		}
+		if h.b.get("a") != "12345678" || h.b.get("b") != "now" {
+			t.Errorf("the bucket has %q and %q", h.b.get("a"), h.b.get("b"))
 		}
 	})
 }

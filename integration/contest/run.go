@@ -84,8 +84,9 @@ func Run(b *harness.Bucket, p Plan) []Result {
 	for _, h := range hosts {
 		h.Umount()
 	}
-	var seen []harness.Request
+	var all, seen []harness.Request
 	for _, proxy := range proxies {
+		all = append(all, proxy.Seen(func(harness.Request) bool { return true })...)
 		seen = append(seen, proxy.Seen(changes)...)
 	}
 	judging := b.Timeout(2 * time.Minute)
@@ -100,6 +101,11 @@ func Run(b *harness.Bucket, p Plan) []Result {
 		r.Blind, err = blind(judging, p.Foreign, job.Job, seen)
 		b.Must(err)
 		b.Log(r.String())
+		if len(r.Lost) > 0 {
+			text, err := trace(judging, p.Foreign, job.Job, all)
+			b.Must(err)
+			b.Log(text)
+		}
 	}
 	return results
 }
