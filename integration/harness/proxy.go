@@ -69,6 +69,8 @@ func (e *Env) newProxy(server string) *Proxy {
 	e.Must(err)
 	p := &Proxy{URL: "http://" + l.Addr().String(), stop: make(chan struct{}), gate: make(chan struct{})}
 	e.proxies = append(e.proxies, p)
+	// A test may start a hundred proxies: what they keep open without use would use up the server's.
+	transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64, IdleConnTimeout: 2 * time.Second}
 	forward := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host = target.Scheme, target.Host
@@ -80,7 +82,7 @@ func (e *Env) newProxy(server string) *Proxy {
 				p.Rewrite(r.Out)
 			}
 		},
-		Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64},
+		Transport: transport,
 		ModifyResponse: func(r *http.Response) error {
 			p.mu.Lock()
 			alter := p.alter
@@ -147,8 +149,14 @@ func (p *Proxy) filter(match func(Request) bool) []Request {
 	return found
 }
 
-// probes tells whether the request is one of a probe, about an object or by a list.
-func (r Request) probes() bool {
-	return strings.Contains(r.Path, "/"+store.ProbePrefix) || strings.Contains(r.Query, url.QueryEscape(store.ProbePrefix)) ||
-		strings.Contains(r.Query, "object-lock")
+// probes tells whether the request is one of a probe.
+func (r Request) probes() bool { return ofProbe(r.Path, r.Query) }
+
+// OfProbe tells whether the request is one of those by which init and mounts prove the server, about
+// an object or by a list.
+func OfProbe(r *http.Request) bool { return ofProbe(r.URL.Path, r.URL.RawQuery) }
+
+func ofProbe(path, query string) bool {
+	return strings.Contains(path, "/"+store.ProbePrefix) || strings.Contains(query, url.QueryEscape(store.ProbePrefix)) ||
+		strings.Contains(query, "object-lock")
 }
