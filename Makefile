@@ -4,6 +4,7 @@
 # make soak   the long tests
 # make fuzz   the fuzz targets alone, FUZZTIME=30s each
 # make soak-long FOR=8h   the random model of everything at once, as long as one likes
+# make test-servers   against S3 servers that nobody here wrote; writes docs/SERVERS.md
 # make install     what make build has built, below PREFIX, and the links for mount(8) and /etc/fstab
 # make uninstall   takes them away
 
@@ -20,7 +21,7 @@ GO       = go
 # git refuses to tell the revision.
 BUILD    = $(GO) build -buildvcs=false -trimpath
 TEST     = $(GO) test -buildvcs=false
-MODULES  = . integration/localserver
+MODULES  = . integration/localserver integration/servers/gofakes3
 SOURCES  = main.go fs integration internal lockmgr store
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -29,6 +30,12 @@ LOCAL    = bin/latchfs-local
 HELPERS  = mount.latchfs mount.fuse.latchfs
 VENV     = integration/.venv
 DYNALITE = integration/dynalite/node_modules
+SERVERS  = bin/servers
+
+# Versions of the servers that are built from source; the others are in integration/requirements.txt
+# and integration/servers/gofakes3/go.mod.
+MINIO     = github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+VERSITYGW = github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
 # Where the tests find what they start.
 export LATCHFS_BIN       ?= $(CURDIR)/$(LATCHFS)
@@ -39,7 +46,7 @@ RUN_PACKAGES  = fusermount3:fuse3
 TEST_PACKAGES = $(RUN_PACKAGES) rsync:rsync vim:vim git:git python3:python3 npm:npm node:nodejs \
                 unshare:util-linux rclone:rclone s3fs:s3fs ed:ed patch:patch zip:zip unzip:unzip
 
-.PHONY: build install uninstall run stop test status race lint soak fuzz soak-long fmt clean run-packages test-packages test-tools
+.PHONY: build install uninstall run stop test status race lint soak fuzz soak-long test-servers servers fmt clean run-packages test-packages test-tools
 
 build:
 	$(BUILD) -o $(LATCHFS) .
@@ -58,9 +65,12 @@ uninstall:
 run: run-packages build
 	@mkdir -p "$(MNT)"
 	@$(LATCHFS) mount "local:$(DATA)" "$(MNT)"
-	@echo "Your files:  $(MNT)   (try: echo hello > $(MNT)/a; cat $(MNT)/a; ls $(MNT)/.versions/a)"
+	@echo "Your files:  $(MNT)   (try: echo hello > $(call quoted,$(MNT)/a); cat $(call quoted,$(MNT)/a); ls $(call quoted,$(MNT)/.versions/a))"
 	@echo "The bucket:  $(DATA)   (keys and address of its S3 server: $(DATA)/server.json)"
-	@echo "To stop:     make stop$(if $(filter-out ./mnt,$(MNT)), MNT=$(MNT))"
+	@echo "To stop:     make stop$(if $(filter-out ./mnt,$(MNT)), MNT=$(call quoted,$(MNT)))"
+
+# A word for the shell: between quotes if it has spaces.
+quoted = $(if $(word 2,$1),'$1',$1)
 
 stop: | $(LATCHFS)
 	@$(LATCHFS) umount "$(MNT)"
@@ -97,9 +107,13 @@ fuzz: build
 	$(run-fuzz)
 	$(GO) run ./integration/statuscheck -status= bin/test-fuzz.json
 
-soak-long: test-packages build test-tools
+soak-long: test-packages build test-tools servers
 	LATCHFS_CHAOS_FOR=$(FOR) $(TEST) -timeout 0 -count 1 -v -run '^TestLong' ./integration
 	$(TEST) -timeout 0 -count 1 -run '^TestModel$$' ./fs/file -model.trace -model.seeds 200000
+
+test-servers: test-packages build test-tools servers
+	$(TEST) -json -timeout 30m -count 1 -parallel 1 -run '^Test(Long)?Servers$$' ./integration -servers.for 20s -servers.record > bin/test-servers.json || true
+	$(GO) run ./integration/statuscheck -status= bin/test-servers.json
 
 lint:
 	@unformatted=$$(gofmt -l $(SOURCES)); \
@@ -120,16 +134,33 @@ test-packages:
 	@$(call install,$(TEST_PACKAGES))
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || { $(call apt,python3-venv); }
 
-# The two DynamoDB servers of the tests, each at its pinned version.
-test-tools: $(DYNALITE)/.package-lock.json $(VENV)/bin/ministack
+# The servers of make test, each at its pinned version.
+test-tools: $(DYNALITE)/.package-lock.json $(VENV)/.installed
 
 $(DYNALITE)/.package-lock.json: integration/dynalite/package-lock.json
 	cd integration/dynalite && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-$(VENV)/bin/ministack:
+$(VENV)/.installed: integration/requirements.txt
 	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check ministack==1.5.33
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# The servers that take long to build: MinIO about six minutes. One package at a time, so that it
+# does not need much memory.
+servers: $(SERVERS)/minio $(SERVERS)/versitygw $(SERVERS)/gofakes3
+
+$(SERVERS)/minio: Makefile
+	GOBIN=$(CURDIR)/$(SERVERS) nice $(GO) install -trimpath -p 1 $(MINIO)
+	@touch $@
+
+$(SERVERS)/versitygw: Makefile
+	GOBIN=$(CURDIR)/$(SERVERS) nice $(GO) install -trimpath -p 1 $(VERSITYGW)
+	@touch $@
+
+$(SERVERS)/gofakes3: $(wildcard integration/servers/gofakes3/*)
+	cd integration/servers/gofakes3 && nice $(BUILD) -p 1 -o ../../../$@ .
+	@touch $@
 
 # Fuzzes every target that the modules have, one after the other; go test takes one at a time.
 # What one finds is left below testdata/fuzz of its package, and is to be committed.

@@ -5,15 +5,32 @@ import (
 	"time"
 
 	"github.com/latchfs/latchfs/fs/file"
+	"github.com/latchfs/latchfs/fs/tree"
 )
 
 // dirAttr gives the attributes of a directory the times of its entries: those of its marker, or
-// of the mount where it has none, if nothing in it has changed since.
+// of the mount where it has none, if nothing in it has changed since. Who changed the marker
+// without setting its times may have known less of its entries than this mount.
 func (f *front) dirAttr(key string, a file.Attr) file.Attr {
-	if at := f.tree.Changed(key); at.After(a.Ctime) {
-		a.Mtime, a.Atime, a.Ctime = at, at, at
+	at, order := f.tree.Changed(key, tree.Marker{Base: a.Base, Set: a.MtimeSet})
+	switch {
+	case at.IsZero():
+	case order == tree.MarkerLater:
+		a.Ctime = newer(at.Add(1), a.Ctime)
+	case order == tree.ModeLater:
+		a.Mtime, a.Ctime = newer(at, a.Mtime), newer(at.Add(1), a.Ctime)
+	case a.Base.Absent() && a.Ctime.After(at): // it has changed before the mount began
+	default:
+		a.Mtime, a.Atime, a.Ctime = at, at, newer(at, a.Ctime)
 	}
 	return a
+}
+
+func newer(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // rootWait is how long GETATTR of the root waits for the bucket: each path begins there, also

@@ -49,14 +49,14 @@
 // # The log
 //
 // What is refused or fails is logged where it becomes an errno (errno.go), once a minute for each
-// kind (failures.go): any user may ask for it as often as he likes. An open that waits for a lock
+// kind (failures.go, internal/seldom): any user may ask for it as often as he likes. An open that waits for a lock
 // says so while it waits (waiting.go).
 //
 // # Locks
 //
 //	front.mu       the maps of current nodes and taken inode numbers
 //	  fileNode.mu  what is known of one node
-//	versionLists.mu, staleCalls.mu, landing.mu, failures.mu  leaves
+//	versionLists.mu, staleCalls.mu, landing.mu, seldom.Log  leaves
 //
 // None is held over the bucket, the lock table, a call of the table of open files or a
 // notification to the kernel.

@@ -25,6 +25,7 @@ var (
 	errDeletion  = errors.New("a deletion has no content")
 	errForbidden = errors.New("the caller may not read the file")
 	errXattr     = errors.New("extended attributes cannot be set")
+	errHidden    = errors.New("no name in the mount shows that key: remove it with the tool that made it")
 	errRootAttr  = errors.New("the mount's root has no object that could keep its mode and owner")
 )
 
@@ -51,6 +52,7 @@ var errnos = []struct {
 	{file.ErrNoSpace, unix.ENOSPC, bad},
 	{file.ErrDisk, unix.EIO, bad}, // whatever the disk says: EROFS would speak of the mount
 	{file.ErrBadHandle, unix.EBADF, silent},
+	{errHidden, unix.ENOTEMPTY, told},
 	{file.ErrNotEmpty, unix.ENOTEMPTY, silent},
 	{file.ErrIsDir, unix.EISDIR, silent},
 	{file.ErrNotDir, unix.ENOTDIR, silent},
@@ -104,6 +106,6 @@ func errno(err error) (syscall.Errno, weight) {
 // fail gives the errno of a failed operation and logs it, here alone.
 func (f *front) fail(op, key string, err error) syscall.Errno {
 	n, w := errno(err)
-	f.failures.note(op, key, n, w, err)
+	f.note(op, key, n, w, err)
 	return n
 }

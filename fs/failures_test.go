@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/latchfs/latchfs/internal/seldom"
 )
 
 // A loop of one refused call is one line a minute, which says how often it was. Then the kind is
@@ -36,7 +38,7 @@ func TestARefusalIsLoggedOnceAMinute(t *testing.T) {
 			f.fail("mknod", fmt.Sprint("k", i), errNode)
 		}
 		expect(`msg=refused op=link errno=EPERM key=k0`, `msg=refused op=mknod errno=ENOTSUP key=k0`)
-		time.Sleep(failuresEvery - time.Second)
+		time.Sleep(seldom.Every - time.Second)
 		f.fail("link", "later", errHardLink)
 		expect()
 		time.Sleep(time.Second + 1)
@@ -49,13 +51,10 @@ func TestARefusalIsLoggedOnceAMinute(t *testing.T) {
 		}
 		f.fail("link", "x", errHardLink)
 		expect()
-		time.Sleep(failuresEvery)
+		time.Sleep(seldom.Every)
 		expect(`last=x times=1`)
-		time.Sleep(failuresEvery)
+		time.Sleep(seldom.Every)
 		expect()
-		if n := len(f.failures.kinds); n != 0 {
-			t.Errorf("%d kinds are remembered after two quiet minutes", n)
-		}
 		f.fail("link", "anew", errHardLink)
 		expect(`msg=refused op=link errno=EPERM key=anew`)
 	})
@@ -69,12 +68,12 @@ func TestWhatWasCountedIsToldAtTheEnd(t *testing.T) {
 		for range 3 {
 			f.fail("link", "k", errHardLink)
 		}
-		f.failures.flush()
-		f.failures.flush()
+		f.said.Tell()
+		f.said.Tell()
 		if got := log.take(); len(got) != 2 || !strings.Contains(got[1], "times=2") {
 			t.Errorf("logged: %q", got)
 		}
-		time.Sleep(2 * failuresEvery)
+		time.Sleep(2 * seldom.Every)
 		synctest.Wait()
 		if got := log.take(); len(got) > 0 {
 			t.Errorf("told once more: %q", got)
@@ -93,14 +92,11 @@ func TestFailuresOfManyKeysStayFew(t *testing.T) {
 			f.fail("close", fmt.Sprint("k", i), cause)
 		}
 		got := log.take()
-		if len(got) != maxFailedKeys+1 || !strings.Contains(got[0], "key=k0 ") || !strings.Contains(got[maxFailedKeys], fmt.Sprintf("key=k%d ", maxFailedKeys)) {
-			t.Errorf("%d lines, want %d that name the first files: %q", len(got), maxFailedKeys+1, got)
+		if len(got) != seldom.MaxKeys+1 || !strings.Contains(got[0], "key=k0 ") || !strings.Contains(got[seldom.MaxKeys], fmt.Sprintf("key=k%d ", seldom.MaxKeys)) {
+			t.Errorf("%d lines, want %d that name the first files: %q", len(got), seldom.MaxKeys+1, got)
 		}
-		if n := len(f.failures.kinds); n > maxFailedKeys+1 {
-			t.Errorf("%d kinds are remembered", n)
-		}
-		f.failures.flush()
-		want := fmt.Sprintf("last=k9999 times=%d", 10_000-maxFailedKeys-1)
+		f.said.Tell()
+		want := fmt.Sprintf("last=k9999 times=%d", 10_000-seldom.MaxKeys-1)
 		if got := log.take(); len(got) != 1 || !strings.Contains(got[0], want) {
 			t.Errorf("logged: %q, want %s", got, want)
 		}
@@ -118,7 +114,7 @@ func TestDebugHasEachRefusal(t *testing.T) {
 		if got := strings.Join(log.take(), ""); strings.Count(got, "msg=refused") != 5 || strings.Count(got, "level=INFO") != 1 {
 			t.Errorf("logged: %s", got)
 		}
-		f.failures.flush()
+		f.said.Tell()
 	})
 }
 

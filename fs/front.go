@@ -12,6 +12,7 @@ import (
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/tree"
 	"github.com/latchfs/latchfs/internal/procfs"
+	"github.com/latchfs/latchfs/internal/seldom"
 	"github.com/latchfs/latchfs/lockmgr"
 )
 
@@ -31,7 +32,7 @@ type front struct {
 
 	device    atomic.Uint64 // st_dev of the mount
 	locksSaid sync.Once
-	failures  *failures
+	said      *seldom.Log // what may come again and again
 	stale     staleCalls
 	lists     versionLists
 
@@ -45,9 +46,9 @@ func newFront(c Config) *front {
 	return &front{
 		tree: c.Tree, files: c.Files, reader: c.Reader, history: c.History, defaults: c.Defaults, holder: c.Holder,
 		readOnly: c.ReadOnly, ttl: c.MetadataTTL, log: c.Log, began: time.Now(), proc: procfs.Default,
-		failures: newFailures(c.Log),
-		stale:    staleCalls{m: make(map[staleCall]secondTry)},
-		lists:    versionLists{lists: make(map[string]*versionList)},
-		current:  make(map[string]node), numbers: make(map[uint64][]node),
+		said:    seldom.New(c.Log),
+		stale:   staleCalls{m: make(map[staleCall]secondTry)},
+		lists:   versionLists{lists: make(map[string]*versionList)},
+		current: make(map[string]node), numbers: make(map[uint64][]node),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"syscall"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -17,21 +18,22 @@ func (d *dirNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.AttrOu
 	ctx, stop := untilKilled(ctx)
 	defer stop()
 	if d.parent != nil && !d.f.isCurrent(d.key, d) {
-		d.f.answer(d, *d.attr.Load(), out) // it was removed while somebody had it open
+		d.f.answer(d, *d.attr.Load(), time.Time{}, out) // it was removed while somebody had it open
 		out.Attr.Nlink = 0
 		return 0
 	}
-	a, err := d.stat(ctx)
+	a, seen, err := d.stat(ctx)
 	if err != nil {
 		return d.f.fail("getattr", d.key, staleIfGone(err))
 	}
-	d.f.answer(d, a, out)
+	d.f.answer(d, a, seen, out)
 	return 0
 }
 
-func (d *dirNode) stat(ctx context.Context) (file.Attr, error) {
+// stat gives the attributes of a directory, and when the bucket was asked for them.
+func (d *dirNode) stat(ctx context.Context) (a file.Attr, seen time.Time, err error) {
 	if d.parent == nil {
-		return d.rootAttr(ctx), nil
+		return d.rootAttr(ctx), time.Time{}, nil
 	}
 	e, err := d.f.find(ctx, d.parent, d.name)
 	if err == nil && !e.dir() {
@@ -40,7 +42,7 @@ func (d *dirNode) stat(ctx context.Context) (file.Attr, error) {
 	if err == nil {
 		d.attr.Store(&e.attr)
 	}
-	return e.attr, err
+	return e.attr, e.seen, err
 }
 
 // Getattr implements fs.NodeGetattrer. An open file has the attributes of what its handles
@@ -48,7 +50,7 @@ func (d *dirNode) stat(ctx context.Context) (file.Attr, error) {
 func (n *fileNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
 	ctx, stop := untilKilled(ctx)
 	defer stop()
-	a, err := n.stat(ctx)
+	a, seen, err := n.stat(ctx)
 	if err != nil {
 		key := n.keyNow()
 		if err = staleIfGone(err); errors.Is(err, file.ErrStale) {
@@ -56,12 +58,12 @@ func (n *fileNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.AttrO
 		}
 		return n.f.fail("getattr", key, err)
 	}
-	n.answer(a, out)
+	n.answer(a, seen, out)
 	return 0
 }
 
-func (n *fileNode) answer(a file.Attr, out *fuse.AttrOut) {
-	n.f.answer(n, a, out)
+func (n *fileNode) answer(a file.Attr, seen time.Time, out *fuse.AttrOut) {
+	n.f.answer(n, a, seen, out)
 	if n.isNameless() {
 		out.Attr.Nlink = 0
 	}
@@ -69,36 +71,37 @@ func (n *fileNode) answer(a file.Attr, out *fuse.AttrOut) {
 
 // answer fills the reply to whatever asks for the attributes of a node or changes them. After
 // SETATTR go-fuse sets neither the number nor the timeout.
-func (f *front) answer(n node, a file.Attr, out *fuse.AttrOut) {
+func (f *front) answer(n node, a file.Attr, seen time.Time, out *fuse.AttrOut) {
 	f.fill(&out.Attr, a)
 	out.Ino = n.number()
-	out.SetTimeout(f.ttl)
+	out.SetTimeout(f.left(seen))
 }
 
-func (n *fileNode) stat(ctx context.Context) (file.Attr, error) {
+// stat gives the attributes of a file, and when the bucket was asked for them.
+func (n *fileNode) stat(ctx context.Context) (a file.Attr, seen time.Time, err error) {
 	for {
 		if h := n.anyHandle(); h != nil {
-			return h.file.Attr(), nil
+			return h.file.Attr(), time.Time{}, nil
 		}
 		n.mu.Lock()
 		parent, name, nameless, last := n.parent, n.name, n.nameless, n.attr
 		n.mu.Unlock()
 		if nameless {
-			return last, nil
+			return last, time.Time{}, nil
 		}
 		e, err := n.f.find(ctx, parent, name)
 		if err != nil {
-			return file.Attr{}, err
+			return file.Attr{}, time.Time{}, err
 		}
 		n.mu.Lock()
 		opened := len(n.handles) > 0 // since: it may show another version than was found
 		if !opened {
 			defer n.mu.Unlock()
 			if e.key != n.key || e.attr.Mode&file.ModeType != n.Mode() || n.dirtied && !e.live {
-				return file.Attr{}, file.ErrStale
+				return file.Attr{}, time.Time{}, file.ErrStale
 			}
 			n.tell(e.attr)
-			return e.attr, nil
+			return e.attr, e.seen, nil
 		}
 		n.mu.Unlock()
 	}

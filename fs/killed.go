@@ -15,11 +15,11 @@ func beingKilled(tid uint32) bool {
 	thread := procfs.Default.Process(int(tid))
 	status, err := thread.Status()
 	if err != nil {
-		return procfs.Gone(err)
+		return thread.Gone(err)
 	}
 	stat, err := thread.Stat()
 	if err != nil {
-		return procfs.Gone(err)
+		return thread.Gone(err)
 	}
 	return dying(status, stat)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"syscall"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -22,6 +23,8 @@ type entry struct {
 	found store.Base
 	// live: this host, not the bucket, has the truth.
 	live bool
+	// seen is when the bucket was asked; zero if that is live, or was just made here.
+	seen time.Time
 }
 
 func (e entry) dir() bool { return e.attr.Mode&file.ModeType == file.ModeDir }
@@ -65,15 +68,15 @@ func (f *front) live(key string, found store.Base) (file.Attr, bool) {
 // entry translates what the bucket shows.
 func (f *front) entry(e tree.Entry) entry {
 	if e.Dir && e.Info.ETag == "" {
-		return entry{name: e.Name, key: e.Key, attr: f.dirAttr(e.Key, f.bareDir())} // no marker
+		return entry{name: e.Name, key: e.Key, attr: f.dirAttr(e.Key, f.bareDir()), seen: e.Seen} // no marker
 	}
-	x := entry{name: e.Name, key: e.Key, attr: f.files.Attributes(e.Info), found: e.Info.Base()}
+	x := entry{name: e.Name, key: e.Key, attr: f.files.Attributes(e.Info), found: e.Info.Base(), seen: e.Seen}
 	if e.Dir {
 		x.attr = f.dirAttr(e.Key, x.attr)
 		return x
 	}
 	if a, ok := f.live(x.key, x.found); ok {
-		x.attr, x.live = a, true
+		x.attr, x.live, x.seen = a, true, time.Time{}
 	}
 	return x
 }
@@ -100,15 +103,25 @@ func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 // answer fills the reply to whatever looks up or makes a name.
 func (d *dirNode) answer(ctx context.Context, e entry, out *fuse.EntryOut) *fs.Inode {
 	d.f.fill(&out.Attr, e.attr)
-	d.f.believe(out)
+	d.f.believe(out, e.seen)
 	return d.child(ctx, e)
 }
 
-// believe lets the kernel keep the name and the attributes of a reply for the time that the
-// mount allows.
-func (f *front) believe(out *fuse.EntryOut) {
-	out.SetAttrTimeout(f.ttl)
-	out.SetEntryTimeout(f.ttl)
+// believe lets the kernel keep the name and the attributes of a reply until the bucket was asked
+// for them so long ago as the mount allows.
+func (f *front) believe(out *fuse.EntryOut, seen time.Time) {
+	ttl := f.left(seen)
+	out.SetAttrTimeout(ttl)
+	out.SetEntryTimeout(ttl)
+}
+
+// left is how long what was seen at a time, or is known for certain now if that is zero, may still
+// be believed.
+func (f *front) left(seen time.Time) time.Duration {
+	if seen.IsZero() {
+		return f.ttl
+	}
+	return max(0, f.ttl-time.Since(seen))
 }
 
 // staleIfGone: what the kernel knows by its inode and is not there any more is stale; Linux

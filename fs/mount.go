@@ -52,7 +52,7 @@ func (s *Server) Wait() { s.server.Wait() }
 
 // TellFailures logs how often failures came again since they were logged, which is else done once
 // a minute.
-func (s *Server) TellFailures() { s.front.failures.flush() }
+func (s *Server) TellFailures() { s.front.said.Tell() }
 
 const (
 	// maxWrite is the largest read or write request: the most that Linux allows without a

@@ -2,6 +2,8 @@ package fs
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fs"
@@ -9,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/fs/file"
+	"github.com/latchfs/latchfs/fs/tree"
 )
 
 // Mkdir implements fs.NodeMkdirer.
@@ -56,9 +59,10 @@ func (d *dirNode) Link(_ context.Context, _ fs.InodeEmbedder, name string, _ *fu
 func (n *fileNode) Readlink(ctx context.Context) ([]byte, syscall.Errno) {
 	ctx, stop := untilKilled(ctx)
 	defer stop()
-	target, err := n.f.files.Readlink(ctx, n.keyNow())
+	key := n.keyNow()
+	target, err := n.f.files.Readlink(ctx, key)
 	if err != nil {
-		return nil, n.f.fail("readlink", n.keyNow(), staleIfGone(err))
+		return nil, n.f.fail("readlink", key, n.f.lookAgain(key, err))
 	}
 	return []byte(target), 0
 }
@@ -83,6 +87,7 @@ func (d *dirNode) Unlink(_ context.Context, name string) syscall.Errno {
 		return d.f.fail("unlink", d.key+name, err)
 	}
 	r := d.removing(name, key)
+	defer d.f.lists.forget(key) // the removal counts at once for who may read its versions (permit)
 	if err := d.f.files.Unlink(uninterrupted(), key, r.gone); err != nil {
 		r.fail()
 		d.f.tree.Forget(key)
@@ -102,8 +107,13 @@ func (d *dirNode) Rmdir(_ context.Context, name string) syscall.Errno {
 	}
 	r := d.removing(name, key)
 	defer d.f.lists.forget(key) // the markers that it had when it was removed before
-	if err = d.f.empty(key); err == nil {
+	entries, err := d.f.entries(key)
+	if err == nil {
 		err = d.f.files.Rmdir(uninterrupted(), key, r.gone)
+	}
+	// Whoever sees nothing in the directory has to learn why it cannot be removed.
+	if e, ok := errors.AsType[*file.NotEmptyError](err); ok && entries == 0 && hidden(e) {
+		err = fmt.Errorf("%w: %w", err, errHidden)
 	}
 	if err != nil {
 		r.fail()
@@ -113,19 +123,25 @@ func (d *dirNode) Rmdir(_ context.Context, name string) syscall.Errno {
 	return 0
 }
 
-// empty fails if the directory shows a directory that the bucket does not have: one whose
-// last entry was removed here, which stays until it is removed itself.
-func (f *front) empty(key string) error {
+// entries counts what the directory shows, and fails if that includes a directory that the bucket
+// does not have: one whose last entry was removed here, which stays until it is removed itself.
+func (f *front) entries(key string) (int, error) {
 	entries, err := f.tree.List(uninterrupted(), key)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, e := range entries {
 		if e.Dir && e.Complete && e.Info.ETag == "" {
-			return file.ErrNotEmpty
+			return len(entries), file.ErrNotEmpty
 		}
 	}
-	return nil
+	return len(entries), nil
+}
+
+// hidden tells whether the key that was found in a directory is shown under no name.
+func hidden(e *file.NotEmptyError) bool {
+	_, _, shown := tree.Child(e.Dir, e.Key)
+	return !shown
 }
 
 // Rename implements fs.NodeRenamer.
@@ -162,6 +178,7 @@ func (d *dirNode) rename(name string, to *dirNode, newName string, flags uint32)
 		return nil
 	}
 	m := d.moving(name, oldKey, to, newName, newKey)
+	defer d.f.lists.forget(oldKey) // as in Unlink
 	if err := d.f.files.Rename(uninterrupted(), oldKey, newKey, flags&unix.RENAME_NOREPLACE != 0, m.moved); err != nil {
 		m.fail()
 		d.f.tree.Forget(oldKey)

@@ -165,6 +165,9 @@ func (n *fileNode) tell(a file.Attr) {
 // child gives the node for what was found under a name: the one that the kernel may know if
 // it is still the same object, else a new one.
 func (d *dirNode) child(ctx context.Context, e entry) *fs.Inode {
+	if !e.dir() && d.f.nodeOf(e.key) == nil {
+		d.f.freeNumber(ctx, e.key, e.attr)
+	}
 	for {
 		known := d.f.nodeOf(e.key)
 		n, ok := known.(*fileNode)

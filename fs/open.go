@@ -5,6 +5,7 @@ import (
 	"errors"
 	iofs "io/fs"
 	"syscall"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -60,6 +61,12 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 		defer f.sayWaiting(key, caller)()
 	}
 	h, attr, err := f.files.Open(ctx, r)
+	setIDs := err == nil && r.Trunc && caller.Uid != 0 && attr.Mode != attr.WithoutSetIDs()
+	if setIDs { // as a write takes them away (handle.Write)
+		if attr, err = h.SetAttr(uninterrupted(), file.Change{NoSetIDs: true}); err != nil {
+			h.Release()
+		}
+	}
 	if err != nil {
 		return nil, 0, n.openFailed(r, caller, err)
 	}
@@ -67,7 +74,7 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 		n.takeBack(h.Key())
 	}
 	fh, fuseFlags := n.opened(h, attr)
-	if fuseFlags&fuse.FOPEN_KEEP_CACHE == 0 {
+	if fuseFlags&fuse.FOPEN_KEEP_CACHE == 0 || setIDs {
 		// The kernel drops its pages at this reply, but not the size, which may be another
 		// version's and would cut what is read. Answers that are under way are dropped too.
 		n.NotifyContent(-1, 0) // the attributes only, which takes no lock of the inode
@@ -88,7 +95,7 @@ func (n *fileNode) openFailed(r file.OpenRequest, caller fuse.Caller, err error)
 	_, held := errors.AsType[*lockmgr.HeldError](err)
 	switch {
 	case held && r.NonBlock:
-		n.f.failures.note("open", r.Key, unix.EWOULDBLOCK, told, err)
+		n.f.note("open", r.Key, unix.EWOULDBLOCK, told, err)
 		return unix.EWOULDBLOCK
 	case r.Again: // there is no third
 	case errors.Is(err, file.ErrStale), errors.Is(err, store.ErrNotFound):
@@ -169,7 +176,7 @@ func (d *dirNode) openTaken(ctx context.Context, name string, flags uint32) (ent
 		r.Key, r.Caller, r.Known = e.key, d.f.caller(ctx, 0), &e.attr.Base
 		h, attr, err := d.f.files.Open(c, r)
 		if err == nil {
-			e.attr, e.live = attr, h.Writable()
+			e.attr, e.live, e.seen = attr, h.Writable(), time.Time{}
 			return e, h, nil
 		}
 	}

@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,22 +71,59 @@ func (f *front) lastAttr(ctx context.Context, key string) (a file.Attr, found bo
 	if last := f.lists.last(key, versions); last != nil {
 		return *last, true, nil
 	}
-	for i := len(versions) - 1; i >= 0; i-- {
-		if versions[i].Deleted {
+	a, found, err = f.lastOf(ctx, key, versions)
+	if found {
+		f.lists.putLast(key, versions, a)
+	}
+	return a, found, err
+}
+
+// lastOf is lastAttr of some versions of the key, oldest first.
+func (f *front) lastOf(ctx context.Context, key string, versions []history.Version) (a file.Attr, found bool, err error) {
+	for _, v := range slices.Backward(versions) {
+		if v.Deleted {
 			continue
 		}
-		info, err := f.history.Info(ctx, key, versions[i].Info.VersionID)
+		info, err := f.history.Info(ctx, key, v.Info.VersionID)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 			continue // it was removed for good since it was listed
 		case err != nil:
 			return a, false, err
 		}
-		a = file.AttrOf(info, f.defaults)
-		f.lists.putLast(key, versions, a)
-		return a, true, nil
+		return file.AttrOf(info, f.defaults), true, nil
 	}
 	return a, false, nil
+}
+
+// whenRemoved gives the attributes that a key had when it was removed for the first time after a
+// version was made. The order of versions of other keys is not known within a second: there it gives
+// those of each removal in the second of the version, too.
+func (f *front) whenRemoved(ctx context.Context, key string, made store.Info) (attrs []file.Attr, err error) {
+	versions, err := f.versions(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	own := -1
+	if key == made.Key {
+		own = slices.IndexFunc(versions, func(v history.Version) bool { return v.Info.VersionID == made.VersionID })
+	}
+	for i, v := range versions {
+		if !v.Deleted || i < own || v.Time.Before(made.LastModified) {
+			continue
+		}
+		a, found, err := f.lastOf(ctx, key, versions[:i])
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			attrs = append(attrs, a)
+		}
+		if own >= 0 || v.Time.After(made.LastModified) {
+			break
+		}
+	}
+	return attrs, nil
 }
 
 // versions gives the versions of a key, those of a moment ago if they are still believed.
@@ -102,9 +140,12 @@ func (f *front) versions(ctx context.Context, key string) ([]history.Version, er
 	return versions, nil
 }
 
-// permit fails with errForbidden unless the caller may read the version by what is there now: it
-// has to have the right to search all directories on the way, and to read the file. The kernel
-// judges by the version's own mode.
+// permit fails with errForbidden unless the caller may read the version: he has to have the right to
+// search all directories on the way, and to read the file. Both are judged by what is there now. The
+// kernel judges by the version's own mode.
+//
+// What has been removed since the version was made is judged as it was then, too. Else whoever makes a
+// name again, in a directory that is open to all, could read what its owner had kept from him.
 func (v *versionNode) permit(ctx context.Context) error {
 	who, err := v.f.credentials(callerOf(ctx))
 	switch {
@@ -113,28 +154,49 @@ func (v *versionNode) permit(ctx context.Context) error {
 	case who.all:
 		return nil
 	}
-	for dir := v.dir; ; dir, _ = splitKey(dir) {
+	for dir := v.dir; dir != v.f.tree.Root(); dir, _ = splitKey(dir) {
 		a, err := v.f.presentDir(ctx, dir)
 		if err != nil {
 			return err
 		}
-		if !who.may(a, maySearch) {
-			return errForbidden
-		}
-		if dir == v.f.tree.Root() {
-			break
+		if err := v.judge(ctx, dir, a, func(a file.Attr) bool { return who.may(a, maySearch) }); err != nil {
+			return err
 		}
 	}
+	if !who.may(v.f.bareDir(), maySearch) {
+		return errForbidden // the root
+	}
 	a, found, err := v.f.presentFile(ctx, v.info.Key)
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return errForbidden
+	}
+	link := file.AttrOf(v.info, v.f.defaults).Mode&file.ModeType == file.ModeSymlink
+	return v.judge(ctx, v.info.Key, a, func(a file.Attr) bool {
+		if a.Mode&file.ModeType == file.ModeSymlink && !link {
+			// The mode of a symlink, which is always 0777, says nothing of the file that it replaced.
+			a.Mode &^= 0o077
+		}
+		return who.may(a, mayRead)
+	})
+}
+
+// judge fails with errForbidden unless the present attributes of a key, and those that it had when it
+// was removed after the version was made, give the right.
+func (v *versionNode) judge(ctx context.Context, key string, present file.Attr, may func(file.Attr) bool) error {
+	if !may(present) {
+		return errForbidden
+	}
+	removed, err := v.f.whenRemoved(ctx, key, v.info)
 	if err != nil {
 		return err
 	}
-	if a.Mode&file.ModeType == file.ModeSymlink && file.AttrOf(v.info, v.f.defaults).Mode&file.ModeType != file.ModeSymlink {
-		// The mode of a symlink, which is always 0777, says nothing of the file that it replaced.
-		a.Mode &^= 0o077
-	}
-	if !found || !who.may(a, mayRead) {
-		return errForbidden
+	for _, a := range removed {
+		if !may(a) {
+			return errForbidden
+		}
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 
+	"github.com/latchfs/latchfs/fs/history"
 	"github.com/latchfs/latchfs/internal/procfs"
 	"github.com/latchfs/latchfs/store"
 )
@@ -82,11 +83,21 @@ func newSharedWorld(t *testing.T) *world {
 // versionOf gives the node of the version of a path that was made n-th.
 func (w *world) versionOf(dir, name string, n int) uint64 {
 	w.t.Helper()
-	all, err := w.front.history.Versions(w.t.Context(), strings.ReplaceAll(dir, versionsName+"/", "")+name)
-	if err != nil || n >= len(all) {
-		w.t.Fatalf("%d versions of %s, %v", len(all), name, err)
+	all := w.versionsOf(dir, name)
+	if n >= len(all) {
+		w.t.Fatalf("%d versions of %s", len(all), name)
 	}
 	return w.walk(dir + versionsName + "/" + name + "/" + all[n].Name)
+}
+
+// versionsOf gives all versions of a path.
+func (w *world) versionsOf(dir, name string) []history.Version {
+	w.t.Helper()
+	all, err := w.front.history.Versions(w.t.Context(), strings.ReplaceAll(dir, versionsName+"/", "")+name)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return all
 }
 
 // A view has the mode and the owner that its directory has now, or had when it was removed.
@@ -248,7 +259,7 @@ func TestLastVersionIsPurged(t *testing.T) {
 			t.Fatal(all, err)
 		}
 		for i, want := range []string{"40700 1000", "40700 0"} { // then nobody's, as if it never had one
-			w.bucket.DeleteVersion("d/", all[1-i].Info.VersionID)
+			w.bucket.Destroy("d/", all[1-i].Info.VersionID)
 			w.front.lists.put("d/", all, testTTL)
 			if a, err := w.front.presentDir(t.Context(), "d/"); err != nil || fmt.Sprintf("%o %d", a.Mode, a.UID) != want {
 				t.Errorf("the directory is %o of %d, %v; want %s", a.Mode, a.UID, err, want)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -112,6 +113,9 @@ func (d *dirNode) list(ctx context.Context) ([]listed, error) {
 		}
 		names[e.Name] = true
 		x := d.f.entry(e)
+		if !e.Dir && e.Complete {
+			d.f.freeNumber(ctx, e.Key, x.attr)
+		}
 		l := listed{DirEntry: fuse.DirEntry{Name: e.Name, Ino: d.f.numberOf(e.Key, x.attr.Number), Mode: x.attr.Mode & file.ModeType}}
 		known := e.Complete
 		if !known && !e.Dir && e.Info.Size > 0 && e.Info.Size <= file.MaxTarget {
@@ -152,7 +156,7 @@ func (d *dirNode) node(e entry, removals int64) func(context.Context, *fuse.Entr
 				return nil // it was saved or removed
 			}
 			if live {
-				e.attr, e.live = a, true
+				e.attr, e.live, e.seen = a, true, time.Time{}
 			}
 			if n, ok := known.(*fileNode); ok && !n.shows(e) {
 				return nil

@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/fs/file"
+	"github.com/latchfs/latchfs/fs/tree"
+	"github.com/latchfs/latchfs/store"
 )
 
 // Setattr implements fs.NodeSetattrer: chmod, chown, utimens, truncate and ftruncate. When the
@@ -52,7 +54,7 @@ func (n *fileNode) Setattr(ctx context.Context, fh fs.FileHandle, in *fuse.SetAt
 			return n.f.fail("setattr", n.keyNow(), err)
 		}
 	}
-	n.answer(a, out)
+	n.answer(a, time.Time{}, out)
 	return 0
 }
 
@@ -133,16 +135,19 @@ func (d *dirNode) Setattr(ctx context.Context, _ fs.FileHandle, in *fuse.SetAttr
 	if d.parent == nil {
 		a, err = d.f.setRoot(c)
 	} else {
-		if was := d.f.dirAttr(d.key, *d.attr.Load()); c.Mtime == nil {
-			c.Mtime = &was.Mtime // the marker gets it, and its entries changed before
+		was := *d.attr.Load()
+		if _, order := d.f.tree.Changed(d.key, tree.Marker{Base: was.Base, Set: was.MtimeSet}); order != tree.MarkerLater {
+			c.Entries = d.f.dirAttr(d.key, was).Mtime
 		}
-		a, err = d.f.files.SetAttr(ctx, d.key, c)
+		if a, err = d.f.files.SetAttr(ctx, d.key, c); err == nil {
+			a = d.f.dirAttr(d.key, a)
+		}
 	}
 	if err != nil {
 		return d.f.fail("setattr", d.key, d.f.lookAgain(d.key, err))
 	}
 	d.attr.Store(&a)
-	d.f.answer(d, a, out)
+	d.f.answer(d, a, time.Time{}, out)
 	return 0
 }
 
@@ -172,9 +177,11 @@ func changeOf(in *fuse.SetAttrIn) (c file.Change) {
 		c.GID = &v
 	}
 	if v, ok := in.GetMTime(); ok {
+		v = store.KeptTime(v) // so that it is shown at once as it will be
 		c.Mtime = &v
 	}
 	if v, ok := in.GetATime(); ok {
+		v = store.KeptTime(v)
 		c.Atime = &v
 	}
 	return c

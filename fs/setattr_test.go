@@ -3,6 +3,7 @@ package fs
 import (
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
@@ -50,4 +51,22 @@ func TestSetattrTellsTheNumber(t *testing.T) {
 		}
 		w.close(d)
 	})
+}
+
+// A time that metadata cannot keep is cut at once, and not when it is looked at later.
+// SEMANTICS Attributes and times
+func TestTimesOutOfRange(t *testing.T) {
+	for _, year := range []int{1600, 1677, 2263, 9999} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			set := uint64(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC).Unix())
+			for _, n := range []uint64{w.save("a", "x"), w.mkdir(root, "d")} {
+				now := w.setattr(descriptor{node: n}, fuse.SetAttrInCommon{Valid: fuse.FATTR_MTIME | fuse.FATTR_ATIME, Mtime: set, Atime: set})
+				time.Sleep(2 * testTTL)
+				if then := w.attr(n); now.Mtime != then.Mtime || now.Atime != then.Atime || now.Mtime == set {
+					t.Errorf("%d: mtime %d and atime %d, later %d and %d", year, int64(now.Mtime), int64(now.Atime), int64(then.Mtime), int64(then.Atime))
+				}
+			}
+		})
+	}
 }

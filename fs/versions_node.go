@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"syscall"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -123,7 +124,7 @@ func (n *nameNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) 
 	}
 	if in := n.GetChild(name); in != nil {
 		n.f.fillVersion(&out.Attr, in.Operations().(*versionNode))
-		n.f.believe(out)
+		n.f.believe(out, time.Time{})
 		return in, 0
 	}
 	v, err := n.version(ctx, name)
@@ -131,7 +132,7 @@ func (n *nameNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) 
 		return nil, n.f.fail("lookup", n.key+"@"+name, err)
 	}
 	n.f.fillVersion(&out.Attr, v)
-	n.f.believe(out)
+	n.f.believe(out, time.Time{})
 	return n.NewInode(ctx, v, fs.StableAttr{Mode: fuse.S_IFREG}), 0
 }
 

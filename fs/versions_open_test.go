@@ -16,7 +16,7 @@ func TestOpenNeedsTodaysRight(t *testing.T) {
 	const link = unix.S_IFLNK | 0o777
 	for _, tt := range []struct {
 		name string
-		make func(w *world) // the first version of f is what is opened
+		make func(w *world) // the last version of f then is what is opened
 		then func(w *world)
 		dir  string
 		want string // who may: root, the owner and another user
@@ -51,6 +51,42 @@ func TestOpenNeedsTodaysRight(t *testing.T) {
 			func(w *world) { w.deleteAll("d/e/f", "d/e/", "d/") }, ".versions/d/.versions/e/", "0 1000"},
 		{"below a directory without a marker that was deleted", func(w *world) { w.putAs("d/f", 0o644, 1000) },
 			func(w *world) { w.deleteAll("d/f") }, ".versions/d/", "0"},
+		{"below a private directory that another user made again",
+			func(w *world) { w.putAs("d/", 0o755, 1000); w.putAs("d/f", 0o644, 1000) },
+			func(w *world) {
+				w.putAs("d/", 0o700, 1000)
+				w.deleteAll("d/f", "d/")
+				w.putAs("d/", 0o755, 1001)
+			}, "d/", "0 1000"},
+		{"below a private directory that lost its marker",
+			func(w *world) { w.putAs("d/", 0o700, 1000); w.putAs("d/f", 0o644, 1000) },
+			func(w *world) { w.putAs("d/g", 0o644, 1000); w.deleteAll("d/") }, "d/", "0 1000"},
+		{"below a directory that was for all when it was removed, and made again",
+			func(w *world) { w.putAs("d/", 0o700, 1000); w.putAs("d/f", 0o644, 1000) },
+			func(w *world) {
+				w.putAs("d/", 0o755, 1000)
+				w.deleteAll("d/")
+				w.putAs("d/", 0o755, 1001)
+			}, "d/", "0 1000 1001"},
+		{"below a directory that was removed and made again in the second of the version",
+			func(w *world) {
+				w.putAs("d/", 0o755, 1001)
+				w.deleteAll("d/")
+				w.putAs("d/", 0o700, 1000)
+				w.putAs("d/f", 0o644, 1000)
+			},
+			func(w *world) {
+				time.Sleep(2 * time.Second)
+				w.deleteAll("d/f", "d/")
+				w.putAs("d/", 0o755, 1001)
+			}, "d/", "0 1000"},
+		{"private when it was deleted, and another user made it again", func(w *world) { w.putAs("f", 0o644, 1000) },
+			func(w *world) { w.putAs("f", 0o600, 1000); w.bucket.DeleteForeign("f"); w.putAs("f", 0o644, 1001) }, "", "0 1000"},
+		{"made again since another user removed a private one", func(w *world) {
+			w.putAs("f", 0o600, 1001)
+			w.bucket.DeleteForeign("f")
+			w.putAs("f", 0o644, 1000)
+		}, func(w *world) { w.putAs("f", 0o644, 1000) }, "", "0 1000 1001"},
 		{"in a directory that can only be searched", func(w *world) { w.putAs("d/", 0o711, 1000); w.putAs("d/f", 0o644, 1000) },
 			func(*world) {}, "d/", "0 1000 1001"},
 		{"in a directory that can only be listed", func(w *world) { w.putAs("d/", 0o744, 1000); w.putAs("d/f", 0o644, 1000) },
@@ -59,10 +95,11 @@ func TestOpenNeedsTodaysRight(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newSharedWorld(t)
 			tt.make(w)
-			known := w.versionOf(tt.dir, "f", 0)
+			n := len(w.versionsOf(tt.dir, "f")) - 1
+			known := w.versionOf(tt.dir, "f", n)
 			tt.then(w)
 			time.Sleep(testTTL)
-			for _, v := range []uint64{known, w.versionOf(tt.dir, "f", 0)} {
+			for _, v := range []uint64{known, w.versionOf(tt.dir, "f", n)} {
 				var may []string
 				for _, uid := range []uint32{0, 1000, 1001} {
 					switch s := w.opens(v, uid); s {
@@ -134,4 +171,29 @@ func TestOpenOfTheDeletedAsksAnew(t *testing.T) {
 			t.Errorf("a version that had been made private before it was deleted: %v", s)
 		}
 	})
+}
+
+// What this host removes counts at once, however long lists are believed.
+func TestOpenAfterARemoval(t *testing.T) {
+	for _, how := range []string{"unlink", "rename"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newSharedWorld(t)
+			w.putAs("d/", 0o755, 1000)
+			w.putAs("d/f", 0o644, 1000)
+			dir, v := w.find(root, "d"), w.versionOf("d/", "f", 0)
+			w.chmod(w.walk("d/f"), 0o644)
+			w.ok("open", w.opens(v, 1001)) // and lists what there is
+			w.chmod(w.walk("d/f"), 0o600)
+			if how == "unlink" {
+				w.ok(how, w.unlink(dir, "f"))
+			} else {
+				w.ok(how, w.rename(dir, "f", dir, "g"))
+			}
+			w.putAs("d/f", 0o644, 1001)
+			w.front.tree.Forget("d/f")
+			if s := w.opens(v, 1001); s != fuse.EACCES {
+				t.Errorf("%s: another user, who made the name again: %v", how, s)
+			}
+		})
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"github.com/latchfs/latchfs/internal/procfs"
+	"github.com/latchfs/latchfs/internal/seldom"
 	"github.com/latchfs/latchfs/lockmgr"
 )
 
@@ -45,7 +46,7 @@ func (f *front) waits(key string, caller fuse.Caller) {
 		args = []any{"err", err}
 	}
 	pid, program := programOf(caller)
-	f.failures.once(f.failures.named(failureKind{op: "open"}, key), slog.LevelInfo, "an open waits", key,
+	f.said.Say(f.said.Named(seldom.Kind{Op: "open"}, key), slog.LevelInfo, "an open waits", key,
 		append(args, "pid", pid, "program", program, "uid", caller.Uid)...)
 }
 

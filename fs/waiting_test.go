@@ -61,7 +61,7 @@ func TestAnOpenThatWaitsIsLogged(t *testing.T) {
 		if got := wait("end", waitSaid, caller); got != "" {
 			t.Errorf("at the end of the mount: %q", got)
 		}
-		f.failures.flush()
+		f.said.Tell()
 		if got, want := strings.Join(log.take(), ""), `msg="an open waits again" op=open last=k times=1 holder=`; !strings.Contains(got, want) {
 			t.Errorf("told at last: %q, want %q", got, want)
 		}

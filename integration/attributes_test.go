@@ -25,6 +25,8 @@ func TestAttributes(t *testing.T) {
 		{"a write by another", `echo x > w; chmod 6777 w; setpriv --reuid 1000 --clear-groups sh -c 'echo y >> w'; stat -c %a w`, "777\n"},
 		{"a write by root", `echo x > r; chmod 6755 r; echo y >> r; stat -c %a r`, "6755\n"},
 		{"truncate by another", `echo x > t; chmod 4777 t; setpriv --reuid 1000 --clear-groups truncate -s 1 t; stat -c %a t`, "777\n"},
+		{"an open by another that cuts it", `echo x > u; chmod 6777 u; setpriv --reuid 1000 --clear-groups sh -c ': > u'; stat -c %a u`, "777\n"},
+		{"an open by root that cuts it", `echo x > v; chmod 6755 v; : > v; stat -c %a v`, "6755\n"},
 		{"set-group-id directory", `mkdir d; chgrp 2000 d; chmod 2775 d; echo x > d/f; mkdir d/s; ln -s f d/l; stat -c '%g %a' d/f d/s; stat -c %g d/l`, "2000 644\n2000 2755\n2000\n"},
 		{"permissions", `echo x > p; chmod 600 p; setpriv --reuid 1000 --clear-groups cat p 2>&1 || true; chmod 640 p; chgrp 1000 p; setpriv --reuid 1000 --regid 1000 --clear-groups cat p`,
 			"cat: p: Permission denied\nx\n"},
@@ -44,7 +46,7 @@ func TestAttributes(t *testing.T) {
 	}
 	// Another mount sees the same.
 	two := b.Mount("two")
-	if got := e.Sh(two.Mountpoint, `stat -c '%a %g' c w t d d/f d/s d/l`); got != "755 1000\n777 0\n777 0\n2775 2000\n644 2000\n2755 2000\n777 2000\n" {
+	if got := e.Sh(two.Mountpoint, `stat -c '%a %g' c w t u v d d/f d/s d/l`); got != "755 1000\n777 0\n777 0\n777 0\n6755 0\n2775 2000\n644 2000\n2755 2000\n777 2000\n" {
 		t.Errorf("the other mount shows\n%s", got)
 	}
 }

@@ -49,17 +49,20 @@ func TestBadInput(t *testing.T) {
 	tableless := e.Bucket(harness.OnS3, harness.Patient)
 	emptyBucket(e, harness.NewClient(tableless.Server(), tableless.Name+"-locks"))
 
+	plain := e.NoBucket(harness.OnS3, harness.Patient) // for what init makes nothing of
+
 	used := good.Mount("used")
 	mnt := e.Mkdir("mnt")
 	full := e.Mkdir("full")
 	e.Must(os.WriteFile(filepath.Join(full, "x"), nil, 0o600))
 	file := filepath.Join(full, "x")
+	fresh := filepath.Join(e.Dir, "fresh", "data")
 
 	conn := func(b *harness.Bucket) []string { return b.ConnectionFlags() }
 	tests := []struct {
 		name string
-		b    *harness.Bucket
-		args []string // mount's, the flags of the connection left out; or those of another command
+		b    *harness.Bucket // nil for local:
+		args []string        // mount's, the flags of the connection left out; or those of another command
 		env  []string
 		code int
 		says string // part of the line, in lower case
@@ -78,6 +81,11 @@ func TestBadInput(t *testing.T) {
 		{name: "foreign lock table", b: foreign, args: []string{"mount", foreign.Source(), mnt}, code: 1, says: "lock table"},
 		{name: "newer lock table", b: newer, args: []string{"mount", newer.Source(), mnt}, code: 1, says: "schema 2"},
 		{name: "newer bucket", b: newerBucket, args: []string{"mount", newerBucket.Source(), mnt}, code: 1, says: "upgrade"},
+		{name: "folder of somebody else", args: []string{"mount", "local:" + full, mnt}, code: 1, says: "holds x, which is not of latchfs"},
+		{name: "init of a folder of somebody else", args: []string{"init", "local:" + full}, code: 1, says: "holds x, which is not of latchfs"},
+		{name: "file for a folder", args: []string{"mount", "local:" + file, mnt}, code: 1, says: "not a folder"},
+		{name: "new folder with a short flush timeout", args: []string{"mount", "--flush-timeout", "1s", "local:" + fresh, mnt}, code: 2, says: "--flush-timeout"},
+		{name: "new folder with times that do not go together", args: []string{"init", "--lease", "3s", "local:" + fresh}, code: 2, says: "lease"},
 		{name: "busy mount point", b: good, args: []string{"mount", good.Source(), used.Mountpoint}, code: 1, says: "mounted"},
 		{name: "mount point not empty", b: good, args: []string{"mount", good.Source(), full}, code: 1, says: "not empty"},
 		{name: "mount point is a file", b: good, args: []string{"mount", good.Source(), file}, code: 1, says: "not a directory"},
@@ -89,6 +97,10 @@ func TestBadInput(t *testing.T) {
 		{name: "init with other times", b: good, args: []string{"init", "--lock", good.LockFlag(), "--lease", "40s", good.Source()}, code: 1, says: "40s"},
 		{name: "init with a short lease", b: missing, args: []string{"init", "--lock", missing.LockFlag(), "--beat", "5s", "--lease", "6s", missing.Source()}, code: 2, says: "lease"},
 		{name: "init with times that no table can keep", b: missing, args: []string{"init", "--lock", missing.LockFlag(), "--beat", "1ns", "--lease", "4ns", missing.Source()}, code: 2, says: "milliseconds"},
+		{name: "gc without init", b: unbound, args: []string{"gc", unbound.Source()}, code: 1, says: "latchfs init"},
+		{name: "gc without a lock table", b: tableless, args: []string{"gc", "--yes", tableless.Source()}, code: 1, says: "lock table"},
+		{name: "init with a lock table's bucket for files", b: newerBucket, args: []string{"init", "--yes", "--lock", "s3:others", newerBucket.Source() + "-locks"}, code: 1, says: "holds the lock table of other buckets"},
+		{name: "init with a bucket for files as the lock table", b: plain, args: []string{"init", "--lock", "s3:" + good.Name, plain.Source()}, code: 1, says: "names a bucket for files"},
 		{name: "umount of what is no mount", b: good, args: []string{"umount", mnt}, code: 1, says: "mount"},
 	}
 	program, err := suite.Latchfs()
@@ -101,7 +113,10 @@ func TestBadInput(t *testing.T) {
 				}
 				state := filepath.Join(e.Dir, "state")
 				args := []string{tt.args[0]}
-				if tt.args[0] != "umount" {
+				b := tt.b
+				if b == nil {
+					b = good // for its environment
+				} else if tt.args[0] != "umount" {
 					args = append(args, conn(tt.b)...)
 				}
 				if tt.args[0] != "init" {
@@ -111,11 +126,14 @@ func TestBadInput(t *testing.T) {
 					args = append(args, "-f")
 				}
 				cmd := exec.Command(program, append(args, tt.args[1:]...)...)
-				cmd.Env = append(tt.b.Environ(), tt.env...)
+				cmd.Env = append(b.Environ(), tt.env...)
 				before := e.Mounts()
 				o := e.Start(cmd).Wait(time.Minute)
 				if o.Code != tt.code || !oneLine(o.Err) || !strings.Contains(strings.ToLower(o.Err), tt.says) {
 					t.Errorf("in front %v: exit code %d, said %q; want %d and one line with %q", inFront, o.Code, o.Err, tt.code, tt.says)
+				}
+				if _, err := os.Stat(filepath.Dir(fresh)); err == nil {
+					t.Errorf("left behind: %s", filepath.Dir(fresh))
 				}
 				if after := e.Mounts(); len(after) != len(before) {
 					t.Errorf("mounts before %q, after %q", before, after)

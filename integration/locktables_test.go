@@ -32,19 +32,59 @@ func onDynamo(server func() (harness.Endpoint, error)) func(*testing.T) func() l
 	}
 }
 
-func onS3(t *testing.T) func() lockmgr.Table {
-	e, err := suite.S3()
-	if err != nil {
+// onS3 are tables in one lock bucket, of hosts that write a record at a release.
+func onS3(t *testing.T) func() lockmgr.Table { return s3Tables(t, func(int) bool { return false }) }
+
+// onS3Removing are tables of hosts that remove the record.
+func onS3Removing(t *testing.T) func() lockmgr.Table {
+	return s3Tables(t, func(int) bool { return true })
+}
+
+// onS3Mixed are tables of hosts of both kinds, in turns.
+func onS3Mixed(t *testing.T) func() lockmgr.Table {
+	return s3Tables(t, func(i int) bool { return i%2 == 0 })
+}
+
+// s3Tables are tables in one lock bucket; removes tells of the i-th one how it releases.
+func s3Tables(t *testing.T, removes func(i int) bool) func() lockmgr.Table {
+	bucket := "locks-" + strings.ToLower(rand.Text())
+	opened := 0
+	return func() lockmgr.Table {
+		tab := s3Table(t, nil, bucket)
+		if removes(opened) {
+			tab.RemoveReleased()
+		}
+		opened++
+		return tab
+	}
+}
+
+// What was sent to a session that is gone is found and removed.
+func TestMailOfASessionThatIsGone(t *testing.T) {
+	t.Parallel()
+	tab := onS3Removing(t)().(*s3table.Table)
+	if _, _, err := tab.Init(t.Context(), lockmgr.Config{Timing: s3table.LocalTiming}); err != nil {
 		t.Fatal(err)
 	}
-	c := s3table.Config{Bucket: "locks-" + strings.ToLower(rand.Text()), Region: "us-east-1", Endpoint: e.URL,
-		PathStyle: true, AccessKey: e.AccessKey, SecretKey: e.SecretKey}
-	return func() lockmgr.Table {
-		tab, err := s3table.Open(t.Context(), c)
-		if err != nil {
-			t.Fatal(err)
+	if err := tab.SendMail(t.Context(), "gone", "name"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int{1, 0} {
+		found := 0
+		err := tab.Records(t.Context(), func(r lockmgr.Record) error {
+			found++
+			if r.Session == nil || r.Session.SID != "gone" || r.Session.State != lockmgr.Missing {
+				t.Errorf("found %+v", r)
+			}
+			removed, err := tab.Remove(t.Context(), r)
+			if !removed {
+				t.Error("it was not removed")
+			}
+			return err
+		})
+		if err != nil || found != want {
+			t.Errorf("%d records, %v; want %d", found, err, want)
 		}
-		return tab
 	}
 }
 
@@ -56,6 +96,32 @@ func TestLockTables(t *testing.T) {
 	t.Run("ministack", func(t *testing.T) { tabletest.Run(t, onDynamo(suite.DynamoDB)) })
 	t.Run("dynalite", func(t *testing.T) { tabletest.Run(t, onDynamo(suite.Dynalite)) })
 	t.Run("s3", func(t *testing.T) { tabletest.Run(t, onS3) })
+	t.Run("s3 that removes", func(t *testing.T) { tabletest.Run(t, onS3Removing) })
+	t.Run("s3 of both kinds", func(t *testing.T) { tabletest.Run(t, onS3Mixed) })
+}
+
+// Where a release removes the record of its lock, whoever locks the key next needs one request,
+// also on another host.
+func TestLockRecordIsGoneAfterARelease(t *testing.T) {
+	t.Parallel()
+	open := onS3Removing(t)
+	if _, _, err := open().Init(t.Context(), lockmgr.Config{Timing: s3table.LocalTiming}); err != nil {
+		t.Fatal(err)
+	}
+	for _, nonce := range []string{"a", "b"} {
+		tab, l := open(), lockmgr.Lock{Name: "b\x00k", SID: "s", Nonce: nonce}
+		if got, err := tab.AcquireLock(t.Context(), l); err != nil || got.Nonce != nonce {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		if err := tab.ReleaseLock(t.Context(), l.Name, nonce); err != nil {
+			t.Fatal(err)
+		}
+		for verb, n := range tab.Requests() {
+			if n != 1 {
+				t.Errorf("host %s sent %d requests to %s", nonce, n, verb)
+			}
+		}
+	}
 }
 
 // Two lock managers over each table: one waits for the other's release, is heard by it,
@@ -64,7 +130,7 @@ func TestLockManagers(t *testing.T) {
 	t.Parallel()
 	times := lockmgr.Timing{Beat: 250 * time.Millisecond, Lease: 4 * time.Second, Delay: 2 * time.Second}
 	servers := map[string]func(t *testing.T) func() lockmgr.Table{
-		"ministack": onDynamo(suite.DynamoDB), "dynalite": onDynamo(suite.Dynalite), "s3": onS3,
+		"ministack": onDynamo(suite.DynamoDB), "dynalite": onDynamo(suite.Dynalite), "s3": onS3Mixed,
 	}
 	for name, server := range servers {
 		t.Run(name, func(t *testing.T) {

@@ -3,11 +3,13 @@ package integration
 import (
 	"bytes"
 	"context"
+	cryptorand "crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -27,12 +29,15 @@ type lossyTransport struct {
 var errLostAnswer = errors.New("connection reset by peer")
 
 func (l *lossyTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body != nil && rand.IntN(10) == 0 {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return nil, err
+	if r.Method != http.MethodGet && rand.IntN(10) == 0 {
+		var body []byte
+		if r.Body != nil {
+			var err error
+			if body, err = io.ReadAll(r.Body); err != nil {
+				return nil, err
+			}
+			r.Body.Close()
 		}
-		r.Body.Close()
 		twin := r.Clone(r.Context())
 		r.Body, twin.Body = io.NopCloser(bytes.NewReader(body)), io.NopCloser(bytes.NewReader(body))
 		if resp, err := http.DefaultTransport.RoundTrip(twin); err == nil {
@@ -58,23 +63,17 @@ func TestLockTablesLossy(t *testing.T) {
 	times := lockmgr.Timing{Beat: 500 * time.Millisecond, Lease: 15 * time.Second, Delay: 15 * time.Second}
 	kinds := map[string]func(t *testing.T, tr http.RoundTripper, table string) lockmgr.Table{
 		"ministack": lossyDynamo(suite.DynamoDB), "dynalite": lossyDynamo(suite.Dynalite),
-		"s3": func(t *testing.T, tr http.RoundTripper, table string) lockmgr.Table {
-			e, err := suite.S3()
-			if err != nil {
-				t.Fatal(err)
-			}
-			tab, err := s3table.Open(t.Context(), s3table.Config{Bucket: table, Region: "us-east-1", Endpoint: e.URL,
-				PathStyle: true, AccessKey: e.AccessKey, SecretKey: e.SecretKey, Transport: tr})
-			if err != nil {
-				t.Fatal(err)
-			}
+		"s3": func(t *testing.T, tr http.RoundTripper, table string) lockmgr.Table { return s3Table(t, tr, table) },
+		"s3 that removes": func(t *testing.T, tr http.RoundTripper, table string) lockmgr.Table {
+			tab := s3Table(t, tr, table)
+			tab.RemoveReleased()
 			return tab
 		},
 	}
 	for kind, open := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			table := fmt.Sprintf("lossy-%d", time.Now().UnixNano())
+			table := "lossy-" + strings.ToLower(cryptorand.Text())
 			cfg, _, err := open(t, nil, table).Init(t.Context(), lockmgr.Config{Timing: times})
 			if err != nil {
 				t.Fatal(err)
@@ -135,6 +134,20 @@ func TestLockTablesLossy(t *testing.T) {
 			}
 		})
 	}
+}
+
+// s3Table is the lock table in a bucket of the suite's S3 server.
+func s3Table(t *testing.T, tr http.RoundTripper, bucket string) *s3table.Table {
+	e, err := suite.S3()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tab, err := s3table.Open(t.Context(), s3table.Config{Bucket: bucket, Region: "us-east-1", Endpoint: e.URL,
+		PathStyle: true, AccessKey: e.AccessKey, SecretKey: e.SecretKey, Transport: tr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tab
 }
 
 func lossyDynamo(server func() (harness.Endpoint, error)) func(*testing.T, http.RoundTripper, string) lockmgr.Table {

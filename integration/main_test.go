@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/latchfs/latchfs/integration/chaos"
+	"github.com/latchfs/latchfs/integration/contest"
 	"github.com/latchfs/latchfs/integration/harness"
 )
 
@@ -11,6 +12,7 @@ import (
 var suite = harness.NewSuite(map[string]harness.Program{
 	"append":     appendProgram,
 	"chaos":      chaos.Worker,
+	"contest":    contest.Worker,
 	"counter":    counterProgram,
 	"files":      filesProgram,
 	"foreign":    foreignProgram,

@@ -18,7 +18,7 @@ import (
 func smallDisk(e *harness.Env, h *harness.Host, bytes int) (remove func()) {
 	e.Helper()
 	e.Must(os.MkdirAll(h.StateDir, 0o700))
-	e.Must(unix.Mount("tmpfs", h.StateDir, "tmpfs", 0, fmt.Sprintf("size=%d", bytes)))
+	e.Must(unix.Mount("tmpfs", h.StateDir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", bytes)))
 	e.Cleanup(func() { unix.Unmount(h.StateDir, unix.MNT_DETACH) }) // where the test has failed
 	return func() {
 		e.Helper()

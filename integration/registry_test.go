@@ -205,6 +205,13 @@ func TestRegistryOfOthers(t *testing.T) {
 	if o := umountBare(h, h.Mountpoint); o.Code != 1 || !strings.Contains(o.Err, "--state-dir") {
 		t.Errorf("umount by a registry that others can write to: exit code %d, %q", o.Code, o.Err)
 	}
+	program, err := suite.Latchfs()
+	e.Must(err)
+	e.Sh(e.Suite.Root(), "chmod 755 . "+e.Dir)
+	o := e.TrySh(e.Dir, fmt.Sprintf("cp -L %s . && setpriv --reuid %d --regid %[2]d --clear-groups ./latchfs umount %s", program, bob, h.Mountpoint))
+	if o.Code != 1 || !strings.Contains(o.Err, "is user 0's, who alone can unmount it") {
+		t.Errorf("umount by another user: exit code %d, %q", o.Code, o.Err)
+	}
 	two := b.Mount("two")
 	if !two.Logs("/run/latchfs can be written to by others") {
 		t.Error("the log does not say why the mount is not in the registry")

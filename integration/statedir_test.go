@@ -101,7 +101,7 @@ func TestStateDirectoryFullAfterACrash(t *testing.T) {
 	b := e.Bucket(harness.OnS3, harness.Brief)
 	h := b.Host("one").Expect("recover|not closed when its mount died")
 	e.Must(os.Mkdir(h.StateDir, 0o700))
-	e.Must(unix.Mount("tmpfs", h.StateDir, "tmpfs", 0, "size=1m"))
+	e.Must(unix.Mount("tmpfs", h.StateDir, "tmpfs", 0, "size=1m,mode=0700"))
 	e.Cleanup(func() { unix.Unmount(h.StateDir, unix.MNT_DETACH) })
 	h.Mount()
 	f := newFiles(e)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -80,6 +82,47 @@ func TestPlainUmountFinishesBehind(t *testing.T) {
 	if got := b.Content("f"); got != "late\n" {
 		t.Errorf("the bucket has %q", got)
 	}
+}
+
+// A copy of the mount in another namespace keeps it alive. umount says so once, and what it tells to
+// run, done to the letter, ends it.
+func TestUmountOfACopyElsewhere(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnS3, harness.Patient)
+	h := b.Mount("one")
+	// Unlike those of InNamespace its mounts do not go when they go here; those of other tests must.
+	other := exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c",
+		`grep ' fuse.latchfs ' /proc/self/mounts | cut -d' ' -f2 | grep -vxF "$1" | xargs -rn1 umount -l; exec cat`, "sh", h.Mountpoint)
+	in, err := other.StdinPipe()
+	e.Must(err)
+	holder := e.Start(other)
+	e.Eventually(10*time.Second, func() error {
+		program, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", other.Process.Pid))
+		if err == nil && string(program) != "cat\n" {
+			err = errors.New("the other namespace is not ready")
+		}
+		return err
+	})
+	umount := e.Start(h.Command("umount", "--state-dir", h.StateDir, h.Mountpoint))
+	says := regexp.MustCompile(fmt.Sprintf(`latchfs: it is still mounted in another mount namespace, at %s in that of cat \(pid %d\): run (nsenter .*), or end what runs there\n`,
+		regexp.QuoteMeta(h.Mountpoint), other.Process.Pid))
+	e.Eventually(20*time.Second, func() error {
+		return some(says.FindAllString(umount.Err.String(), -1), "line that says where it is mounted")
+	})
+	if h.Mounted() {
+		t.Error("it is still mounted here")
+	}
+	time.Sleep(3 * time.Second) // for a second report
+	e.Sh(e.Dir, says.FindStringSubmatch(umount.Err.String())[1])
+	if o := umount.Wait(time.Minute); o.Code != 0 || len(says.FindAllString(o.Err, -1)) != 1 {
+		t.Errorf("umount: exit code %d, said %q; want 0, and where it is mounted once", o.Code, o.Err)
+	}
+	if o := h.WaitEnd(time.Minute); o.Code != 0 {
+		t.Errorf("the mount ended with exit code %d", o.Code)
+	}
+	e.Must(in.Close())
+	holder.Wait(10 * time.Second)
 }
 
 // A busy mount is not unmounted, and the message names who uses it.

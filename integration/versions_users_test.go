@@ -109,6 +109,33 @@ func TestVersionsOfAPrivateDirectory(t *testing.T) {
 	owner.reads(firstVersion(h, ways[2], "secret"), "secret\n")
 }
 
+// In a directory like /tmp whoever makes a name again that another user has removed reads nothing of
+// what that one had kept from him. The names are his, as the directory is.
+// SEMANTICS ".versions/"
+func TestVersionsOfWhatAnotherUserMadeAgain(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	h := sharedMount(e.Bucket(harness.OnS3, harness.Patient), "one")
+	e.Sh(h.Mountpoint, "mkdir tmp; chmod 1777 tmp")
+	owner, other := newFilesAs(e, alice), newFilesAs(e, bob)
+	const as = "setpriv --clear-groups --reuid %[1]d --regid %[1]d sh -ec 'umask 022; %s'"
+	e.Sh(h.Mountpoint, fmt.Sprintf(as, alice, `cd tmp
+		mkdir -m 700 work; mkdir work/sub; echo secret > work/secret; echo deep > work/sub/deep
+		echo open > report; chmod 600 report; echo closed > report; rm -r work report`))
+	e.Sh(h.Mountpoint, fmt.Sprintf(as, bob, "cd tmp; mkdir -p work/sub; echo his > report"))
+	for _, p := range [][2]string{{"tmp/work", "secret"}, {"tmp/work/sub", "deep"}, {"tmp", "report"}} {
+		first := firstVersion(h, p[0], p[1])
+		if _, err := other.call(fileCall{Op: "stat", Path: first}); err != nil {
+			t.Errorf("stat of %s: %v", first, err)
+		}
+		other.refused("open", first)
+		content := map[string]string{"secret": "secret\n", "deep": "deep\n", "report": "open\n"}[p[1]]
+		owner.reads(first, content)
+	}
+	names := strings.Fields(e.Sh(h.Mountpoint, "ls tmp/.versions/report"))
+	other.reads(h.Path("tmp/.versions/report", names[len(names)-1]), "his\n")
+}
+
 // Whoever may search a directory and not list it looks up what he knows the name of, and the other
 // way round; a view that was opened before, the kernel's memory, and a long --metadata-ttl change
 // nothing about that.
@@ -170,8 +197,8 @@ func TestVersionsAfterChmodOfTheDirectory(t *testing.T) {
 	other.reads(g, "2\n")
 }
 
-// A version of the time when all could read the file is for those alone who can read it now, or
-// could at the end; by all their groups.
+// A version of the time when all could read the file is for those alone who can read it now, and
+// could when it was removed; by all their groups.
 // SEMANTICS ".versions/"
 func TestVersionsAfterChmodOfTheFile(t *testing.T) {
 	t.Parallel()
@@ -215,10 +242,15 @@ func TestVersionsAfterChmodOfTheFile(t *testing.T) {
 	check("a symlink", root, owner)
 	fd := other.mustOpen(h.Path("d/new"), unix.O_RDWR|unix.O_CREAT)
 	e.Sh(h.Mountpoint, "rm d/f; mv d/new d/f")
-	check("made anew by another, who is writing it", everybody...)
+	check("made anew by another, who is writing it", root, owner, member)
 	e.Sh(h.Mountpoint, "chmod 600 d/f")
-	check("his alone", root, member, other, inside)
+	check("his alone", root, member)
 	other.mustClose(fd)
+
+	e.Sh(h.Mountpoint, "chmod 644 d/f; echo 1 > d/f; chmod 600 d/f")
+	names := strings.Fields(e.Sh(h.Mountpoint, "ls d/.versions/f"))
+	first = h.Path("d/.versions/f", names[len(names)-2])
+	check("a version of his own", root, member, other, inside)
 
 	// Where only the directory is mounted, it is the root.
 	part := b.Host("part", "--allow-other")

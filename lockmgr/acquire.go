@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
+	"github.com/latchfs/latchfs/internal/seldom"
 	"github.com/latchfs/latchfs/internal/wait"
 )
 
@@ -135,7 +137,7 @@ func (a *acquisition) try(ctx context.Context) (*Lease, error) {
 		if !a.mayTake(ctx, got) {
 			return nil, ctx.Err()
 		}
-		a.m.log.Info("taking a lock over", "key", a.slot.key, "from", got.SID, "host", got.Host)
+		a.m.said.Say(a.m.said.Named(seldom.Kind{Op: "take"}, a.slot.key), slog.LevelInfo, "taking a lock over", a.slot.key, "from", got.SID, "host", got.Host)
 		seen = got.Nonce
 	}
 	return nil, nil

@@ -18,7 +18,8 @@ func InitTable(ctx context.Context, wish Config, read func(context.Context) (Con
 	}
 	have, err := read(ctx)
 	if err == nil {
-		return have, false, have.Agree(wish)
+		// The id of the wish is there if it was an earlier try of the caller's that made it.
+		return have, have.ID == wish.ID, have.Agree(wish)
 	}
 	if !errors.Is(err, ErrNoTable) {
 		return Config{}, false, err

@@ -2,7 +2,10 @@ package lockmgr
 
 import (
 	"context"
+	"log/slog"
 	"strings"
+
+	"github.com/latchfs/latchfs/internal/seldom"
 )
 
 // deliver passes on the wishes of other hosts that came with a heartbeat.
@@ -69,7 +72,7 @@ func (m *Manager) cleanOrphan(sl *slot) {
 		if !m.isOwn(l.SID) {
 			return
 		}
-		m.log.Info("removing an orphaned lock", "key", sl.key)
+		m.said.Say(m.said.Named(seldom.Kind{Op: "orphan"}, sl.key), slog.LevelInfo, "removing an orphaned lock", sl.key)
 		_ = m.attempt(m.life, func(ctx context.Context) error {
 			return m.table.ReleaseLock(ctx, l.Name, l.Nonce)
 		})

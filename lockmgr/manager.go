@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/latchfs/latchfs/internal/seldom"
 )
 
 // Options are a mount's identity and hooks. The zero value of a field that is not named as
@@ -44,6 +46,7 @@ type Manager struct {
 	cfg   Config
 	o     Options
 	log   *slog.Logger
+	said  *seldom.Log // what may come again and again
 	now   func() time.Duration
 
 	// life ends when Close is through; what works in the background runs under it.
@@ -87,6 +90,7 @@ func New(t Table, cfg Config, o Options) *Manager {
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
+	m.said = seldom.New(m.log)
 	if m.now == nil {
 		m.now = boottime
 	}
@@ -181,6 +185,7 @@ func (m *Manager) Close(ctx context.Context) error {
 	m.over = true
 	m.mu.Unlock()
 	m.work.Wait()
+	m.said.Tell()
 	close(m.finished)
 	return m.closeErr
 }

@@ -21,6 +21,7 @@ type session struct {
 	// mu is a leaf.
 	mu         sync.Mutex
 	validUntil time.Duration
+	silent     error         // why the last heartbeat was not answered well; nil if it was
 	renewed    chan struct{} // closed and replaced when validUntil moved
 	halted     bool
 }
@@ -34,16 +35,27 @@ func (s *session) check(now time.Duration) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now >= s.validUntil {
-		return ErrExpired
+	switch {
+	case now < s.validUntil:
+		return nil
+	case errors.Is(s.silent, ErrNoCredentials):
+		return fmt.Errorf("%w: %w", ErrExpired, s.silent)
 	}
-	return nil
+	return ErrExpired
+}
+
+// fail records a heartbeat that was not answered well.
+func (s *session) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.silent = err
 }
 
 // extend records a heartbeat that was sent at a time and answered.
 func (s *session) extend(until time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.silent = nil
 	if until <= s.validUntil {
 		return
 	}
@@ -185,6 +197,7 @@ func (m *Manager) keepAlive(s *session, sent time.Duration) {
 			m.lose(s, err)
 			return
 		default:
+			s.fail(err)
 			if retry.Last == 0 {
 				m.log.Warn("lock heartbeat failed; retrying", "session", s.sid, "err", err)
 				retry = pauses(min(100*time.Millisecond, m.cfg.Beat/2), m.cfg.Beat/2)

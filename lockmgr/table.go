@@ -52,7 +52,7 @@ type Lock struct {
 // A Table keeps sessions and locks. Every verb sends one attempt (and at most the look-up
 // that tells what the answer meant), is atomic, and may be sent again after any error:
 // a second application of the same arguments changes nothing or recognises itself. Errors
-// are ErrAccessDenied, ErrNoTable and ErrForeignTable where the table said so, ErrSessionDead
+// are ErrAccessDenied, ErrNoCredentials, ErrNoTable and ErrForeignTable where the table said so, ErrSessionDead
 // where named, and otherwise wrap ErrUnavailable: the request may or may not have been, or
 // may yet be, applied. Reads are strongly consistent. Methods may be called concurrently.
 type Table interface {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"io"
+	"time"
 )
 
 // An API is the requests that a Client sends, one attempt each: nothing in it retries.
@@ -25,21 +26,31 @@ type API interface {
 	Put(ctx context.Context, in PutRequest) (Info, error)
 	Copy(ctx context.Context, in CopyRequest) (Info, error)
 	Delete(ctx context.Context, in DeleteRequest) error
+	// DeleteVersion removes a version or a delete marker for good. It succeeds if that is gone.
+	DeleteVersion(ctx context.Context, key, version string) error
 
 	CreateUpload(ctx context.Context, in CreateUploadRequest) (upload string, err error)
 	UploadPart(ctx context.Context, in PartRequest) (Part, error)
 	CopyPart(ctx context.Context, in CopyPartRequest) (Part, error)
 	CompleteUpload(ctx context.Context, in CompleteRequest) (Info, error)
 	AbortUpload(ctx context.Context, key, upload string) error
+	ListUploads(ctx context.Context, o UploadOptions) (UploadPage, error)
 
 	// HeadBucket fails with ErrNoBucket or ErrAccessDenied.
 	HeadBucket(ctx context.Context) error
 	// CreateBucket is refused with the code BucketAlreadyOwnedByYou if it is there and ours;
 	// us-east-1 may say nothing instead.
 	CreateBucket(ctx context.Context) error
-	// Versioning tells whether versioning is on (neither off nor suspended).
-	Versioning(ctx context.Context) (bool, error)
+	Versioning(ctx context.Context) (Versioning, error)
 	EnableVersioning(ctx context.Context) error
+	// DefaultRetention is the rule by which Object Lock retains what is written; the zero
+	// Retention if there is none.
+	DefaultRetention(ctx context.Context) (Retention, error)
+	// Server gives the Server header of the latest answer, "" if that had none.
+	Server() string
+	// Skew gives by how much the server's clock was ahead of ours at its latest answer; ok is
+	// false if there was none, or it did not tell.
+	Skew() (d time.Duration, ok bool)
 }
 
 // Fate is what an attempt that failed can have done (LOCKS P4).
@@ -160,7 +171,9 @@ type CopyPartRequest struct {
 	Source      string
 	Version     string
 	IfMatch     string
-	Range       Range
+	// Range {0, -1} is all of the source, for which no range is sent: S3 documents that it takes
+	// one from sources over 5 MB alone.
+	Range Range
 }
 
 // Part is an uploaded part.

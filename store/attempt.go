@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/latchfs/latchfs/internal/wait"
@@ -16,14 +17,16 @@ type attempt struct {
 	permit Permit
 	// limit is the time without progress that ends it.
 	limit time.Duration
+	// answer, if set, is the same once the last byte of the body was handed out.
+	answer time.Duration
 }
 
 // errStalled is the cause of an attempt that was ended for lack of progress.
 var errStalled = errors.New("no progress")
 
-// try makes one attempt: allowed, counted, watched, logged. send reports progress by the
-// function it is given. The error is an *AttemptError.
-func try[T any](ctx context.Context, c *Client, a attempt, send func(ctx context.Context, progress func()) (T, error)) (T, error) {
+// try makes one attempt: allowed, counted, watched, logged. send reports progress to the watch
+// that it is given. The error is an *AttemptError.
+func try[T any](ctx context.Context, c *Client, a attempt, send func(ctx context.Context, w *watch) (T, error)) (T, error) {
 	var none T
 	if err := a.allowed(ctx); err != nil {
 		return none, err
@@ -32,7 +35,7 @@ func try[T any](ctx context.Context, c *Client, a attempt, send func(ctx context
 	defer w.end()
 	c.requests.Add(a.op)
 	began := time.Now()
-	v, err := send(ctx, w.progress)
+	v, err := send(ctx, w)
 	err = a.explain(ctx, err)
 	c.logAttempt(ctx, a, began, err)
 	if err != nil {
@@ -69,8 +72,8 @@ func (a attempt) explain(ctx context.Context, err error) error {
 	if !ok {
 		return a.failed(Unknown, err) // what is not said to be harmless is not
 	}
-	if errors.Is(context.Cause(ctx), errStalled) && !errors.Is(err, ErrNotPermitted) && known.Fate != Refused {
-		return &AttemptError{Op: a.op, Key: a.key, Fate: known.Fate, Code: known.Code, Err: fmt.Errorf("%w for %s", errStalled, a.limit)}
+	if cause := context.Cause(ctx); errors.Is(cause, errStalled) && !errors.Is(err, ErrNotPermitted) && known.Fate != Refused {
+		return &AttemptError{Op: a.op, Key: a.key, Fate: known.Fate, Code: known.Code, Err: cause}
 	}
 	return err
 }
@@ -117,18 +120,27 @@ func unavailable(ctx context.Context, last error) error {
 
 // A watch ends an attempt that makes no progress.
 type watch struct {
-	limit  time.Duration
+	limit  atomic.Int64 // as a time.Duration
 	timer  *time.Timer
 	cancel context.CancelCauseFunc
 }
 
 func startWatch(ctx context.Context, limit time.Duration) (context.Context, *watch) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	return ctx, &watch{limit: limit, cancel: cancel, timer: time.AfterFunc(limit, func() { cancel(errStalled) })}
+	w := &watch{cancel: cancel}
+	w.limit.Store(int64(limit))
+	w.timer = time.AfterFunc(limit, func() { cancel(fmt.Errorf("%w for %s", errStalled, time.Duration(w.limit.Load()))) })
+	return ctx, w
 }
 
 // progress lets the limit run anew.
-func (w *watch) progress() { w.timer.Reset(w.limit) }
+func (w *watch) progress() { w.timer.Reset(time.Duration(w.limit.Load())) }
+
+// extend makes the limit at least d, and lets it run anew.
+func (w *watch) extend(d time.Duration) {
+	w.limit.Store(max(w.limit.Load(), int64(d)))
+	w.progress()
+}
 
 // rest stops the clock until the next progress.
 func (w *watch) rest() { w.timer.Stop() }

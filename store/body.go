@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"io"
 	"sync"
+	"time"
 )
 
 const (
@@ -57,11 +58,13 @@ type load struct {
 	size int64
 	sum  string // CRC32C in base64
 	free func()
+	// handed, if set, is told how many bytes were handed out so far.
+	handed func(at int64)
 }
 
 // load reads n bytes of the body from off into a buffer. More than a buffer holds is read
-// twice: now for the checksum, and when it is sent.
-func (c *Client) load(ctx context.Context, a attempt, b Body, off, n int64) (load, error) {
+// twice: now for the checksum, and when it is sent. moving, if set, is told that reading goes on.
+func (c *Client) load(ctx context.Context, a attempt, b Body, off, n int64, moving func()) (load, error) {
 	buf, free, err := c.buffers.get(ctx, min(n, PartSize))
 	if err != nil {
 		return load{}, a.failed(Unsent, err)
@@ -78,6 +81,13 @@ func (c *Client) load(ctx context.Context, a attempt, b Body, off, n int64) (loa
 			return load{}, a.failed(Refused, &bodyError{err})
 		}
 		sum.Write(buf) // never fails
+		if moving != nil {
+			moving()
+		}
+		if ctx.Err() != nil {
+			free()
+			return load{}, a.failed(Unsent, context.Cause(ctx))
+		}
 	}
 	l := load{from: section, size: n, sum: base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum.Sum32())), free: free}
 	if n <= PartSize {
@@ -93,8 +103,8 @@ func (c *Client) load(ctx context.Context, a attempt, b Body, off, n int64) (loa
 func send[T any](ctx context.Context, c *Client, a attempt, l load, request func(context.Context, BodyReader) (T, error)) (T, error) {
 	defer l.free()
 	var b *body
-	v, err := try(ctx, c, a, func(ctx context.Context, progress func()) (T, error) {
-		b = &body{from: l.from, size: l.size, permit: a.permit, progress: progress}
+	v, err := try(ctx, c, a, func(ctx context.Context, w *watch) (T, error) {
+		b = &body{load: l, permit: a.permit, watch: w, answer: a.answer}
 		// The transport may go on reading after it has returned; the buffer is another's then.
 		defer b.end()
 		return request(ctx, b)
@@ -107,10 +117,10 @@ func send[T any](ctx context.Context, c *Client, a attempt, l load, request func
 
 // A body is the BodyReader of one attempt.
 type body struct {
-	from     io.ReaderAt
-	size     int64
-	permit   Permit
-	progress func()
+	load
+	permit Permit
+	watch  *watch
+	answer time.Duration // how long the server may take after the last byte, if longer than before
 
 	mu   sync.Mutex // guards what follows, and from until the attempt is over
 	at   int64
@@ -149,7 +159,12 @@ func (b *body) Read(p []byte) (int, error) {
 		}
 	}
 	b.at += int64(n)
-	b.progress()
+	if b.watch.progress(); b.at == b.size {
+		b.watch.extend(b.answer)
+	}
+	if b.handed != nil {
+		b.handed(b.at)
+	}
 	return n, nil
 }
 

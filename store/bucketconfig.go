@@ -28,6 +28,7 @@ type BucketConfig struct {
 	Region string
 	Lock   BucketLock
 
+	servers verdicts // see Verdict and Client.KeepVerdict
 	unknown fields
 }
 
@@ -86,7 +87,11 @@ func (c *Client) WriteBucketConfig(ctx context.Context, b BucketConfig, over Bas
 
 // MarshalJSON writes the fields that are not known after those that are.
 func (b BucketConfig) MarshalJSON() ([]byte, error) {
-	return b.unknown.with(map[string]any{"format": b.Format, "id": b.ID, "region": b.Region, "lock": b.Lock})
+	known := map[string]any{"format": b.Format, "id": b.ID, "region": b.Region, "lock": b.Lock}
+	if !b.servers.absent() {
+		known["servers"] = b.servers
+	}
+	return b.unknown.with(known)
 }
 
 // UnmarshalJSON says of a newer format only that it is one, whatever else stands there.
@@ -99,7 +104,7 @@ func (b *BucketConfig) UnmarshalJSON(text []byte) error {
 	if format.Format > BucketFormat {
 		return fmt.Errorf("it has format %d and this version of latchfs knows %d: upgrade latchfs", format.Format, BucketFormat)
 	}
-	err := b.unknown.split(text, map[string]any{"format": &b.Format, "id": &b.ID, "region": &b.Region, "lock": &b.Lock})
+	err := b.unknown.split(text, map[string]any{"format": &b.Format, "id": &b.ID, "region": &b.Region, "lock": &b.Lock, "servers": &b.servers})
 	if err == nil && (b.Format < 1 || b.ID == "") {
 		err = errors.New("it has no format or no id: restore an earlier version of it")
 	}

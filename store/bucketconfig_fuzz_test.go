@@ -14,6 +14,8 @@ func FuzzBucketConfig(f *testing.F) {
 	for _, text := range []string{
 		`{"format":1,"id":"i","region":"r","lock":{"backend":"s3","table":"t","table_id":"u"}}`,
 		`{"format":1,"id":"i","probes":{"x":[1,2]},"lock":{"table":"t","zone":"z"}}`,
+		`{"format":1,"id":"i","servers":[{"endpoint":"http://e","server":"s","date":"2026-11-28T20:00:00Z","flaws":["abort"],"kept":true,"new":1},7]}`,
+		`{"format":1,"id":"i","servers":{"x":1}}`, `{"format":1,"id":"i","servers":null}`, `{"format":1,"id":"i","servers":[]}`,
 		`{"format":2}`, `{"format":1}`, `{"format":1.5,"id":"i"}`, `null`, `[]`, `{"format":1,"id":"i","lock":null}`,
 		`{"format":1,"id":"i","Format":2}`, `{"FORMAT":7,"format":1,"id":"i"}`, `{"format":1,"id":"i","lock":{"Table":"t"}}`,
 	} {

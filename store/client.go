@@ -31,6 +31,7 @@ type Client struct {
 	host     string
 	log      *slog.Logger
 	timing   atomic.Pointer[Timing]
+	flaws    atomic.Uint32 // of the server, as Flaws
 	requests count.Counter
 	buffers  *buffers
 }
@@ -56,6 +57,13 @@ func (c *Client) SetTiming(t Timing) {
 	}
 	c.timing.Store(&t)
 }
+
+// SetFlaws says what the server does wrong, which decides by which requests objects are changed.
+// Operations that are under way go on as they began.
+func (c *Client) SetFlaws(f Flaws) { c.flaws.Store(uint32(f)) }
+
+// Flaws gives what SetFlaws has set.
+func (c *Client) Flaws() Flaws { return Flaws(c.flaws.Load()) }
 
 // Requests counts the attempts so far by operation, named as API's methods are.
 func (c *Client) Requests() map[string]int64 { return c.requests.Snapshot() }

@@ -12,7 +12,7 @@ func (u *upload) complete(ctx context.Context, parts []Part) (info Info, again b
 	a := attempt{op: "CompleteUpload", key: u.key, permit: u.permit, limit: u.c.sizeLimit(u.size)}
 	pause := pauses()
 	for {
-		info, err = try(ctx, u.c, a, func(ctx context.Context, _ func()) (Info, error) {
+		info, err = try(ctx, u.c, a, func(ctx context.Context, _ *watch) (Info, error) {
 			return u.c.api.CompleteUpload(ctx, CompleteRequest{
 				Key: u.key, Upload: u.id, Cond: condition(u.w.Base), Parts: parts, Size: u.size,
 			})

@@ -34,11 +34,32 @@ func (c *Client) Delete(ctx context.Context, p Permit, d Deletion) error {
 	m := &mutation{c: c, op: "Delete", key: d.Key, permit: p, needs: true, unanswered: d.Unanswered, gone: d.Gone}
 	m.look = func(ctx context.Context, _ bool) (found, error) { return m.lookDeleted(ctx, d.Base) }
 	a := attempt{op: "Delete", key: d.Key, permit: p, limit: c.timing.Load().Stall}
+	looks := c.Flaws().Has(DeleteConditions)
 	_, err := m.run(ctx, func(ctx context.Context) (Info, error) {
-		return try(ctx, c, a, func(ctx context.Context, _ func()) (Info, error) {
+		if looks {
+			if err := m.lookFirst(ctx, d.Base); err != nil {
+				return Info{}, err
+			}
+		}
+		return try(ctx, c, a, func(ctx context.Context, _ *watch) (Info, error) {
 			return Info{}, c.api.Delete(ctx, DeleteRequest{Key: d.Key, IfMatch: d.Base.ETag})
 		})
 	})
+	return err
+}
+
+// lookFirst is what the condition is to a server that ignores it: it fails as that would unless the
+// base is there. What somebody writes in the moment between the look and the attempt, which is sent at
+// once, is removed unseen; if the attempt is lost, what he writes before the quiet time is over. Between
+// mounts the lease prevents that; of a foreign writer the version is in the history, if there is one.
+func (m *mutation) lookFirst(ctx context.Context, base Base) error {
+	a := attempt{op: "Head", key: m.key, permit: m.permit, limit: attemptTimeout}
+	current, err := try(ctx, m.c, a, func(ctx context.Context, _ *watch) (Info, error) {
+		return m.c.api.Head(ctx, HeadRequest{Key: m.key})
+	})
+	if err == nil && !current.Base().Same(base) {
+		return a.failed(Refused, ErrPrecondition)
+	}
 	return err
 }
 

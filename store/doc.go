@@ -18,6 +18,8 @@
 //	Copy, source    version id and ETag of the version that was seen
 //	Delete          If-Match with the base's ETag
 //
+// On a server that ignores some of these a version is made by others (see Flaws and way.go).
+//
 // It is begun, and its body gets to its last byte, only under a valid Permit. At most one
 // attempt of an operation can land at any time: one that ended without an answer is looked
 // up by its write id, and sent again only when the quiet time is over and the base is still
@@ -39,17 +41,24 @@
 //	ErrUnknownOutcome  ctx ended before it was known what had become of the request
 //	ErrNotFound        Delete: nothing is there
 //	ErrMetadataFull    Put, Copy: no room for our own metadata
-//	refusals           ErrAccessDenied, ErrRetained, ErrArchived, ErrTooLarge, ErrNoBucket, ErrRefused
+//	ErrNoCredentials   there are none that are valid, and nothing can land any more
+//	ErrTooLarge        more than MaxSize, or than the server takes
+//	refusals           ErrAccessDenied, ErrRetained, ErrArchived, ErrNoBucket, ErrRefused
 //
 // Operations that read are tried for 30 s and then fail with ErrUnavailable; with the cause
 // of ctx, if the caller cancels it; otherwise with ErrNotFound, ErrPrecondition, ErrBadRange,
-// ErrArchived, ErrAccessDenied, ErrNoBucket or ErrRefused.
+// ErrArchived, ErrAccessDenied, ErrNoCredentials, ErrNoBucket or ErrRefused.
 //
 // Nothing is logged above level debug: errors are returned.
+//
+// # Servers
+//
+// Probe finds what a server does otherwise than S3 (Flaws), and SetFlaws makes the Client go
+// around that.
 //
 // # Memory
 //
 // Bodies on their way are in at most 8 buffers of 8 MiB for the whole Client, and small
-// ones in memory of their own. A part of an upload that is larger, in objects over 78 GiB,
-// is read twice instead.
+// ones in memory of their own. What is larger is read twice instead: a part of an object over
+// 78 GiB, and a body that is sent in one piece to a server that ignores conditions of Complete.
 package store

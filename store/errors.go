@@ -1,6 +1,9 @@
 package store
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Errors that callers act on. They are matched with errors.Is; the wrapped cause names
 // the operation and the key.
@@ -27,6 +30,9 @@ var (
 	ErrUnavailable = errors.New("the object store is unavailable")
 	// ErrAccessDenied: credentials are missing, wrong or not allowed to do this.
 	ErrAccessDenied = errors.New("access denied")
+	// ErrNoCredentials: there are no valid credentials, at least not now. It is both
+	// ErrAccessDenied, for who asked, and ErrUnavailable: what has to be done is to be tried again.
+	ErrNoCredentials error = noCredentials{}
 	// ErrRetained: Object Lock refuses.
 	ErrRetained = errors.New("held by object lock")
 	// ErrArchived: the object is in an archive storage class and was not restored.
@@ -40,7 +46,18 @@ var (
 	ErrBadRange = errors.New("range outside the object")
 	// ErrRefused: any other definite refusal by the server; resending is of no use.
 	ErrRefused = errors.New("refused by the object store")
+	// ErrNotImplemented: the server does not know the request. It is one of ErrRefused.
+	ErrNotImplemented = fmt.Errorf("%w: not implemented there", ErrRefused)
 	// ErrNotPermitted: the Permit was not valid (any more); nothing was sent, or the
 	// attempt was cut before its last byte.
 	ErrNotPermitted = errors.New("the lease is not valid")
 )
+
+type noCredentials struct{}
+
+func (noCredentials) Error() string { return "access denied" }
+
+// Is makes it two errors.
+func (noCredentials) Is(target error) bool {
+	return target == ErrAccessDenied || target == ErrUnavailable
+}

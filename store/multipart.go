@@ -26,7 +26,13 @@ func partSize(size, least int64) int64 {
 
 // sizeLimit is how long the server may take for a request over so many bytes that it has.
 func (c *Client) sizeLimit(size int64) time.Duration {
-	return c.timing.Load().Stall + time.Duration(float64(size)/(1<<30)*float64(perGiB))
+	return c.timing.Load().Stall + perSize(size)
+}
+
+// perSize is how much longer a request takes, and may land after it was given up, because the
+// server has so many bytes to put together, copy or take in.
+func perSize(size int64) time.Duration {
+	return time.Duration(float64(size) / (1 << 30) * float64(perGiB))
 }
 
 // sendPart makes one attempt to upload the bytes [off, off+n) of an object as a part.
@@ -63,7 +69,7 @@ func (u *upload) run(ctx context.Context) (info Info, again bool, err error) {
 	a := attempt{op: "CreateUpload", key: u.key, permit: u.permit, limit: u.c.timing.Load().Stall}
 	// One whose answer is lost stays, without any part, and harms nobody.
 	u.id, err = repeat(ctx, 0, func(ctx context.Context) (string, error) {
-		return try(ctx, u.c, a, func(ctx context.Context, _ func()) (string, error) {
+		return try(ctx, u.c, a, func(ctx context.Context, _ *watch) (string, error) {
 			return u.c.api.CreateUpload(ctx, CreateUploadRequest{Key: u.key, Props: u.props, Tags: u.tags})
 		})
 	})
@@ -133,7 +139,7 @@ func (u *upload) sendAll(ctx context.Context) ([]Part, error) {
 func (u *upload) sendBody(b Body) sendPart {
 	return func(ctx context.Context, number int32, off, n int64) (Part, error) {
 		a := attempt{op: "UploadPart", key: u.key, permit: u.permit, limit: u.c.timing.Load().Stall}
-		l, err := u.c.load(ctx, a, b, off, n)
+		l, err := u.c.load(ctx, a, b, off, n, nil)
 		if err != nil {
 			return Part{}, err
 		}
@@ -149,11 +155,15 @@ func (u *upload) sendBody(b Body) sendPart {
 func (u *upload) sendCopy(src Source) sendPart {
 	return func(ctx context.Context, number int32, off, n int64) (Part, error) {
 		a := attempt{op: "CopyPart", key: u.key, permit: u.permit, limit: u.c.sizeLimit(n)}
-		return try(ctx, u.c, a, func(ctx context.Context, _ func()) (Part, error) {
+		part := Range{Offset: off, Length: n}
+		if n == u.size {
+			part = Range{Length: -1}
+		}
+		return try(ctx, u.c, a, func(ctx context.Context, _ *watch) (Part, error) {
 			return u.c.api.CopyPart(ctx, CopyPartRequest{
 				Key: u.key, Upload: u.id, Number: number,
 				Source: src.Key, Version: src.Base.VersionID, IfMatch: src.Base.ETag,
-				Range: Range{Offset: off, Length: n},
+				Range: part,
 			})
 		})
 	}

@@ -211,7 +211,7 @@ func TestCopyByParts(t *testing.T) {
 		}
 	})
 	t.Run("source deleted", func(t *testing.T) {
-		w, _, err := put(t, func(w *world) { w.b.DeleteVersion("source", w.b.History("source")[0].Info.VersionID) })
+		w, _, err := put(t, func(w *world) { w.b.Destroy("source", w.b.History("source")[0].Info.VersionID) })
 		if !errors.Is(err, store.ErrConflict) || w.content(key) != "base" || w.b.OpenUploads() != 0 {
 			t.Errorf("error %v", err)
 		}

@@ -36,6 +36,9 @@ type mutation struct {
 	unanswered func(error)
 	gone       func() // of a delete: nothing is there any more, but an attempt may still land
 
+	// late is how much later than the quiet time an attempt that was given up may land, because
+	// of its size.
+	late    time.Duration
 	unknown bool      // an attempt has ended without an answer
 	closed  time.Time // when the last such attempt's connection was closed
 }
@@ -154,7 +157,7 @@ func (m *mutation) find(ctx context.Context) (found, error) {
 
 // quiet waits until the last lost attempt cannot land any more.
 func (m *mutation) quiet(ctx context.Context) error {
-	if !wait.For(ctx, time.Until(m.closed.Add(m.c.timing.Load().Quiet)), nil) {
+	if !wait.For(ctx, time.Until(m.closed.Add(m.c.timing.Load().Quiet+m.late)), nil) {
 		return context.Cause(ctx)
 	}
 	return nil

@@ -229,7 +229,7 @@ func TestOutcomes(t *testing.T) {
 			for _, r := range rows() {
 				t.Run(fmt.Sprintf("versioned=%v/%s/%s", versioned, o.name, r.name), func(t *testing.T) {
 					r.adapt(o, versioned)
-					synctest.Test(t, func(t *testing.T) { r.run(newWorld(t, versioned), o) })
+					synctest.Test(t, func(t *testing.T) { r.run(newFlawed(t, versioned, o.flaws), o) })
 				})
 			}
 		}
@@ -280,6 +280,7 @@ func (r *row) run(w *world, o op) {
 			w.Errorf("error %v is %v too", err, other)
 		}
 	}
+	w.avoids(o.flaws)
 	if n := int(w.c.Requests()[o.request]); n != r.attempts && r.attempts >= 0 {
 		w.Errorf("%d attempts, want %d", n, r.attempts)
 	}

@@ -21,21 +21,28 @@ type byParts struct {
 	name string
 	part string // the request that sends one
 	run  func(ctx context.Context, w *world, base store.Base) (store.Info, error)
+	// flaws of the server, which are the reason.
+	flaws store.Flaws
 }
 
 var bigSource = strings.Repeat("0123456789abcde\n", 4<<20) + "!"
 
 func allByParts() []byParts {
+	copies := func(body string) func(ctx context.Context, w *world, base store.Base) (store.Info, error) {
+		return func(ctx context.Context, w *world, base store.Base) (store.Info, error) {
+			from := w.b.PutForeign("source", body)
+			return w.c.Copy(ctx, valid(), store.Write{Key: key, ID: id, Base: base},
+				store.Source{Key: "source", Base: from.Base(), Size: from.Size})
+		}
+	}
 	return []byParts{
 		{"put", "UploadPart", func(ctx context.Context, w *world, base store.Base) (store.Info, error) {
 			r := strings.NewReader(large)
 			return w.c.Put(ctx, valid(), store.Write{Key: key, ID: id, Base: base}, store.Body{ReaderAt: r, Size: r.Size()})
-		}},
-		{"copy", "CopyPart", func(ctx context.Context, w *world, base store.Base) (store.Info, error) {
-			from := w.b.PutForeign("source", bigSource)
-			return w.c.Copy(ctx, valid(), store.Write{Key: key, ID: id, Base: base},
-				store.Source{Key: "source", Base: from.Base(), Size: from.Size})
-		}},
+		}, 0},
+		{"copy", "CopyPart", copies(bigSource), 0},
+		{"small copy", "CopyPart", copies(source), noCopy},
+		{"copy that is read", "UploadPart", copies(large), noCopy | noParts},
 	}
 }
 
@@ -58,7 +65,7 @@ func TestUploadOverlaid(t *testing.T) {
 		for _, o := range allByParts() {
 			t.Run(o.name+"/"+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					w := newWorld(t, true)
+					w := newFlawed(t, true, o.flaws)
 					base := w.b.PutForeign(key, "base").Base()
 					var top store.Info
 					w.on(o.part, 1, func() { top = w.touch() })
@@ -110,7 +117,7 @@ func TestUploadSeen(t *testing.T) {
 	for _, versioned := range []bool{true, false} {
 		for _, o := range allByParts() {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, versioned)
+				w := newFlawed(t, versioned, o.flaws)
 				base := w.b.PutForeign(key, "base").Base()
 				time.Sleep(time.Minute)
 				began := time.Now().Truncate(time.Second)
@@ -180,14 +187,20 @@ func TestUploadUnversioned(t *testing.T) {
 }
 
 // Whoever recovers a write of a dead process does not know either whether an upload was
-// current before another version was; of a smaller write it is certain.
+// current before another version was; of a smaller write it is certain, but where small copies are
+// uploads too.
 func TestSettleOverlaid(t *testing.T) {
 	for _, c := range []struct {
-		size int
-		want store.Outcome
-	}{{store.PartSize, store.Landed}, {store.PartSize + 1, store.Changed}} {
+		size   int
+		flaws  store.Flaws
+		want   store.Outcome
+		copied bool
+	}{
+		{store.PartSize, 0, store.Landed, false}, {store.PartSize + 1, 0, store.Changed, false}, {store.PartSize, 0, store.Landed, true},
+		{store.PartSize, noCopy, store.Landed, false}, {store.PartSize, noCopy, store.Changed, true}, {0, noCopy, store.Landed, true},
+	} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, true)
+			w := newFlawed(t, true, c.flaws)
 			base := w.b.PutForeign(key, "base").Base()
 			body := strings.NewReader(large[:c.size])
 			write := store.Write{Key: key, ID: id, Base: base}
@@ -195,11 +208,11 @@ func TestSettleOverlaid(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, err := w.c.Settle(t.Context(), key, id, base); err != nil || got.Outcome != store.Landed || !got.Current.Base().Same(made.Base()) {
+			if got, err := w.c.Settle(t.Context(), key, id, base, false); err != nil || got.Outcome != store.Landed || !got.Current.Base().Same(made.Base()) {
 				t.Errorf("%d bytes that are current: %+v, %v", c.size, got, err)
 			}
 			w.touch()
-			if got, err := w.c.Settle(t.Context(), key, id, base); err != nil || got.Outcome != c.want {
+			if got, err := w.c.Settle(t.Context(), key, id, base, c.copied); err != nil || got.Outcome != c.want {
 				t.Errorf("%d bytes below another version: %+v, %v", c.size, got, err)
 			}
 		})

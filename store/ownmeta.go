@@ -60,7 +60,7 @@ func fitMeta(meta map[string]string, limit int) error {
 	for name, value := range meta {
 		size += len(name) + len(value)
 	}
-	for _, name := range []string{metaHost, metaAtime, metaInode, metaDigest, metaUID, metaGID} {
+	for _, name := range []string{metaHost, metaAtime, metaMtimeSet, metaInode, metaDigest, metaUID, metaGID} {
 		if size <= limit {
 			return nil
 		}

@@ -35,11 +35,11 @@ func TestPartLargerThanBuffer(t *testing.T) {
 	const off, n = 100, PartSize + 50
 	for range 2 * maxBuffers {
 		a := attempt{op: "UploadPart", permit: Unleased("test"), limit: defaultStall}
-		l, err := c.load(t.Context(), a, Body{ReaderAt: bytes.NewReader(content), Size: int64(len(content))}, off, n)
+		l, err := c.load(t.Context(), a, Body{ReaderAt: bytes.NewReader(content), Size: int64(len(content))}, off, n, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := &body{from: l.from, size: l.size, permit: a.permit, progress: func() {}}
+		b := &body{load: l, permit: a.permit, watch: watched(t)}
 		got, err := io.ReadAll(b)
 		if err != nil || !bytes.Equal(got, content[off:off+n]) {
 			t.Fatalf("%d bytes, %v", len(got), err)
@@ -51,9 +51,16 @@ func TestPartLargerThanBuffer(t *testing.T) {
 	}
 }
 
+// watched gives the watch of an attempt.
+func watched(t *testing.T) *watch {
+	_, w := startWatch(t.Context(), defaultStall)
+	t.Cleanup(w.end)
+	return w
+}
+
 // What reads a body after its attempt is over gets nothing: the buffer may be another's.
 func TestBodyAfterAttempt(t *testing.T) {
-	b := &body{from: bytesAt("0123456789"), size: 10, permit: Unleased("test"), progress: func() {}}
+	b := &body{load: load{from: bytesAt("0123456789"), size: 10}, permit: Unleased("test"), watch: watched(t)}
 	p := make([]byte, 4)
 	if n, err := b.Read(p); n != 4 || err != nil {
 		t.Fatal(n, err)

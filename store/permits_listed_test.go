@@ -17,6 +17,7 @@ var unleased = []string{
 	`fs/file/keeper.go send: "a " + k.kind + " file with a new random name"`,
 	`fs/file/unleased.go singleAttempt: "the lock table is out of reach"`,
 	`store/bucketconfig.go WriteBucketConfig: "bucket.json stands above the lock table that it names"`,
+	`store/probe_scene.go -: "a random name below " + ProbePrefix`,
 }
 
 func TestUnleasedCallers(t *testing.T) {

@@ -146,9 +146,13 @@ func parseTime(s string) (time.Time, bool) {
 	return time.UnixMilli(n), true
 }
 
-// formatTime writes nanoseconds; what 64 bits of them cannot say (before 1678, after 2262)
-// is cut to the nearest that they can, as file systems do.
 func formatTime(t time.Time) string {
+	return strconv.FormatInt(KeptTime(t).UnixNano(), 10) + "ns"
+}
+
+// KeptTime is the time that metadata keep of one: nanoseconds in 64 bits. What they cannot say (before
+// 1678, after 2262) is cut to the nearest that they can, as file systems do.
+func KeptTime(t time.Time) time.Time {
 	first, last := time.Unix(0, math.MinInt64), time.Unix(0, math.MaxInt64)
 	// By their seconds: the order of times overflows where Unix does not.
 	switch {
@@ -157,5 +161,5 @@ func formatTime(t time.Time) string {
 	case t.Unix() > last.Unix(), t.Unix() == last.Unix() && t.After(last):
 		t = last
 	}
-	return strconv.FormatInt(t.UnixNano(), 10) + "ns"
+	return t
 }

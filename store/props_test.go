@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/url"
 	"strings"
@@ -40,12 +41,17 @@ func TestForeignPropertiesKept(t *testing.T) {
 			return w.c.Copy(w.Context(), valid(), wr, store.Source{Key: i.Key, Base: i.Base(), Size: i.Size})
 		},
 	} {
-		for _, versioned := range []bool{true, false} {
-			t.Run(name, func(t *testing.T) {
+		for _, at := range []struct {
+			versioned bool
+			flaws     store.Flaws
+		}{{true, 0}, {false, 0}, {true, noCopy}, {false, noCopy}, {true, noComplete}, {true, noCopy | noComplete}, {false, noCopy | noParts}} {
+			versioned := at.versioned
+			t.Run(fmt.Sprint(name, " ", at), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					// The server's clock is slow, and what it says counts where it has to.
-					b := memstore.New(memstore.Options{Versioned: versioned, Now: func() time.Time { return time.Now().Add(-time.Hour) }})
-					w := &world{T: t, b: b, c: store.New(newMonitor(t, b), store.Options{Host: "here"})}
+					b := memstore.New(memstore.Options{Versioned: versioned, Flaws: at.flaws, Now: func() time.Time { return time.Now().Add(-time.Hour) }})
+					w := &world{TB: t, b: b, c: store.New(newMonitor(t, b), store.Options{Host: "here"})}
+					w.c.SetFlaws(at.flaws)
 					old := w.b.PutForeignProps(key, "base", foreign, "a=1&b=x%26y")
 					time.Sleep(time.Minute)
 					var progress atomic.Int64

@@ -3,8 +3,6 @@ package store_test
 import (
 	"fmt"
 	"slices"
-	"strings"
-	"testing"
 )
 
 // This is the commit protocol (LOCKS P3 to P5) on paper. Every order is tried in which the
@@ -29,6 +27,9 @@ type protocol struct {
 	wary  bool // B: the version right below ours has to be the base
 	blind bool // nobody looks whether an upload is current after Complete
 	early bool // an attempt without an answer is sent again while it may still land
+	hasty bool // a lease is stolen while an attempt of its holder may still land: D does not cover its size
+
+	ignored bool // the server ignores the conditions, and nothing goes around that
 }
 
 // What can go wrong with a change of which a mount was told that it is saved.
@@ -39,9 +40,10 @@ const (
 	never                  // it never was the current version
 	twice                  // it landed twice, or after its author was told how it ended
 	needless               // A without a lease replaces it unseen, or a foreign one, though it was there before A began
+	blindly                // it, or a foreign one, was replaced although its ETag was another one
 )
 
-var wrongs = []string{"undone by A", "undone by B", "theirs lost", "never current", "twice", "needless"}
+var wrongs = []string{"undone by A", "undone by B", "theirs lost", "never current", "twice", "needless", "blindly"}
 
 // An entry is a version in the history, at its place in time. The id tells whose it is.
 type entry struct{ id, content, place int8 }
@@ -174,7 +176,10 @@ func (p *protocol) deliver(m moment, w wire, emit then) {
 	i, op, _ := authorOf(w.id)
 	emit(m, "loses request", i, w.id)
 	me, over, answer := &m.mounts[i], m.top(), "is refused"
-	if over.content == w.match {
+	if over.content == w.match || p.ignored {
+		if over.content != w.match {
+			m.wrong |= blindly
+		}
 		answer = "lands"
 		m.add(w.id, w.content, w.place)
 		if me.landings[op]++; me.landings[op] > 1 || me.told[op] != 0 {
@@ -249,7 +254,7 @@ func (p *protocol) begin(m moment, i int8, emit then) {
 		return
 	}
 	if !p.unleased(i) {
-		if m.holder != 0 && m.holder != i+1 && m.flying(m.holder-1) {
+		if m.holder != 0 && m.holder != i+1 && m.flying(m.holder-1) && !p.hasty {
 			return // it is stolen only when nothing of its holder can land any more
 		}
 		m.holder = i + 1
@@ -347,53 +352,5 @@ func (p *protocol) judge(m *moment, i int8) {
 		case ours && who != i && m.mounts[who].told[what] == saved:
 			m.wrong |= undoneByA << i
 		}
-	}
-}
-
-// The search finds what is wrong with each weaker protocol, and nothing with the right one.
-//
-// Both looks of LOCKS P5 alone are not that. If A's attempt leaves the ETag, B may have looked
-// under the lease before it, and B's condition passes over it afterwards: A was told that its
-// change is saved, and nobody sees it go. So the attempt has to bring an ETag that the key has
-// not had, as far as A knows, or B has to look below its version too.
-func TestProtocol(t *testing.T) {
-	with := func(p protocol, set func(*protocol)) protocol { set(&p); return p }
-	alone := protocol{ops: [2]int8{1, 2}, foreign: 1, contents: 2}
-	looks := with(alone, func(p *protocol) { p.before, p.after = true, true })
-	right := with(looks, func(p *protocol) { p.fresh = true })
-	more := func(p *protocol) { p.ops, p.contents = [2]int8{2, 1}, 3 } // A makes two attempts
-	leased := protocol{ops: [2]int8{1, 1}, foreign: 2, contents: 2, leased: true}
-	for _, c := range []struct {
-		name string
-		p    protocol
-		want string
-	}{
-		{"a: the ETag alone", alone, "undone by A, undone by B, theirs lost, needless"},
-		{"b: the look before", with(alone, func(p *protocol) { p.before = true }), "undone by A, undone by B, theirs lost"},
-		{"c: the look after", with(alone, func(p *protocol) { p.after = true }), "undone by B, needless"},
-		{"d: both looks", looks, "undone by B"},
-		{"d: both looks, B looks below too", with(looks, func(p *protocol) { p.wary = true }), ""},
-		{"d: both looks, another ETag, twice", with(with(looks, more), func(p *protocol) { p.changes = true }), "undone by B"},
-		{"d: both looks, a new ETag", right, ""},
-		{"d: both looks, a new ETag, twice", with(right, more), ""},
-		{"d: both looks, a new ETag, two foreign writes", with(right, func(p *protocol) { p.ops[1], p.foreign = 1, 2 }), ""},
-		{"d: by an upload", with(right, func(p *protocol) { p.upload[0] = true }), ""},
-		{"d: by an upload that is not looked at", with(right, func(p *protocol) { p.upload[0], p.blind = true, true }), "never current"},
-		{"d: B makes uploads", with(right, func(p *protocol) { p.upload[1] = true }), ""},
-		{"d: both make uploads", with(right, func(p *protocol) { p.upload = [2]bool{true, true} }), ""},
-		{"with leases", leased, ""},
-		{"with leases, sent again early", with(leased, func(p *protocol) { p.early = true }), "undone by A, undone by B, twice"},
-		{"with leases, by uploads", with(leased, func(p *protocol) { p.upload = [2]bool{true, true} }), ""},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			ways, n := c.p.explore()
-			found := slices.DeleteFunc(slices.Clone(wrongs), func(name string) bool { return ways[name] == "" })
-			if got := strings.Join(found, ", "); got != c.want || n < 1000 {
-				t.Errorf("%d moments, wrong is %q, want %q", n, got, c.want)
-			}
-			for _, name := range found {
-				t.Logf("%s: %s", name, ways[name])
-			}
-		})
 	}
 }

@@ -13,30 +13,42 @@ import (
 // bucket is versioned and the version id tells versions apart. An upload costs a HEAD more.
 //
 // It fails with ErrConflict: somebody else's version is there, and ours is not and will not
-// be; ErrNotPermitted; ErrUnavailable; ErrUnknownOutcome; ErrTooLarge; ErrMetadataFull;
+// be; ErrNotPermitted; ErrUnavailable; ErrUnknownOutcome; ErrTooLarge above MaxSize; ErrMetadataFull;
 // ErrAccessDenied, ErrRefused and others as the server refuses; and with the errors of the
 // body's ReadAt. It goes on trying until ctx ends.
 func (c *Client) Put(ctx context.Context, p Permit, w Write, b Body) (Info, error) {
-	if b.Size > MaxObject {
-		return Info{}, fmt.Errorf("Put %q: %w", w.Key, ErrTooLarge)
-	}
-	r, err := c.prepare(ctx, "Put", p, w, w.Key, w.Base, b.Size)
+	r, err := c.prepare(ctx, "Put", p, w, Source{Key: w.Key, Base: w.Base, Size: b.Size})
 	if err != nil {
 		return Info{}, err
 	}
-	if b.Size > PartSize {
+	return r.write(ctx, b)
+}
+
+// write makes the body the new version.
+func (r *rewrite) write(ctx context.Context, b Body) (Info, error) {
+	if !r.flaws.onePut(b.Size) {
 		return r.upload(ctx, partSize(b.Size, PartSize), func(u *upload) sendPart { return u.sendBody(b) })
+	}
+	if b.Size > PartSize {
+		r.late = perSize(b.Size)
 	}
 	return r.run(ctx, func(ctx context.Context) (Info, error) { return r.put(ctx, b) })
 }
 
-// put makes one attempt of a PutObject.
+// put makes one attempt of a PutObject. Of a large body progress is told while it is read and sent:
+// its caller would give up before the end.
 func (r *rewrite) put(ctx context.Context, b Body) (Info, error) {
-	a := attempt{op: "Put", key: r.key, permit: r.permit, limit: r.c.timing.Load().Stall}
-	l, err := r.c.load(ctx, a, b, 0, b.Size)
+	a := attempt{op: "Put", key: r.key, permit: r.permit, limit: r.c.timing.Load().Stall, answer: r.c.sizeLimit(b.Size)}
+	var handed func(at int64)
+	var moving func()
+	if b.Size > PartSize {
+		handed, moving = r.handed, func() { r.handed(0) }
+	}
+	l, err := r.c.load(ctx, a, b, 0, b.Size, moving)
 	if err != nil {
 		return Info{}, err
 	}
+	l.handed = handed
 	info, err := send(ctx, r.c, a, l, func(ctx context.Context, body BodyReader) (Info, error) {
 		return r.c.api.Put(ctx, PutRequest{
 			Key: r.key, Cond: condition(r.w.Base), Props: r.props, Tags: r.tags, Body: body, Size: l.size, CRC32C: l.sum,
@@ -45,7 +57,7 @@ func (r *rewrite) put(ctx context.Context, b Body) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	r.progress(b.Size)
+	r.handed(b.Size)
 	return r.made(ctx, info), nil
 }
 
@@ -56,11 +68,16 @@ type rewrite struct {
 	props Props // of the new version
 	tags  string
 	size  int64
+	flaws Flaws // of the server, as they were known when the operation began
+	told  int64 // bytes of a body in one piece of which Progress was told
 }
 
 // prepare completes the properties of a write, whose tags come from another version.
-func (c *Client) prepare(ctx context.Context, op string, p Permit, w Write, from string, version Base, size int64) (*rewrite, error) {
-	r := &rewrite{mutation: c.mutation(op, p, w), w: w, props: w.Props, size: size}
+func (c *Client) prepare(ctx context.Context, op string, p Permit, w Write, from Source) (*rewrite, error) {
+	r := &rewrite{mutation: c.mutation(op, p, w), w: w, props: w.Props, size: from.Size, flaws: c.Flaws()}
+	if from.Size > r.flaws.maxSize() {
+		return nil, fmt.Errorf("%s %q: %w", op, from.Key, ErrTooLarge)
+	}
 	var err error
 	if r.props.Meta, err = c.addOwn(w.Props.Meta, w.ID, w.Base); err != nil {
 		return nil, fmt.Errorf("%s %q: %w", op, w.Key, err)
@@ -68,8 +85,8 @@ func (c *Client) prepare(ctx context.Context, op string, p Permit, w Write, from
 	if w.Props.TagCount == 0 {
 		return r, nil
 	}
-	r.tags, err = read(ctx, c, "Tags", from, 0, func(ctx context.Context) (string, error) {
-		return c.api.Tags(ctx, from, version.VersionID)
+	r.tags, err = read(ctx, c, "Tags", from.Key, 0, func(ctx context.Context) (string, error) {
+		return c.api.Tags(ctx, from.Key, from.Base.VersionID)
 	})
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -90,6 +107,14 @@ func (r *rewrite) progress(n int64) {
 	if r.w.Progress != nil {
 		r.w.Progress(n)
 	}
+}
+
+// handed tells Progress of a body in one piece of which so many bytes are out. What is sent again
+// counts once, but is told as 0 more bytes: it moves.
+func (r *rewrite) handed(at int64) {
+	more := max(0, at-r.told)
+	r.told += more
+	r.progress(more)
 }
 
 // made completes what the answer says of the version that the write made. Where no version

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,7 +23,7 @@ import (
 func TestRandom(t *testing.T) {
 	for seed := range uint64(30) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { random(t, seed, false) })
+			synctest.Test(t, func(t *testing.T) { random(t, seed, false, 0, 0) })
 		})
 	}
 }
@@ -36,7 +37,7 @@ func TestRandomRestores(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := random(t, seed, true)
+				s := random(t, seed, true, 0, 0)
 				late += s.lateLanded
 				for _, a := range s.acts {
 					if a.covered {
@@ -52,8 +53,48 @@ func TestRandomRestores(t *testing.T) {
 	}
 }
 
-func random(t *testing.T, seed uint64, restores bool) *witness {
-	s := &witness{Bucket: memstore.New(memstore.Options{Versioned: true}), t: t, rng: rand.New(rand.NewPCG(seed, 98)), restores: restores}
+// The same on servers with flaws of which the clients know.
+func TestRandomWithFlaws(t *testing.T) {
+	for _, flaws := range readWrite() {
+		if flaws == 0 || flaws.Has(noDelete) { // against what is removed in the window only the lease helps
+			continue
+		}
+		for seed := range uint64(6) {
+			t.Run(fmt.Sprint(flaws, " ", seed), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { random(t, 100+seed, seed%2 == 1, flaws, flaws) })
+			})
+		}
+	}
+}
+
+// Clients that do not know of a flaw lose updates, and that is seen.
+func TestRandomFindsFlaws(t *testing.T) {
+	for _, flaws := range []store.Flaws{noCopy, noComplete} {
+		found := new(recorder)
+		for seed := range uint64(6) {
+			synctest.Test(t, func(t *testing.T) {
+				found.TB = t
+				random(found, 100+seed, false, flaws, 0)
+			})
+		}
+		if found.n.Load() == 0 {
+			t.Errorf("nothing was found of %s", flaws)
+		}
+	}
+}
+
+// A recorder counts the errors of a test that is expected to fail.
+type recorder struct {
+	testing.TB
+	n atomic.Int64
+}
+
+func (r *recorder) Error(...any)          { r.n.Add(1) }
+func (r *recorder) Errorf(string, ...any) { r.n.Add(1) }
+
+// random is one run on a server with flaws, of which the clients know some.
+func random(t testing.TB, seed uint64, restores bool, flaws, known store.Flaws) *witness {
+	s := &witness{Bucket: memstore.New(memstore.Options{Versioned: true, Flaws: flaws}), t: t, rng: rand.New(rand.NewPCG(seed, 98)), restores: restores}
 	var work sync.WaitGroup
 	for who := range 2 {
 		work.Go(func() {
@@ -61,6 +102,7 @@ func random(t *testing.T, seed uint64, restores bool) *witness {
 			f := faultstore.New(s)
 			f.Hook(badNetwork(rand.New(rand.NewPCG(seed, uint64(10+who))), !restores))
 			c := store.New(newMonitor(t, f), store.Options{Host: fmt.Sprint(who)})
+			c.SetFlaws(known)
 			for range 12 {
 				change(s, c, rng)
 				time.Sleep(upTo(rng, 10*time.Second))
@@ -138,10 +180,16 @@ func change(s *witness, c *store.Client, rng *rand.Rand) {
 		err = c.Delete(ctx, valid(), store.Deletion{Key: key, Base: a.base, Gone: func() { s.gone(a) }})
 	case n == 4:
 		a.kind = "copy"
+		if c.Flaws().Has(noCopy) && !c.Flaws().Has(noParts|noComplete) {
+			a.kind = "upload"
+		}
 		from := s.PutForeign("source of "+text, text)
 		info, err = c.Copy(ctx, valid(), w, store.Source{Key: from.Key, Base: from.Base(), Size: from.Size})
 	case n == 5, n == 6 && s.restores:
 		a.kind = "upload"
+		if c.Flaws().Has(noComplete) {
+			a.kind = "put"
+		}
 		text += strings.Repeat("m", store.PartSize)
 		info, err = c.Put(ctx, valid(), w, store.Body{ReaderAt: strings.NewReader(text), Size: int64(len(text))})
 	default:

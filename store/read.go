@@ -20,7 +20,7 @@ const (
 // patience does (0: never). Where the caller has cancelled, the error is his cause.
 func read[T any](ctx context.Context, c *Client, op, key string, patience time.Duration, request func(context.Context) (T, error)) (T, error) {
 	v, err := repeat(ctx, patience, func(ctx context.Context) (T, error) {
-		return try(ctx, c, attempt{op: op, key: key, limit: attemptTimeout}, func(ctx context.Context, _ func()) (T, error) {
+		return try(ctx, c, attempt{op: op, key: key, limit: attemptTimeout}, func(ctx context.Context, _ *watch) (T, error) {
 			return request(ctx)
 		})
 	})
@@ -86,11 +86,16 @@ type answer struct {
 	w    *watch
 }
 
-// Read runs the clock only while it waits for the server: the caller may take his time.
-func (r *answer) Read(p []byte) (int, error) {
-	r.w.progress()
+// Read runs the clock only while it waits for the server: the caller may take his time. What comes
+// before a range that the server does not know (see s3Content) is progress.
+func (r *answer) Read(p []byte) (n int, err error) {
 	defer r.w.rest()
-	n, err := r.body.Read(p)
+	for n == 0 && err == nil {
+		r.w.progress()
+		if n, err = r.body.Read(p); len(p) == 0 {
+			break
+		}
+	}
 	if err == nil || errors.Is(err, io.EOF) {
 		return n, err
 	}

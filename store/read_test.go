@@ -34,6 +34,14 @@ func TestReadsRetry(t *testing.T) {
 		},
 		"HeadBucket": func(ctx context.Context, c *store.Client) error { return c.CheckBucket(ctx) },
 		"Versioning": func(ctx context.Context, c *store.Client) error { _, err := c.Versioned(ctx); return err },
+		"ListUploads": func(ctx context.Context, c *store.Client) error {
+			_, err := c.ListUploads(ctx, store.UploadOptions{})
+			return err
+		},
+		"DefaultRetention": func(ctx context.Context, c *store.Client) error {
+			_, err := c.DefaultRetention(ctx)
+			return err
+		},
 	}
 	for op, read := range reads {
 		t.Run(op, func(t *testing.T) {

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -27,7 +29,9 @@ type s3Bucket struct {
 	// data moves the bytes of objects, meta does everything else: each has connections of its
 	// own, so that neither waits for the other.
 	data, meta  *s3.Client
-	credentials s3Credentials
+	credentials *awsclient.Credentials
+	server      atomic.Pointer[string] // of the latest answer
+	skew        atomic.Pointer[time.Duration]
 }
 
 var _ API = (*s3Bucket)(nil)
@@ -39,13 +43,13 @@ func DialS3(ctx context.Context, c S3Config) (API, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &s3Bucket{name: c.Bucket, region: cfg.Region, credentials: s3Credentials{cfg.Credentials}}
+	b := &s3Bucket{name: c.Bucket, region: cfg.Region, credentials: cfg.Credentials.(*awsclient.Credentials)}
 	client := func() *s3.Client {
 		return s3.NewFromConfig(cfg, func(o *s3.Options) {
 			// A retry by the SDK turns a lost reply into a false 412 (LOCKS P4).
 			o.Retryer = aws.NopRetryer{}
-			o.Credentials = b.credentials
-			o.HTTPClient = awsclient.HTTP(cfg)
+			o.Credentials = s3Credentials{b.credentials}
+			o.HTTPClient = s3Answers{awsclient.HTTP(cfg), &b.server, &b.skew}
 			o.UsePathStyle = c.PathStyle
 			// Bodies carry the CRC-32C that their author computed; anything else would be a
 			// second pass over the bytes.
@@ -74,16 +78,8 @@ func (c s3Credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return got, err
 }
 
-// refresh makes the next request look for credentials anew: those at hand have expired
-// earlier than they said.
-func (c s3Credentials) refresh() {
-	if cache, ok := c.CredentialsProvider.(interface{ Invalidate() }); ok {
-		cache.Invalidate()
-	}
-}
-
-// A credentialsError says that no credentials could be had. The instance's role or
-// the login service may answer later.
+// A credentialsError says that no credentials could be had. The instance's role or the login service
+// may answer later; else a *awsclient.CredentialsError is in it.
 type credentialsError struct{ err error }
 
 func (e *credentialsError) Error() string { return "get credentials: " + e.err.Error() }

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -13,9 +12,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/smithy-go"
 )
 
 // s3At dials the bucket "b" of a server at that address.
@@ -112,8 +108,8 @@ func TestS3WithoutCredentials(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// They may be had later.
-	s3WantFate(t, b.Delete(t.Context(), DeleteRequest{Key: "k"}), Unsent, nil)
+	// They may be had later, and are looked for by each request.
+	s3WantFate(t, b.Delete(t.Context(), DeleteRequest{Key: "k"}), Refused, ErrNoCredentials)
 }
 
 func TestS3HopelessConfiguration(t *testing.T) {
@@ -122,27 +118,6 @@ func TestS3HopelessConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	s3WantFate(t, b.HeadBucket(t.Context()), Refused, ErrRefused)
-}
-
-func TestS3ExpiredTokenIsRefreshed(t *testing.T) {
-	found := 0
-	cache := aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		found++
-		return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "s"}, nil
-	}))
-	b := &s3Bucket{credentials: s3Credentials{cache}}
-	fail := func(code string) {
-		b.credentials.Retrieve(t.Context())
-		ctx, a := b.change(t.Context(), "Delete", "k")
-		s3WantFate(t, a.fail(ctx, &smithy.GenericAPIError{Code: code}), Unsent, nil)
-		b.credentials.Retrieve(t.Context())
-	}
-	if fail("SlowDown"); found != 1 {
-		t.Errorf("SlowDown: credentials were fetched %d times", found)
-	}
-	if fail("ExpiredToken"); found != 2 {
-		t.Errorf("ExpiredToken: credentials were fetched %d times", found)
-	}
 }
 
 func TestS3SkewedClock(t *testing.T) {

@@ -5,9 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/latchfs/latchfs/internal/awsclient"
 	"github.com/latchfs/latchfs/internal/awserr"
 )
 
@@ -66,6 +71,7 @@ var refusals = map[awserr.Kind]error{
 	awserr.TooLarge:     ErrTooLarge,
 	awserr.BadRange:     ErrBadRange,
 	awserr.Invalid:      ErrRefused,
+	awserr.Unknown:      ErrNotImplemented,
 }
 
 // fail ends the attempt with an error of the SDK. No byte of the body is handed out any
@@ -75,14 +81,21 @@ func (a *s3Attempt) fail(ctx context.Context, err error) *AttemptError {
 	e := &AttemptError{Op: a.op, Key: a.key, Code: awserr.Code(err)}
 	kind, status := awserr.KindOf(err), awserr.Status(err)
 	refusal := refusals[kind]
+	if kind == awserr.Credentials {
+		if none := a.bucket.credentials.Renew(err); none != nil {
+			err = none
+		}
+	}
+	_, none := errors.AsType[*awsclient.CredentialsError](err)
 	switch {
+	case none:
+		e.Fate, refusal = Refused, ErrNoCredentials
+	case kind == awserr.Credentials:
+		e.Fate = Unsent // others were found
 	case refusal != nil:
 		e.Fate = Refused
 	case kind == awserr.Again:
 		e.Fate = Unsent
-		if e.Code == "ExpiredToken" {
-			a.bucket.credentials.refresh()
-		}
 	case status >= 300 && status < 500:
 		e.Fate, refusal = Refused, ErrRefused
 		if region := awserr.Region(err); region != "" && region != a.bucket.region {
@@ -107,6 +120,24 @@ func (a *s3Attempt) fail(ctx context.Context, err error) *AttemptError {
 		}
 	}
 	e.Err = err
+	return e
+}
+
+// failHead is fail for a HEAD. An answer without a body cannot say why it is 400, which is that of
+// credentials that have expired, too: the answer to a request that has one says so.
+func (a *s3Attempt) failHead(ctx context.Context, err error) *AttemptError {
+	if awserr.Status(err) != http.StatusBadRequest {
+		return a.fail(ctx, err)
+	}
+	b := a.bucket
+	_, why := b.meta.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &b.name, MaxKeys: aws.Int32(1)})
+	if awserr.Status(why) == http.StatusBadRequest {
+		return a.fail(ctx, why)
+	}
+	e := a.fail(ctx, err)
+	if b.credentials.Replaced(err) { // by others, before the second request was signed
+		e.Fate, e.Err = Unsent, err
+	}
 	return e
 }
 

@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
@@ -16,7 +20,7 @@ func (b *s3Bucket) HeadBucket(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	failed := a.fail(ctx, err)
+	failed := a.failHead(ctx, err)
 	if errors.Is(failed, ErrNotFound) { // the answer to a HEAD has no code
 		failed.Err = fmt.Errorf("%w: %w", ErrNoBucket, err)
 	}
@@ -37,13 +41,13 @@ func (b *s3Bucket) CreateBucket(ctx context.Context) error {
 }
 
 // Versioning implements API.
-func (b *s3Bucket) Versioning(ctx context.Context) (bool, error) {
+func (b *s3Bucket) Versioning(ctx context.Context) (Versioning, error) {
 	ctx, a := b.read(ctx, "Versioning", "")
 	out, err := b.meta.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &b.name})
 	if err != nil {
-		return false, a.fail(ctx, err)
+		return VersioningOff, a.fail(ctx, err)
 	}
-	return out.Status == types.BucketVersioningStatusEnabled, nil
+	return Versioning(out.Status), nil
 }
 
 // EnableVersioning implements API.
@@ -55,4 +59,62 @@ func (b *s3Bucket) EnableVersioning(ctx context.Context) error {
 		return a.fail(ctx, err)
 	}
 	return nil
+}
+
+// DefaultRetention implements API. A server that does not know of Object Lock, or a bucket without
+// it, refuses the request.
+func (b *s3Bucket) DefaultRetention(ctx context.Context) (Retention, error) {
+	ctx, a := b.read(ctx, "DefaultRetention", "")
+	out, err := b.meta.GetObjectLockConfiguration(ctx, &s3.GetObjectLockConfigurationInput{Bucket: &b.name}, wantRoot("ObjectLockConfiguration"))
+	if err != nil {
+		failed := a.fail(ctx, err)
+		if failed.Fate != Refused || errors.Is(failed, ErrAccessDenied) || errors.Is(failed, ErrNoBucket) {
+			return Retention{}, failed
+		}
+		return Retention{}, nil
+	}
+	if out.ObjectLockConfiguration == nil || out.ObjectLockConfiguration.Rule == nil || out.ObjectLockConfiguration.Rule.DefaultRetention == nil {
+		return Retention{}, nil
+	}
+	d := out.ObjectLockConfiguration.Rule.DefaultRetention
+	return Retention{Mode: string(d.Mode), Days: int(aws.ToInt32(d.Days)), Years: int(aws.ToInt32(d.Years))}, nil
+}
+
+// Server implements API.
+func (b *s3Bucket) Server() string {
+	if name := b.server.Load(); name != nil {
+		return *name
+	}
+	return ""
+}
+
+// Skew implements API.
+func (b *s3Bucket) Skew() (time.Duration, bool) {
+	if skew := b.skew.Load(); skew != nil {
+		return *skew, true
+	}
+	return 0, false
+}
+
+// s3Answers is an HTTP client that notes of each answer the Server header, and by how much its Date
+// is ahead of our clock.
+type s3Answers struct {
+	s3.HTTPClient
+	server *atomic.Pointer[string]
+	skew   *atomic.Pointer[time.Duration]
+}
+
+// Do implements s3.HTTPClient.
+func (c s3Answers) Do(r *http.Request) (*http.Response, error) {
+	answer, err := c.HTTPClient.Do(r)
+	if err == nil {
+		name := answer.Header.Get("Server")
+		c.server.Store(&name)
+		c.skew.Store(nil)
+		if date, err := http.ParseTime(answer.Header.Get("Date")); err == nil {
+			skew := time.Until(date)
+			c.skew.Store(&skew)
+		}
+	}
+	return answer, err
 }

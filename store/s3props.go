@@ -105,6 +105,7 @@ func infoOf(key string, h http.Header) (Info, error) {
 		return Info{}, fmt.Errorf("time of the answer: %w", err)
 	}
 	i.LastModified = wholeSeconds(modified)
+	i.Settled = settled(i, h.Get("Date"))
 	size := h.Get("Content-Length")
 	if r := h.Get("Content-Range"); r != "" {
 		size = r[strings.LastIndexByte(r, '/')+1:]
@@ -113,6 +114,17 @@ func infoOf(key string, h http.Header) (Info, error) {
 		return Info{}, fmt.Errorf("size in the answer: %w", err)
 	}
 	return i, nil
+}
+
+// settleTime is what LastModified of a version that is made may be behind the moment at which
+// others see it, at the most: it may be the start of a copy.
+const settleTime = time.Minute
+
+// settled gives Info.Settled of an answer of that date. Of a multipart upload's version nothing is
+// certain, since its LastModified is the start of the upload; its ETag has a dash.
+func settled(i Info, date string) bool {
+	now, err := http.ParseTime(date)
+	return err == nil && now.Sub(i.LastModified) >= settleTime && !strings.Contains(i.ETag, "-")
 }
 
 // wholeSeconds brings the times of listings, where some servers give fractions, to what
@@ -147,6 +159,14 @@ func (c Condition) headers() (ifMatch, ifNone *string) {
 		ifNone = &everything
 	}
 	return quoted(c.IfMatch), ifNone
+}
+
+// answerStatus gives the HTTP status of an answer.
+func answerStatus(m middleware.Metadata) int {
+	if r, ok := awsmiddleware.GetRawResponse(m).(*smithyhttp.Response); ok {
+		return r.StatusCode
+	}
+	return 0
 }
 
 // answerHeader gives the headers of an answer as they came.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -17,7 +18,7 @@ func (b *s3Bucket) Head(ctx context.Context, in HeadRequest) (Info, error) {
 	ctx, a := b.read(ctx, "Head", in.Key)
 	out, err := b.meta.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.name, Key: &in.Key, VersionId: given(in.Version)})
 	if err != nil {
-		return Info{}, a.fail(ctx, err)
+		return Info{}, a.failHead(ctx, err)
 	}
 	i, err := infoOf(in.Key, answerHeader(out.ResultMetadata))
 	if err != nil {
@@ -40,7 +41,15 @@ func (b *s3Bucket) Get(ctx context.Context, in GetRequest) (*Object, error) {
 	body := &s3Content{ReadCloser: out.Body, ctx: ctx, attempt: a}
 	h := answerHeader(out.ResultMetadata)
 	i, err := infoOf(in.Key, h)
-	if err == nil {
+	switch whole := in.Range != nil && answerStatus(out.ResultMetadata) == http.StatusOK && h.Get("Content-Range") == ""; {
+	case err != nil:
+	case whole && in.Range.Offset >= i.Size:
+		out.Body.Close()
+		return nil, &AttemptError{Op: a.op, Key: a.key, Fate: Refused, Err: fmt.Errorf("%w: the object has %d bytes", ErrBadRange, i.Size)}
+	case whole:
+		end := in.Range.end(i.Size)
+		body.skip, body.left, body.longer = in.Range.Offset, end-in.Range.Offset, end < i.Size
+	default:
 		body.left, err = in.Range.length(i.Size, h.Get("Content-Range"))
 	}
 	if err != nil {
@@ -58,17 +67,21 @@ func (r Range) header() string {
 	return fmt.Sprintf("bytes=%d-%d", r.Offset, r.Offset+r.Length-1)
 }
 
+// end is where the range ends in an object of that size.
+func (r Range) end(size int64) int64 {
+	if r.Length < 0 {
+		return size
+	}
+	return min(size, r.Offset+r.Length)
+}
+
 // length tells how many bytes of an object of that size the answer to the range has, and
-// fails if it is the answer to something else: a server or a cache in between that does
-// not know ranges sends the whole object.
+// fails if it is the answer to something else.
 func (r *Range) length(size int64, contentRange string) (int64, error) {
 	if r == nil {
 		return size, nil
 	}
-	end := size
-	if r.Length >= 0 {
-		end = min(size, r.Offset+r.Length)
-	}
+	end := r.end(size)
 	want := fmt.Sprintf("bytes %d-%d/%d", r.Offset, end-1, size)
 	if contentRange != want {
 		return 0, fmt.Errorf("the answer's range is %q, not %q", contentRange, want)
@@ -78,17 +91,34 @@ func (r *Range) length(size int64, contentRange string) (int64, error) {
 
 // s3Content is the body of a GET. Its errors are *AttemptError, and it does not end
 // before the last byte.
+//
+// A server, or a cache in between, that does not know ranges answers one with the whole object. Of that
+// it gives the range; while it passes over what is before, its Read returns 0 and no error.
 type s3Content struct {
 	io.ReadCloser
 	ctx     context.Context // of the request, which it is a part of
 	attempt *s3Attempt
-	left    int64 // bytes still to come
+	skip    int64 // bytes before the range still to come
+	left    int64 // bytes of the range still to come
+	longer  bool  // others come after it
 }
 
 func (c *s3Content) Read(p []byte) (int, error) {
+	switch {
+	case c.skip > 0:
+		p = p[:min(int64(len(p)), c.skip)]
+	case c.longer && c.left == 0:
+		return 0, io.EOF
+	case c.longer:
+		p = p[:min(int64(len(p)), c.left)]
+	}
 	n, err := c.ReadCloser.Read(p)
-	c.left -= int64(n)
-	if err == io.EOF && c.left > 0 {
+	if c.skip > 0 {
+		c.skip, n = c.skip-int64(n), 0
+	} else {
+		c.left -= int64(n)
+	}
+	if err == io.EOF && c.skip+c.left > 0 {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil && err != io.EOF {

@@ -8,8 +8,29 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
+
+// The server's clock alone tells whether a later version may have the same LastModified.
+func TestSettled(t *testing.T) {
+	modified := time.Date(2025, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, c := range []struct {
+		etag string
+		date string
+		want bool
+	}{
+		{"e", modified.Add(settleTime).Format(http.TimeFormat), true},
+		{"e", modified.Add(settleTime - time.Second).Format(http.TimeFormat), false},
+		{"e", modified.Add(-time.Hour).Format(http.TimeFormat), false},
+		{"e", "", false},
+		{"e-2", modified.Add(time.Hour).Format(http.TimeFormat), false},
+	} {
+		if got := settled(Info{ETag: c.etag, LastModified: modified}, c.date); got != c.want {
+			t.Errorf("ETag %s at %q: %v", c.etag, c.date, got)
+		}
+	}
+}
 
 func TestS3HeadReads(t *testing.T) {
 	b := s3Serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -28,7 +49,7 @@ func TestS3HeadReads(t *testing.T) {
 	}
 	props := s3Props
 	props.TagCount = 3
-	want := Info{Key: "k", ETag: "e", VersionID: "v", Size: 42, LastModified: time.Date(2025, 1, 2, 3, 4, 5, 0, time.UTC), Props: props}
+	want := Info{Key: "k", ETag: "e", VersionID: "v", Size: 42, LastModified: time.Date(2025, 1, 2, 3, 4, 5, 0, time.UTC), Settled: true, Props: props}
 	if !reflect.DeepEqual(i, want) {
 		t.Errorf("got\n%+v, want\n%+v", i, want)
 	}
@@ -68,8 +89,64 @@ func TestS3GetOfAnotherRange(t *testing.T) {
 		r.Header.Del("Range")
 		s3Digits(w, r)
 	})
-	_, err := b.Get(t.Context(), GetRequest{Key: "k", Range: &Range{3, 4}})
-	s3WantFate(t, err, Refused, ErrRefused)
+	for r, want := range map[Range]string{{0, -1}: "0123456789", {3, 4}: "3456", {8, 100}: "89", {9, -1}: "9"} {
+		o, err := New(b, Options{}).Get(t.Context(), "k", GetOptions{Range: &r})
+		if err != nil {
+			t.Errorf("%+v: %v", r, err)
+			continue
+		}
+		got, err := io.ReadAll(o.Body)
+		if string(got) != want || err != nil || o.Info.Size != 10 {
+			t.Errorf("%+v: %q, %v, %+v", r, got, err, o.Info)
+		}
+		o.Body.Close()
+	}
+	_, err := b.Get(t.Context(), GetRequest{Key: "k", Range: &Range{10, 1}})
+	s3WantFate(t, err, Refused, ErrBadRange)
+}
+
+// What is neither the range nor the whole is no answer.
+func TestS3GetOfWrongRange(t *testing.T) {
+	for _, status := range []int{206, 200} {
+		b := s3Serve(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("ETag", `"e"`)
+			w.Header().Set("Last-Modified", "Thu, 02 Jan 2025 03:04:05 GMT")
+			w.Header().Set("Content-Range", "bytes 0-3/10")
+			w.WriteHeader(status)
+			io.WriteString(w, "0123")
+		})
+		_, err := b.Get(t.Context(), GetRequest{Key: "k", Range: &Range{3, 4}})
+		s3WantFate(t, err, Refused, ErrRefused)
+	}
+}
+
+// What lies before a range that the server does not know may take longer than an answer may, as long as
+// it moves.
+func TestS3ContentSkips(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const skip = 100
+		content := &s3Content{ReadCloser: io.NopCloser(&slowly{}), ctx: t.Context(), attempt: &s3Attempt{safe: true}, skip: skip, left: 10, longer: true}
+		ctx, w := startWatch(t.Context(), attemptTimeout)
+		a := &answer{ctx: ctx, body: content, a: attempt{op: "Get"}, w: w}
+		defer a.Close()
+		began := time.Now()
+		first := make([]byte, 4) // some readers give up if nothing comes
+		if n, err := a.Read(first); n != 1 || err != nil {
+			t.Errorf("%d bytes, %v", n, err)
+		}
+		got, err := io.ReadAll(a)
+		if took := time.Since(began); len(got) != 9 || err != nil || ctx.Err() != nil || took < skip*time.Second {
+			t.Errorf("%d bytes, %v, in %v", len(got), err, took)
+		}
+	})
+}
+
+// slowly gives a byte in a second, without end.
+type slowly struct{}
+
+func (*slowly) Read(p []byte) (int, error) {
+	time.Sleep(time.Second)
+	return 1, nil
 }
 
 func TestS3GetShortBody(t *testing.T) {
@@ -262,10 +339,52 @@ func TestS3Bucket(t *testing.T) {
 	if err := b.EnableVersioning(t.Context()); err != nil {
 		t.Error(err)
 	}
-	for status, want := range map[string]bool{"<Status>Enabled</Status>": true, "<Status>Suspended</Status>": false, "": false} {
+	for status, want := range map[string]Versioning{"<Status>Enabled</Status>": VersioningOn, "<Status>Suspended</Status>": VersioningSuspended, "": VersioningOff} {
 		answer = "<VersioningConfiguration>" + status + "</VersioningConfiguration>"
-		if on, err := b.Versioning(t.Context()); on != want || err != nil {
-			t.Errorf("%s: %v, %v", status, on, err)
+		if got, err := b.Versioning(t.Context()); got != want || err != nil {
+			t.Errorf("%s: %v, %v", status, got, err)
+		}
+	}
+}
+
+// A bucket without Object Lock, one with it and one with a default rule; the page of a proxy is
+// none of these.
+func TestS3DefaultRetention(t *testing.T) {
+	var status int
+	var answer string
+	b := s3Serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(status)
+		io.WriteString(w, answer)
+	})
+	rule := func(inner string) string { return "<ObjectLockConfiguration>" + inner + "</ObjectLockConfiguration>" }
+	const governance = "<Rule><DefaultRetention><Mode>GOVERNANCE</Mode><Days>30</Days></DefaultRetention></Rule>"
+	for _, c := range []struct {
+		status int
+		answer string
+		want   Retention
+		says   string
+	}{
+		{http.StatusNotFound, s3ErrorXML("ObjectLockConfigurationNotFoundError"), Retention{}, "none"},
+		{http.StatusNotImplemented, s3ErrorXML("NotImplemented"), Retention{}, "none"},
+		{http.StatusMethodNotAllowed, s3ErrorXML("MethodNotAllowed"), Retention{}, "none"},
+		{http.StatusOK, rule("<ObjectLockEnabled>Enabled</ObjectLockEnabled>"), Retention{}, "none"},
+		{http.StatusOK, rule(governance), Retention{Mode: "GOVERNANCE", Days: 30}, "GOVERNANCE, 30 days"},
+		{http.StatusOK, rule(strings.Replace(governance, "Days>30</Days", "Years>7</Years", 1)), Retention{Mode: "GOVERNANCE", Years: 7}, "GOVERNANCE, 7 years"},
+	} {
+		status, answer = c.status, c.answer
+		got, err := b.DefaultRetention(t.Context())
+		if err != nil || got != c.want || got.String() != c.says {
+			t.Errorf("%d %s: %v, %v; want %v", c.status, c.answer, got, err, c.want)
+		}
+	}
+	status, answer = http.StatusOK, "<html>welcome</html>"
+	if got, err := b.DefaultRetention(t.Context()); err == nil {
+		t.Errorf("the page of a proxy is taken for %v", got)
+	}
+	for code, want := range map[string]error{"AccessDenied": ErrAccessDenied, "NoSuchBucket": ErrNoBucket} {
+		status, answer = http.StatusForbidden, s3ErrorXML(code)
+		if _, err := b.DefaultRetention(t.Context()); !errors.Is(err, want) {
+			t.Errorf("%s: %v", code, err)
 		}
 	}
 }

@@ -127,6 +127,12 @@ func TestS3UploadSends(t *testing.T) {
 	if err != nil || p2 != (Part{2, "p2", "c2"}) {
 		t.Fatal(p2, err)
 	}
+	// All of the source: S3 takes ranges from large ones alone.
+	if _, err := b.CopyPart(ctx, CopyPartRequest{Key: "k", Upload: u, Number: 2, Source: "s", IfMatch: "e", Range: Range{Length: -1}}); err != nil {
+		t.Fatal(err)
+	}
+	s3WantHeaders(t, headers[3], map[string]string{"X-Amz-Copy-Source": "b/s", "X-Amz-Copy-Source-Range": ""})
+	headers = headers[:3]
 	i, err := b.CompleteUpload(ctx, CompleteRequest{Key: "k", Upload: u, Cond: Condition{IfMatch: "old"}, Parts: []Part{p1, p2}, Size: 15})
 	if err != nil || i.ETag != "e-2" || i.VersionID != "v" {
 		t.Fatal(i, err)

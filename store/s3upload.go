@@ -38,8 +38,12 @@ func (b *s3Bucket) UploadPart(ctx context.Context, in PartRequest) (Part, error)
 // CopyPart implements API.
 func (b *s3Bucket) CopyPart(ctx context.Context, in CopyPartRequest) (Part, error) {
 	ctx, a := b.change(ctx, "CopyPart", in.Key)
-	out, err := b.meta.UploadPartCopy(ctx, &s3.UploadPartCopyInput{Bucket: &b.name, Key: &in.Key, UploadId: &in.Upload, PartNumber: &in.Number,
-		CopySource: b.source(in.Source, in.Version), CopySourceIfMatch: quoted(in.IfMatch), CopySourceRange: aws.String(in.Range.header())})
+	cp := &s3.UploadPartCopyInput{Bucket: &b.name, Key: &in.Key, UploadId: &in.Upload, PartNumber: &in.Number,
+		CopySource: b.source(in.Source, in.Version), CopySourceIfMatch: quoted(in.IfMatch)}
+	if in.Range != (Range{Length: -1}) {
+		cp.CopySourceRange = aws.String(in.Range.header())
+	}
+	out, err := b.meta.UploadPartCopy(ctx, cp)
 	switch {
 	case err != nil:
 		return Part{}, a.fail(ctx, err)

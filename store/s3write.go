@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"strings"
 
@@ -78,6 +79,19 @@ func (b *s3Bucket) Delete(ctx context.Context, in DeleteRequest) error {
 	_, err := b.meta.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.name, Key: &in.Key, IfMatch: quoted(in.IfMatch)})
 	if err != nil {
 		return a.fail(ctx, err)
+	}
+	return nil
+}
+
+// DeleteVersion implements API.
+func (b *s3Bucket) DeleteVersion(ctx context.Context, key, version string) error {
+	ctx, a := b.change(ctx, "DeleteVersion", key)
+	_, err := b.meta.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.name, Key: &key, VersionId: &version})
+	if err == nil {
+		return nil
+	}
+	if failed := a.fail(ctx, err); !errors.Is(failed, ErrNotFound) {
+		return failed
 	}
 	return nil
 }

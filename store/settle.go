@@ -26,14 +26,14 @@ const maxHistory = 100
 // more. What cannot be looked up for sure, because there are too many newer versions or
 // because the bucket does not let us see them, is Changed. So is a write that is in the
 // history and of a size that is sent as a multipart upload: perhaps another version was
-// current all the time (see upload.confirm). It fails with ErrUnavailable and with the
-// errors of Head.
-func (c *Client) Settle(ctx context.Context, key string, id WriteID, base Base) (Settled, error) {
+// current all the time (see upload.confirm); copied, of any size if copies are uploads on this server. It
+// fails with ErrUnavailable and with the errors of Head.
+func (c *Client) Settle(ctx context.Context, key string, id WriteID, base Base, copied bool) (Settled, error) {
 	f, err := c.look(ctx, key, id, base, readPatience, true)
 	if err != nil {
 		return Settled{}, fmt.Errorf("looking for what became of a write to %q: %w", key, err)
 	}
-	if f.over != "" && f.info.Size > PartSize {
+	if f.over != "" && (f.info.Size > PartSize || copied && f.info.Size > 0 && c.Flaws().Has(CopyConditions)) {
 		return Settled{Outcome: Changed}, nil
 	}
 	return Settled{Outcome: f.outcome, Current: f.info}, nil
@@ -65,7 +65,7 @@ func (c *Client) look(ctx context.Context, key string, id WriteID, base Base, pa
 		switch {
 		case err == nil && info != nil:
 			return found{outcome: Landed, info: *info, over: named(current)}, nil
-		case err != nil && (fateOf(err) == Refused || errors.Is(err, errLongHistory)):
+		case err != nil && (hidden(err) || errors.Is(err, errLongHistory)):
 			return found{outcome: Changed, reason: fmt.Errorf("%w: %v", ErrConflict, err)}, nil
 		case err != nil:
 			return found{}, err
@@ -84,7 +84,7 @@ func (c *Client) original(ctx context.Context, v Info, id WriteID, base Base, pa
 	for v.Base().Pinned() {
 		below, err := c.below(ctx, v.Key, v.VersionID, patience)
 		switch {
-		case err != nil && fateOf(err) == Refused || errors.Is(err, ErrNotFound):
+		case err != nil && hidden(err) || errors.Is(err, ErrNotFound):
 			return v, nil
 		case err != nil:
 			return Info{}, err
@@ -104,6 +104,10 @@ func (c *Client) original(ctx context.Context, v Info, id WriteID, base Base, pa
 	}
 	return v, nil
 }
+
+// hidden tells whether the server will not let us see what we asked for. Without valid credentials
+// nobody knows that.
+func hidden(err error) bool { return fateOf(err) == Refused && !errors.Is(err, ErrNoCredentials) }
 
 // named names the current version of a key in errors; the zero Info is that of a name without
 // an object, which in a history is a delete marker.

@@ -60,7 +60,7 @@ func TestSettle(t *testing.T) {
 						return made
 					}, base)
 					began := time.Now()
-					got, err := w.c.Settle(t.Context(), key, id, base)
+					got, err := w.c.Settle(t.Context(), key, id, base, false)
 					want := c.want
 					if !versioned {
 						want = c.otherwise
@@ -89,7 +89,7 @@ func TestSettleLongHistory(t *testing.T) {
 			for range n - 1 {
 				w.foreign()
 			}
-			got, err := w.c.Settle(t.Context(), key, id, base)
+			got, err := w.c.Settle(t.Context(), key, id, base, false)
 			want := store.Landed
 			if n > 100 {
 				want = store.Changed
@@ -98,7 +98,7 @@ func TestSettleLongHistory(t *testing.T) {
 				t.Errorf("%d newer versions: %v, %v", n, got.Outcome, err)
 			}
 			// A write whose base was nothing: only the newest are asked.
-			if got, err := w.c.Settle(t.Context(), key, "other", store.Base{}); err != nil || got.Outcome != store.Changed {
+			if got, err := w.c.Settle(t.Context(), key, "other", store.Base{}, false); err != nil || got.Outcome != store.Changed {
 				t.Errorf("%d versions, none before: %v, %v", n, got.Outcome, err)
 			}
 			if n := w.c.Requests()["Head"]; n > 2+100+100 {
@@ -173,17 +173,22 @@ func TestSettleFails(t *testing.T) {
 		base := w.b.PutForeign(key, "base").Base()
 		w.foreign()
 		w.f.On("ListVersions").Fail(store.Refused, store.ErrAccessDenied)
-		if got, err := w.c.Settle(t.Context(), key, id, base); err != nil || got.Outcome != store.Changed {
+		if got, err := w.c.Settle(t.Context(), key, id, base, false); err != nil || got.Outcome != store.Changed {
 			t.Errorf("history denied: %v, %v", got.Outcome, err)
+		}
+		w.f.Heal()
+		w.f.On("ListVersions").Fail(store.Refused, store.ErrNoCredentials)
+		if got, err := w.c.Settle(t.Context(), key, id, base, false); !errors.Is(err, store.ErrNoCredentials) {
+			t.Errorf("credentials expired: %v, %v", got.Outcome, err)
 		}
 		w.f.On("Head").Fail(store.Unsent, errReset)
 		began := time.Now()
-		if _, err := w.c.Settle(t.Context(), key, id, base); !errors.Is(err, store.ErrUnavailable) || time.Since(began) < 30*time.Second {
+		if _, err := w.c.Settle(t.Context(), key, id, base, false); !errors.Is(err, store.ErrUnavailable) || time.Since(began) < 30*time.Second {
 			t.Errorf("not reachable for %v: %v", time.Since(began), err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := w.c.Settle(ctx, key, id, base); !errors.Is(err, context.Canceled) {
+		if _, err := w.c.Settle(ctx, key, id, base, false); !errors.Is(err, context.Canceled) {
 			t.Errorf("cancelled: %v", err)
 		}
 	})

@@ -25,6 +25,10 @@ const (
 // MaxObject is the size in bytes of the largest object that is made: more has ErrTooLarge.
 const MaxObject = 5 << 40
 
+// MaxPut is the size in bytes of the largest object that is made by one request.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+const MaxPut = 5 << 30
+
 // An Info describes one version of one object, or what a listing says of it.
 type Info struct {
 	Key       string
@@ -34,6 +38,10 @@ type Info struct {
 	// LastModified has whole seconds on S3; for a multipart upload it is the time of
 	// its start, which also is its place among the versions.
 	LastModified time.Time
+	// Settled: LastModified had been over for so long when a HEAD or GET was answered, by the
+	// server's own clock, that no later version of the key has the same. So a listing which shows
+	// this ETag and this time shows this version.
+	Settled bool
 	// Props is complete after Head and Get; a listing gives the storage class alone.
 	Props Props
 }

@@ -36,7 +36,7 @@ type actKey struct{}
 // A witness is the server. It sees what each request that lands does to the key.
 type witness struct {
 	*memstore.Bucket
-	t *testing.T
+	t testing.TB
 
 	restores bool // somebody brings ETags back
 

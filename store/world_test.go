@@ -23,16 +23,20 @@ const (
 
 // A world is a client, the network and the bucket.
 type world struct {
-	*testing.T
+	testing.TB
 	b *memstore.Bucket
 	f *faultstore.Store
 	c *store.Client
 }
 
-func newWorld(t *testing.T, versioned bool) *world {
-	w := &world{T: t, b: memstore.New(memstore.Options{Versioned: versioned})}
+func newWorld(t testing.TB, versioned bool) *world { return newFlawed(t, versioned, 0) }
+
+// newFlawed is a world whose server has flaws, of which the client knows.
+func newFlawed(t testing.TB, versioned bool, flaws store.Flaws) *world {
+	w := &world{TB: t, b: memstore.New(memstore.Options{Versioned: versioned, Flaws: flaws})}
 	w.f = faultstore.New(w.b)
 	w.c = store.New(newMonitor(t, w.f), store.Options{Host: "here"})
+	w.c.SetFlaws(flaws)
 	return w
 }
 
@@ -88,7 +92,8 @@ type op struct {
 	name    string
 	request string // which of its requests makes the change
 	limit   time.Duration
-	want    string // the content that it makes; "-" for none
+	want    string      // the content that it makes; "-" for none
+	flaws   store.Flaws // of the server
 	run     func(ctx context.Context, w *world, p store.Permit, base store.Base, unanswered func(error)) error
 	// write is run for what it gives; nil for a delete.
 	write func(ctx context.Context, w *world, base store.Base) (store.Info, error)
@@ -102,15 +107,23 @@ var (
 	source = strings.Repeat("s", 1000)
 )
 
+const noCopy, noParts, noComplete, noDelete = store.CopyConditions, store.PartSource, store.CompleteConditions, store.DeleteConditions
+
 type writing func(ctx context.Context, w *world, p store.Permit, write store.Write) (store.Info, error)
 
 func writeOp(name, request, body string, limit time.Duration, do writing) op {
-	return op{name, request, limit, body, func(ctx context.Context, w *world, p store.Permit, base store.Base, unanswered func(error)) error {
+	return op{name, request, limit, body, 0, func(ctx context.Context, w *world, p store.Permit, base store.Base, unanswered func(error)) error {
 		_, err := do(ctx, w, p, store.Write{Key: key, ID: id, Base: base, Unanswered: unanswered})
 		return err
 	}, func(ctx context.Context, w *world, base store.Base) (store.Info, error) {
 		return do(ctx, w, valid(), store.Write{Key: key, ID: id, Base: base})
 	}}
+}
+
+// on gives the operation on a server with flaws.
+func (o op) on(name string, flaws store.Flaws) op {
+	o.name, o.flaws = name, flaws
+	return o
 }
 
 func put(name, request, body string, limit time.Duration) op {
@@ -137,6 +150,12 @@ func ops() []op {
 		put("empty put", "Put", "", stall),
 		put("multipart", "CompleteUpload", large, perSize(len(large))),
 		cp("copy", "Copy", source, perSize(len(source))),
+		put("", "Put", large, perSize(len(large))).on("large put in one piece", noComplete),
+		cp("", "CompleteUpload", source, perSize(len(source))).on("copy by a part", noCopy),
+		cp("", "Put", source, stall).on("copy by reading", noCopy|noComplete),
+		cp("", "Put", large, perSize(len(large))).on("large copy by reading", noCopy|noComplete),
+		cp("", "Put", source, stall).on("copy by reading, parts copied blindly", noCopy|noParts),
+		cp("", "CompleteUpload", large, perSize(len(large))).on("large copy by reading, in parts", noCopy|noParts),
 		{name: "delete", request: "Delete", limit: stall, want: "-", run: func(ctx context.Context, w *world, p store.Permit, base store.Base, unanswered func(error)) error {
 			return w.c.Delete(ctx, p, store.Deletion{Key: key, Base: base, Unanswered: unanswered})
 		}},
@@ -147,14 +166,14 @@ func ops() []op {
 // each has its condition.
 type monitor struct {
 	store.API
-	t *testing.T
+	t testing.TB
 
 	mu    sync.Mutex
 	alive map[string]landing // by mutation: the write id, for a delete the key
 	ids   map[string]string  // write ids of uploads
 }
 
-func newMonitor(t *testing.T, api store.API) *monitor {
+func newMonitor(t testing.TB, api store.API) *monitor {
 	return &monitor{API: api, t: t, alive: map[string]landing{}, ids: map[string]string{}}
 }
 
@@ -164,7 +183,8 @@ type landing struct {
 	until  time.Time // when it is surely dead; zero while it is on the wire
 }
 
-func (m *monitor) watch(mutation, upload string, cond store.Condition, request func() (store.Info, error)) (store.Info, error) {
+// watch sees a request that changes size bytes at once.
+func (m *monitor) watch(mutation, upload string, cond store.Condition, size int64, request func() (store.Info, error)) (store.Info, error) {
 	if cond == (store.Condition{}) {
 		m.t.Errorf("%s: an attempt without a condition", mutation)
 	}
@@ -175,7 +195,7 @@ func (m *monitor) watch(mutation, upload string, cond store.Condition, request f
 	var a *store.AttemptError
 	switch {
 	case errors.As(err, &a) && a.Fate == store.Unknown:
-		m.alive[mutation] = landing{upload, time.Now().Add(quiet)}
+		m.alive[mutation] = landing{upload, time.Now().Add(quiet + perSize(int(size)) - stall)}
 	case err != nil && pending:
 		m.alive[mutation] = before // an earlier Complete of the same upload
 	default:
@@ -198,19 +218,22 @@ func (m *monitor) begin(mutation, upload string) (before landing, pending bool) 
 }
 
 func (m *monitor) Put(ctx context.Context, in store.PutRequest) (store.Info, error) {
-	return m.watch(in.Props.Meta["latchfs-write-id"], "", in.Cond, func() (store.Info, error) { return m.API.Put(ctx, in) })
+	return m.watch(in.Props.Meta["latchfs-write-id"], "", in.Cond, beyond(in.Size, store.PartSize), func() (store.Info, error) { return m.API.Put(ctx, in) })
 }
 
 func (m *monitor) Copy(ctx context.Context, in store.CopyRequest) (store.Info, error) {
 	if in.IfMatch == "" {
 		m.t.Errorf("a copy without a condition on its source")
 	}
-	return m.watch(in.Props.Meta["latchfs-write-id"], "", in.Cond, func() (store.Info, error) { return m.API.Copy(ctx, in) })
+	return m.watch(in.Props.Meta["latchfs-write-id"], "", in.Cond, 0, func() (store.Info, error) { return m.API.Copy(ctx, in) })
 }
 
 func (m *monitor) CopyPart(ctx context.Context, in store.CopyPartRequest) (store.Part, error) {
 	if in.IfMatch == "" {
 		m.t.Errorf("a part without a condition on its source")
+	}
+	if in.Range.Length >= 0 && in.Range.Length < 5<<20 && in.Number == 1 {
+		m.t.Errorf("a range %+v of a source that is not over 5 MB", in.Range)
 	}
 	return m.API.CopyPart(ctx, in)
 }
@@ -220,7 +243,7 @@ func (m *monitor) Delete(ctx context.Context, in store.DeleteRequest) error {
 	if a, ok := ctx.Value(actKey{}).(*act); ok {
 		mutation = fmt.Sprintf("%s by %p", mutation, a)
 	}
-	_, err := m.watch(mutation, "", store.Condition{IfMatch: in.IfMatch}, func() (store.Info, error) {
+	_, err := m.watch(mutation, "", store.Condition{IfMatch: in.IfMatch}, 0, func() (store.Info, error) {
 		return store.Info{}, m.API.Delete(ctx, in)
 	})
 	return err
@@ -235,7 +258,7 @@ func (m *monitor) CreateUpload(ctx context.Context, in store.CreateUploadRequest
 }
 
 func (m *monitor) CompleteUpload(ctx context.Context, in store.CompleteRequest) (store.Info, error) {
-	return m.watch(m.id(in.Upload), in.Upload, in.Cond, func() (store.Info, error) { return m.API.CompleteUpload(ctx, in) })
+	return m.watch(m.id(in.Upload), in.Upload, in.Cond, 0, func() (store.Info, error) { return m.API.CompleteUpload(ctx, in) })
 }
 
 func (m *monitor) AbortUpload(ctx context.Context, key, upload string) error {
@@ -247,6 +270,14 @@ func (m *monitor) AbortUpload(ctx context.Context, key, upload string) error {
 		delete(m.alive, id)
 	}
 	return err
+}
+
+// beyond is the size, if it is more than what is sent at once on any server.
+func beyond(size, most int64) int64 {
+	if size > most {
+		return size
+	}
+	return 0
 }
 
 func (m *monitor) id(upload string) string {

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,6 +31,8 @@ type Attr struct {
 	Mtime    time.Time
 	Atime    time.Time
 	Ctime    time.Time
+	// MtimeSet names the setting of a directory's mtime (store.MtimeSet).
+	MtimeSet string
 	// Number is the inode number that the file is known by after each mount and on every host.
 	Number uint64
 	// Base is the version in the bucket that these attributes are of or grew from; the
@@ -61,6 +64,7 @@ func AttrOf(i store.Info, d Defaults) Attr {
 	if dir {
 		a.Mode = ModeDir | d.DirMode&modePerm
 		a.Size = 0
+		a.MtimeSet = store.MtimeSet(i.Props.Meta)
 	}
 	if p.Has&store.HasMode != 0 {
 		typ := a.Mode & ModeType
@@ -99,6 +103,9 @@ type Change struct {
 	UID, GID *uint32
 	Mtime    *time.Time
 	Atime    *time.Time
+	// Entries is the mtime that a directory is shown with because its entries changed later than
+	// its marker; else zero. The marker gets it, unless Mtime sets another.
+	Entries time.Time
 	// NoSetIDs takes the set-user-id bit of a file away, and set-group-id where the group may
 	// execute it. A change of the owner does that too.
 	NoSetIDs bool
@@ -114,6 +121,9 @@ func (c Change) attributes() bool {
 // value. The size is not its business.
 func (c Change) apply(a Attr) (Attr, store.PosixField) {
 	var set store.PosixField
+	if !c.Entries.IsZero() && !c.Entries.Equal(a.Mtime) {
+		a.Mtime, set = c.Entries, set|store.HasMtime
+	}
 	if c.Mode == nil && (c.NoSetIDs || c.UID != nil || c.GID != nil) && a.Mode&ModeType == ModeRegular {
 		m := a.WithoutSetIDs()
 		c.Mode = &m
@@ -129,8 +139,12 @@ func (c Change) apply(a Attr) (Attr, store.PosixField) {
 	if c.GID != nil && *c.GID != a.GID {
 		a.GID, set = *c.GID, set|store.HasGID
 	}
-	if c.Mtime != nil && !c.Mtime.Equal(a.Mtime) {
+	dir := a.Mode&ModeType == ModeDir // other hosts may know of entries that have changed since it was set
+	if c.Mtime != nil && (dir || !c.Mtime.Equal(a.Mtime)) {
 		a.Mtime, set = *c.Mtime, set|store.HasMtime
+		if dir {
+			a.MtimeSet = strconv.FormatInt(time.Now().UnixNano(), 36)
+		}
 	}
 	if c.Atime != nil && !c.Atime.Equal(a.Atime) {
 		a.Atime, set = *c.Atime, set|store.HasAtime

@@ -29,7 +29,9 @@ func newBucket() *bucket { return bucketOf(memstore.Options{Versioned: true}) }
 func bucketOf(o memstore.Options) *bucket {
 	mem := memstore.New(o)
 	net := faultstore.New(mem)
-	return &bucket{Client: store.New(net, store.Options{Host: "here"}), mem: mem, net: net}
+	b := &bucket{Client: store.New(net, store.Options{Host: "here"}), mem: mem, net: net}
+	b.SetFlaws(o.Flaws) // a mount finds them out
+	return b
 }
 
 // put is a foreign writer.

@@ -3,9 +3,11 @@ package file
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/spool"
+	"github.com/latchfs/latchfs/internal/seldom"
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
@@ -84,11 +86,15 @@ func (f *File) send(ctx context.Context, m *commit, base *pin) (store.Info, erro
 func (f *File) landed(m *commit, info store.Info, told error) {
 	if err := m.local.Landed(m.write.ID, info.Base()); err != nil {
 		// Recovery finds the write id in the bucket.
-		f.t.o.Log.Warn("a commit could not be marked as done in the spool", "key", m.write.Key, "err", err)
+		f.t.said.Say(seldom.Kind{Op: "landed"}, slog.LevelWarn, "a commit could not be marked as done in the spool", m.write.Key, "err", err)
 	}
 	f.mu.Lock()
 	f.unpin()
+	was := f.core.content.base.Base()
 	f.core.landed(m, info, told == nil)
+	if m.copy {
+		f.toCopy(was, info)
+	}
 	f.t.changedHere.note(m.write.Key, info.Base(), f.core.content.attr.Ctime)
 	var local *spool.File
 	if !f.core.pending() && (m.local.Garbage() > m.snap.Size() || f.core.writers == 0) {

@@ -129,8 +129,12 @@ func (f *File) retain() {
 	f.users++
 }
 
-// refused tells the errors of a commit that trying again does not help against.
+// refused tells the errors of a commit that trying again does not help against. Credentials that
+// have expired are renewed some day.
 func refused(err error) bool {
+	if errors.Is(err, store.ErrNoCredentials) {
+		return false
+	}
 	for _, e := range []error{store.ErrAccessDenied, store.ErrRetained, store.ErrTooLarge, store.ErrRefused, store.ErrNoBucket, store.ErrArchived} {
 		if errors.Is(err, e) {
 			return true

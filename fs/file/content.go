@@ -133,6 +133,9 @@ func (c *content) props() (store.Props, error) {
 	p.Has |= c.set() | store.HasMtime
 	p.Mode, p.UID, p.GID = c.attr.Mode, c.attr.UID, c.attr.GID
 	p.Mtime, p.Atime = c.attr.Mtime, c.attr.Atime
+	if c.attr.Mode&ModeType == ModeDir {
+		props.Meta = store.WithMtimeSet(props.Meta, p, c.attr.MtimeSet)
+	}
 	meta, err := p.Put(props.Meta)
 	if err != nil {
 		return store.Props{}, fmt.Errorf("metadata of %q: %w", c.base.Key, err)

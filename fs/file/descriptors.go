@@ -26,8 +26,9 @@ func (t *Table) processOf(tid uint32) uint32 {
 	if tid == 0 {
 		return 0
 	}
-	status, err := t.o.Proc.Process(int(tid)).Status()
-	if procfs.Gone(err) {
+	thread := t.o.Proc.Process(int(tid))
+	status, err := thread.Status()
+	if thread.Gone(err) {
 		return tid
 	}
 	if err != nil {
@@ -46,7 +47,7 @@ func (t *Table) writes(pid uint32, c Caller) (held, known bool) {
 	}
 	p := t.o.Proc.Process(int(pid))
 	numbers, err := p.Descriptors()
-	if procfs.Gone(err) {
+	if p.Gone(err) {
 		return false, true
 	}
 	if err != nil {

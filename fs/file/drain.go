@@ -2,8 +2,9 @@ package file
 
 import (
 	"context"
-	"time"
+	"log/slog"
 
+	"github.com/latchfs/latchfs/internal/seldom"
 	"github.com/latchfs/latchfs/internal/wait"
 )
 
@@ -26,7 +27,6 @@ func (f *File) startDrain() {
 // table ends.
 func (f *File) drain() {
 	ctx := f.t.background
-	var said time.Time // when it was last said that this fails
 	for {
 		drained, err := f.drainOne(ctx)
 		if drained {
@@ -35,9 +35,9 @@ func (f *File) drain() {
 		if err == nil {
 			continue
 		}
-		if ctx.Err() == nil && time.Since(said) >= reportEvery {
-			said = time.Now()
-			f.t.o.Log.Error("a file could not be saved; it is tried again", "key", f.name(), "err", err)
+		if ctx.Err() == nil {
+			key := f.name()
+			f.t.said.Say(f.t.said.Named(seldom.Kind{Op: "save"}, key), slog.LevelError, "a file could not be saved; it is tried again", key, "err", err)
 		}
 		wait.For(ctx, retryPause, f.poke)
 		if ctx.Err() != nil {

@@ -1,7 +1,10 @@
 package file
 
 import (
+	"log/slog"
+
 	"github.com/latchfs/latchfs/fs/spool"
+	"github.com/latchfs/latchfs/internal/seldom"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -125,6 +128,6 @@ func (t *Table) discard(local *spool.File) {
 		return
 	}
 	if err := local.Drop(); err != nil {
-		t.o.Log.Warn("a spool file could not be removed", "err", err)
+		t.said.Say(seldom.Kind{Op: "discard"}, slog.LevelWarn, "a spool file could not be removed", "", "err", err)
 	}
 }

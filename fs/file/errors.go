@@ -60,3 +60,16 @@ func (e *ConflictError) Error() string {
 
 // Is makes errors.Is(err, ErrConflicted) true.
 func (e *ConflictError) Is(target error) bool { return target == ErrConflicted }
+
+// A NotEmptyError is ErrNotEmpty with one of the keys that are in the directory.
+type NotEmptyError struct {
+	Dir string // key of the directory
+	Key string // Dir itself: the marker has bytes, which another tool has kept there
+}
+
+func (e *NotEmptyError) Error() string {
+	return fmt.Sprintf("directory %q is not empty: the bucket has %q", e.Dir, e.Key)
+}
+
+// Unwrap makes it match ErrNotEmpty.
+func (e *NotEmptyError) Unwrap() error { return ErrNotEmpty }

@@ -113,6 +113,21 @@ func (f *File) unpin() {
 	}
 }
 
+// toCopy lets the handles that read a version without an id of its own read its copy instead, which has
+// the same bytes: on some servers a copy has another ETag, by which alone these are pinned. f.mu is held.
+func (f *File) toCopy(was store.Base, copied store.Info) {
+	if was.Pinned() || was.ETag == copied.ETag {
+		return
+	}
+	for h := range f.handles {
+		if h.pin != nil && h.info.Base().Same(was) {
+			h.pin.Close()
+			h.info, h.attr = copied, f.core.content.attr
+			h.pin = newPin(f.t.o.Reader.Pin(copied))
+		}
+	}
+}
+
 // read reads what the file holds now.
 func (f *File) read(ctx context.Context, p []byte, off int64) (int, error) {
 	for {

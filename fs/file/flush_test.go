@@ -15,8 +15,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/fs/spool"
+	"github.com/latchfs/latchfs/internal/seldom"
 	"github.com/latchfs/latchfs/store"
 	"github.com/latchfs/latchfs/store/faultstore"
+	"github.com/latchfs/latchfs/store/memstore"
 )
 
 // A close past the flush timeout answers ErrUnsaved, the work goes on with the lease held,
@@ -349,7 +351,7 @@ func TestLastingFailureIsSaidSometimes(t *testing.T) {
 		d := newPlatter().disk()
 		h.restart(spool.Options{FS: d})
 		var log bytes.Buffer
-		h.o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))
+		h.logTo(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))
 		tries := 0
 		d.failing(func(label string) error {
 			if label != "read data" {
@@ -361,10 +363,10 @@ func TestLastingFailureIsSaidSometimes(t *testing.T) {
 		x := h.open("a", "c")
 		h.write(x, "text", 0)
 		x.Release()                               // without a close that was told
-		time.Sleep(35*time.Second + retryPause/2) // between two tries
+		time.Sleep(2*seldom.Every + retryPause/2) // between two tries
 		synctest.Wait()
-		if n := strings.Count(log.String(), "\n"); n != 4 {
-			t.Errorf("%d lines in 35 s:\n%s", n, log.String())
+		if n := strings.Count(log.String(), "\n"); n != 3 || !strings.Contains(log.String(), "times=") {
+			t.Errorf("%d lines in two minutes:\n%s", n, log.String())
 		}
 		d.failing(nil)
 		if tries < 20 {
@@ -380,11 +382,16 @@ func TestLastingFailureIsSaidSometimes(t *testing.T) {
 // A file may be as large as an object; what would be larger is refused before it is
 // accepted.
 func TestLargestFile(t *testing.T) {
+	largestFile(t, 0, store.MaxObject)
+	largestFile(t, store.CompleteConditions, 5<<30) // what one request can make
+}
+
+func largestFile(t *testing.T, flaws store.Flaws, size int64) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, newBucket(), newLockTable())
+		h := newHost(t, bucketOf(memstore.Options{Versioned: true, Flaws: flaws}), newLockTable())
 		defer h.stop()
 		x := h.open("a", "c")
-		size, more := int64(store.MaxObject), int64(store.MaxObject+1)
+		size, more := size, size+1
 		if _, err := x.SetAttr(t.Context(), Change{Size: &more}); !errors.Is(err, store.ErrTooLarge) {
 			t.Errorf("one byte too large: %v", err)
 		}

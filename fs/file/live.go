@@ -73,16 +73,16 @@ func (t *Table) below(dirKey string) (fs []*File) {
 	return fs
 }
 
-// hasLive tells whether a file below the directory is there for those who look on this host,
-// whatever the bucket says.
-func (t *Table) hasLive(dirKey string) bool {
+// liveBelow gives the key of a file below the directory that is there for those who look on this
+// host, whatever the bucket says; "" if there is none.
+func (t *Table) liveBelow(dirKey string) string {
 	for _, f := range t.below(dirKey) {
 		f.mu.Lock()
-		here := f.core.live() != nil && f.core.exists()
+		here, key := f.core.live() != nil && f.core.exists(), f.core.key
 		f.unlock()
 		if here {
-			return true
+			return key
 		}
 	}
-	return false
+	return ""
 }

@@ -113,7 +113,7 @@ func (t *Table) stands(ctx context.Context, key string, base store.Base) (bool, 
 // inside tells whether any key begins with that of a directory, its marker included, in the
 // bucket or only here.
 func (t *Table) inside(ctx context.Context, dirKey string) (bool, error) {
-	if t.hasLive(dirKey) {
+	if t.liveBelow(dirKey) != "" {
 		return true, nil
 	}
 	keys, err := t.firstKeys(ctx, dirKey, 1)

@@ -25,11 +25,14 @@ var errBaseGone = fmt.Errorf("it is not what the file was opened on: %w", store.
 func (f *File) permit(ctx context.Context, m *commit) (store.Permit, error) {
 	for began := time.Now(); ; {
 		hold := f.lease()
-		if hold.Check() == nil {
+		switch err := hold.Check(); {
+		case err == nil:
 			f.mu.Lock()
 			f.core.proved()
 			f.unlock()
 			return hold, nil
+		case errors.Is(err, lockmgr.ErrNoCredentials):
+			return nil, err // to wait does not help whoever waits
 		}
 		lost := isClosed(hold.Lost())
 		if lost {

@@ -279,7 +279,7 @@ func TestSecondTryShowsWhatWasLookedUp(t *testing.T) {
 				t.Errorf("it reads %q, want %q", got, want)
 			}
 			x.Release()
-			h.b.mem.DeleteVersion("a", known.VersionID)
+			h.b.mem.Destroy("a", known.VersionID)
 		}
 	})
 }

@@ -81,13 +81,17 @@ func (t *Table) make(ctx context.Context, key, body string, a Attr) (Attr, error
 // the final NUL).
 const MaxTarget = 4095
 
-// Readlink returns the target of a symlink.
+// Readlink returns the target of a symlink. It fails with ErrStale if the name is another kind of
+// file by now.
 func (t *Table) Readlink(ctx context.Context, key string) (string, error) {
 	info, err := t.o.Objects.Head(ctx, key, "")
 	if err != nil {
 		return "", fmt.Errorf("reading the link %q: %w", key, err)
 	}
-	if AttrOf(info, t.o.Defaults).Mode&ModeType != ModeSymlink || info.Size > MaxTarget {
+	if AttrOf(info, t.o.Defaults).Mode&ModeType != ModeSymlink {
+		return "", fmt.Errorf("reading the link %q: %w", key, ErrStale)
+	}
+	if info.Size > MaxTarget {
 		return "", fmt.Errorf("reading the link %q: %w", key, ErrInvalid)
 	}
 	pin := newPin(t.o.Reader.Pin(info))

@@ -87,8 +87,8 @@ func (t *Table) open(ctx context.Context, r OpenRequest) (*Handle, Attr, error) 
 }
 
 // Create makes a file that is not there and opens it. The name appears in the bucket at
-// close. It fails with fs.ErrExist, or with ErrNotDir if its directory has become a file, and
-// waits at most a second for the lease.
+// close. It fails with fs.ErrExist, with ErrNotDir if its directory has become a file, or with
+// ErrNoSpace, and waits at most a second for the lease.
 func (t *Table) Create(ctx context.Context, r CreateRequest) (*Handle, Attr, error) {
 	f, err := t.begin(ctx, r.Key, NameWait, t.free(r.Key), r.accepts)
 	if err != nil {
@@ -105,10 +105,15 @@ func (t *Table) Create(ctx context.Context, r CreateRequest) (*Handle, Attr, err
 	if c.exists() {
 		return nil, Attr{}, fmt.Errorf("creating %q: %w", r.Key, fs.ErrExist)
 	}
-	now := time.Now()
+	before, now := c.content, time.Now()
 	c.content.attr = Attr{Mode: ModeRegular | r.Mode&modePerm, UID: r.UID, GID: r.GID, Mtime: now, Atime: now, Ctime: changedNow(c.content.attr.Ctime),
 		Number: cmp.Or(r.Number, Number(r.Key, 0))}
 	c.changed(changes{set: store.HasMode | store.HasUID | store.HasGID | store.HasMtime, bytes: true, owed: true})
+	// Without room in the spool nothing could save it, not even without a byte in it.
+	if err := f.spooled(); err != nil {
+		c.content = before
+		return nil, Attr{}, fmt.Errorf("creating %q: %w", r.Key, err)
+	}
 	r.Write = true
 	h := f.newHandle(r.OpenRequest)
 	h.wrote = c.content.n

@@ -75,7 +75,7 @@ func (t *Table) lookAbove(ctx context.Context, name string) (p parent, err error
 		return p, err
 	case object && !p.both: // what is only here does not make a directory of another host's file
 		return p, ErrNotDir
-	case len(inside) == 0 && !t.hasLive(p.dir) && t.o.Lasting != nil && !t.o.Lasting(p.dir):
+	case len(inside) == 0 && t.liveBelow(p.dir) == "" && t.o.Lasting != nil && !t.o.Lasting(p.dir):
 		return p, store.ErrNotFound
 	}
 	return p, nil

@@ -58,7 +58,7 @@ func (r *Recovery) sealed(ctx context.Context, f *spool.Found, s *spool.FoundSea
 			return nil, context.Cause(ctx)
 		}
 	}
-	found, err := r.t.o.Objects.Settle(ctx, f.Key, s.ID, s.Base)
+	found, err := r.t.o.Objects.Settle(ctx, f.Key, s.ID, s.Base, s.Copy)
 	if err != nil {
 		return nil, err
 	}

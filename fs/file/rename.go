@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"sync"
 	"time"
 
+	"github.com/latchfs/latchfs/internal/seldom"
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
@@ -208,7 +210,7 @@ func (r *renaming) move(info store.Info) (later []func()) {
 	src.unpin()
 	if src.local != nil {
 		if err := src.local.Moved(r.to, info.Base()); err != nil {
-			t.o.Log.Warn("a rename could not be noted in the spool", "key", r.to, "err", err)
+			t.said.Say(seldom.Kind{Op: "moved"}, slog.LevelWarn, "a rename could not be noted in the spool", r.to, "err", err)
 		}
 	}
 	t.watchers.Go(func() { src.watch(hold) })

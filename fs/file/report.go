@@ -5,6 +5,10 @@ import (
 	"time"
 )
 
+// mostReports is how many commits that take long are told of at the same time: while the bucket does
+// not answer any user can have as many as he likes.
+const mostReports = 16
+
 // A report names what a commit that takes long is at (LOCKS P4.4).
 type report struct {
 	f     *File
@@ -13,6 +17,7 @@ type report struct {
 	began time.Time
 
 	mu     sync.Mutex
+	place  bool // it is one of the mostReports that are told
 	timer  *time.Timer
 	ended  bool
 	done   int64
@@ -34,13 +39,17 @@ func (r *report) line() {
 	if r.ended {
 		return
 	}
+	defer r.timer.Reset(reportEvery)
+	if r.place = r.place || r.f.t.reports.Add(1) <= mostReports; !r.place {
+		r.f.t.reports.Add(-1)
+		return
+	}
 	log, args := r.f.t.o.Log, []any{"key", r.key, "done", r.done, "of", r.size, "for", time.Since(r.began).Round(time.Second)}
 	if r.reason != nil {
 		log.Warn("saving a file goes on", append(args, "err", r.reason)...)
 	} else {
 		log.Info("saving a file goes on", args...)
 	}
-	r.timer.Reset(reportEvery)
 }
 
 // progress is told of n more bytes that the server took.
@@ -65,4 +74,8 @@ func (r *report) end() {
 	defer r.mu.Unlock()
 	r.ended = true
 	r.timer.Stop()
+	if r.place {
+		r.place = false
+		r.f.t.reports.Add(-1)
+	}
 }

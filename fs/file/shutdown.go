@@ -33,6 +33,7 @@ func (t *Table) Shutdown(ctx context.Context) ([]Left, error) {
 	for _, rest := range []*tasks{&t.work, &t.watchers} {
 		_ = rest.wait(context.WithoutCancel(ctx))
 	}
+	t.said.Tell()
 	left := t.left()
 	if len(left) == 0 {
 		err = nil

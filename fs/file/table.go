@@ -4,12 +4,14 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/latchfs/latchfs/fs/lease"
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/internal/procfs"
+	"github.com/latchfs/latchfs/internal/seldom"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -24,7 +26,9 @@ type Objects interface {
 	AbortUpload(ctx context.Context, key, upload string) error
 	Versioned(ctx context.Context) (bool, error)
 	Below(ctx context.Context, key, version string) (store.Version, error)
-	Settle(ctx context.Context, key string, id store.WriteID, base store.Base) (store.Settled, error)
+	Settle(ctx context.Context, key string, id store.WriteID, base store.Base, copied bool) (store.Settled, error)
+	// MaxSize is the size in bytes of the largest file that can be saved.
+	MaxSize() int64
 }
 
 // Options are what a Table works with. Objects, Locks, Spool and Reader are required.
@@ -70,6 +74,8 @@ type Table struct {
 	watchers   tasks // what ends with background
 
 	changedHere changed
+	reports     atomic.Int64 // commits that the log tells of
+	said        *seldom.Log  // what may come again and again
 
 	mu     sync.Mutex       // taken before any File.mu
 	files  map[string]*File // by key; a detached File is not in it
@@ -87,6 +93,7 @@ func NewTable(o Options) *Table {
 		o.Proc = procfs.Default
 	}
 	t := &Table{o: o, leases: lease.NewPool(o.Locks, o.Host), files: make(map[string]*File)}
+	t.said = seldom.New(o.Log)
 	t.background, t.stop = context.WithCancel(context.Background())
 	return t
 }

@@ -64,8 +64,9 @@ func (f *File) singleAttempt(ctx context.Context, m *commit) (store.Permit, erro
 }
 
 // bringsNewETag tells whether the commit brings an ETag that the name did not have since its
-// lease was proved valid last. A plain ETag is the MD5 of the bytes, and one that is not comes
-// never again. Where that is expensive to find out, for a large file that keeps its size, the
+// lease was proved valid last. A plain ETag is the MD5 of the bytes; that of an upload, which a change of
+// attributes is too on some servers, is another one for the same bytes, but the same for the same upload.
+// So what matters is what the commit brings, and it is a PUT. Where that is expensive to find out, for a large file that keeps its size, the
 // answer is no.
 func (f *File) bringsNewETag(ctx context.Context, m *commit) bool {
 	f.mu.Lock()

@@ -42,25 +42,24 @@ func (t *Table) Unlink(ctx context.Context, key string, gone func()) error {
 }
 
 // Rmdir removes the marker of a directory that has no entries. One that is shown here without any
-// key (Options.Lasting) has none. It fails with ErrNotEmpty, also if the marker itself has
+// key (Options.Lasting) has none. It fails with a NotEmptyError, also if the marker itself has
 // bytes, with ErrNotDir if the name has become a file, and with store.ErrNotFound if it is gone.
 // gone is that of Unlink.
 func (t *Table) Rmdir(ctx context.Context, dirKey string, gone func()) error {
-	var empty bool
+	var inside string
 	c, err := t.claim(ctx, dirKey, NameWait, func(ctx context.Context, _ *claim) (err error) {
-		empty, err = t.empty(ctx, dirKey)
+		inside, err = t.keyInside(ctx, dirKey)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("removing %q: %w", dirKey, err)
 	}
-	if empty && c.found.Size > 0 {
-		t.o.Log.Warn("a directory is not removed, since another tool has kept bytes under its own key; remove that object with the tool that made it", "key", dirKey, "bytes", c.found.Size)
-		empty = false
+	if inside == "" && c.found.Size > 0 {
+		inside = dirKey
 	}
-	if !empty {
+	if inside != "" {
 		c.end(0)
-		return fmt.Errorf("removing %q: %w", dirKey, ErrNotEmpty)
+		return fmt.Errorf("removing %q: %w", dirKey, &NotEmptyError{dirKey, inside})
 	}
 	if c.absent() {
 		if err := t.notAFile(ctx, dirKey); err != nil {
@@ -80,17 +79,17 @@ func (t *Table) Rmdir(ctx context.Context, dirKey string, gone func()) error {
 func (c *claim) stillEmpty(ctx context.Context) error {
 	t, dirKey := c.f.t, c.f.name()
 	for {
-		empty, why := t.empty(ctx, dirKey)
+		inside, why := t.keyInside(ctx, dirKey)
 		switch {
 		case why != nil && ctx.Err() != nil:
 			return fmt.Errorf("%w: %w", store.ErrUnknownOutcome, why)
 		case errors.Is(why, store.ErrUnavailable):
 			wait.For(ctx, retryPause, nil)
 			continue
-		case why == nil && empty:
+		case why == nil && inside == "":
 			return nil
 		case why == nil:
-			why = ErrNotEmpty
+			why = &NotEmptyError{dirKey, inside}
 		}
 		_, err := t.marker(ctx, c, c.found)
 		switch {
@@ -117,19 +116,19 @@ func (t *Table) notAFile(ctx context.Context, dirKey string) error {
 	return nil
 }
 
-// empty tells whether nothing but the marker is below the directory, in the bucket or only
-// here.
-func (t *Table) empty(ctx context.Context, dirKey string) (bool, error) {
-	if t.hasLive(dirKey) {
-		return false, nil
+// keyInside gives a key below the directory other than its marker, in the bucket or only here; ""
+// if there is none.
+func (t *Table) keyInside(ctx context.Context, dirKey string) (string, error) {
+	if live := t.liveBelow(dirKey); live != "" {
+		return live, nil
 	}
 	keys, err := t.firstKeys(ctx, dirKey, 2)
 	for _, key := range keys {
 		if key != dirKey {
-			return false, err
+			return key, err
 		}
 	}
-	return true, err
+	return "", err
 }
 
 // remove deletes what is under a claimed name, if anything is, detaches the file and ends the

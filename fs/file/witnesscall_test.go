@@ -285,6 +285,7 @@ func (w *witness) wasAbsent(key string, start, end int64) bool {
 func (w *witness) rename(m *mount, from, to string, noReplace bool) {
 	o := &op{m: m, kind: "rename", key: from, to: to}
 	o.explains = func(v *edition) bool {
+		w.sourceOf(v, from)
 		return len(w.saw(v)) > 0 && o.made == nil && v.key == to && v.source.there() && v.source.key == from && w.sourced(v) && !(noReplace && v.prev.there())
 	}
 	o.check = func(o *op) string {
@@ -360,6 +361,18 @@ func (w *witness) belowFile(key string, o *op) bool {
 		}
 	}
 	return true
+}
+
+// sourceOf finds what an empty file was renamed from where the copy of one is a PUT.
+func (w *witness) sourceOf(v *edition, from string) {
+	if v.source != nil || v.body != "" || !w.flaws.Has(store.CopyConditions) {
+		return
+	}
+	for _, s := range w.history(from).editions {
+		if s.there() && s.body == "" && s.attr.Mode == v.attr.Mode && s.attr.Mtime.Equal(v.attr.Mtime) {
+			v.source = s
+		}
+	}
 }
 
 // sourced tells whether a copy has content and attributes of its source, or, without versions, the

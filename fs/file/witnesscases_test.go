@@ -125,7 +125,7 @@ func TestWitnessIsContent(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWitness(t, proc, !c.unversioned)
+				w := newWitness(t, proc, !c.unversioned, 0)
 				t.Cleanup(w.giveUp)
 				x, y := w.newMount(), w.newMount()
 				c.run(w, x, y)

@@ -89,7 +89,8 @@ type gate struct {
 	m *mount
 
 	mu   sync.Mutex
-	last map[string]asked // by key
+	last map[string]asked  // by key
+	ids  map[string]string // write ids, by upload
 }
 
 // asked is the last request of a mount about a key that was no read of bytes.
@@ -178,11 +179,41 @@ func (g *gate) Copy(ctx context.Context, in store.CopyRequest) (store.Info, erro
 }
 
 func (g *gate) CompleteUpload(ctx context.Context, in store.CompleteRequest) (store.Info, error) {
-	ctx, err := g.pass(ctx, "CompleteUpload", in.Key, "")
+	g.mu.Lock()
+	id := g.ids[in.Upload]
+	g.mu.Unlock()
+	ctx, err := g.pass(ctx, "CompleteUpload", in.Key, id)
 	if err != nil {
 		return store.Info{}, err
 	}
-	return g.API.CompleteUpload(ctx, in)
+	info, err := g.API.CompleteUpload(ctx, in)
+	g.m.w.tracef("%s: CompleteUpload %s: %s %v", g.m, in.Key, info.VersionID, err)
+	return info, err
+}
+
+func (g *gate) CreateUpload(ctx context.Context, in store.CreateUploadRequest) (string, error) {
+	if g.m.isDead() {
+		return "", &store.AttemptError{Op: "CreateUpload", Key: in.Key, Fate: store.Unsent, Err: errKilled}
+	}
+	upload, err := g.API.CreateUpload(ctx, in)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ids[upload] = in.Props.Meta["latchfs-write-id"]
+	return upload, err
+}
+
+func (g *gate) CopyPart(ctx context.Context, in store.CopyPartRequest) (store.Part, error) {
+	if g.m.isDead() {
+		return store.Part{}, &store.AttemptError{Op: "CopyPart", Key: in.Key, Fate: store.Unsent, Err: errKilled}
+	}
+	return g.API.CopyPart(ctx, in)
+}
+
+func (g *gate) AbortUpload(ctx context.Context, key, upload string) error {
+	if g.m.isDead() {
+		return &store.AttemptError{Op: "AbortUpload", Key: key, Fate: store.Unsent, Err: errKilled}
+	}
+	return g.API.AbortUpload(ctx, key, upload)
 }
 
 func (g *gate) Delete(ctx context.Context, in store.DeleteRequest) error {

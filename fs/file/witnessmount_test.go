@@ -57,8 +57,9 @@ func (w *witness) newMount() *mount {
 		lockmgr.Options{BucketID: "b", Name: m.name, Host: m.name, Now: func() time.Duration { return time.Since(began) }})
 	m.leases = &leases{Locks: lease.Manager(m.mgr), held: map[string]*watchedLease{}}
 	net := faultstore.New(&recorder{API: w.mem, w: w, m: m})
-	m.gate = &gate{API: net, m: m, last: map[string]asked{}}
+	m.gate = &gate{API: net, m: m, last: map[string]asked{}, ids: map[string]string{}}
 	client := store.New(m.gate, store.Options{Host: m.name, Timing: store.Timing{Quiet: timing.Delay, Stall: timing.Stall()}})
+	client.SetFlaws(w.flaws)
 	m.host = &host{t: w.t, b: &bucket{Client: client, mem: w.mem, net: net}, dir: "/" + m.name + "/spool", proc: w.proc}
 	for _, dir := range []string{"/" + m.name, m.dir} {
 		if err := m.disk.Mkdir(dir); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/internal/procfs"
+	"github.com/latchfs/latchfs/internal/seldom"
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
@@ -100,8 +101,13 @@ var caller = Caller{PID: testPID, Dev: 45, Ino: 5}
 // logged makes the host log into a buffer.
 func (h *host) logged() *bytes.Buffer {
 	var b bytes.Buffer
-	h.o.Log = slog.New(slog.NewTextHandler(&b, nil))
+	h.logTo(slog.NewTextHandler(&b, nil))
 	return &b
+}
+
+func (h *host) logTo(l slog.Handler) {
+	h.o.Log = slog.New(l)
+	h.said = seldom.New(h.o.Log)
 }
 
 // stop ends the table as a killed process would, but waits for its goroutines.

@@ -41,7 +41,7 @@ func (h *Handle) accept(p []byte, off int64, atEnd bool) (int, error) {
 	if atEnd {
 		off = c.content.attr.Size
 	}
-	if off+int64(len(p)) < 0 || off+int64(len(p)) > store.MaxObject {
+	if off+int64(len(p)) < 0 || off+int64(len(p)) > f.t.o.Objects.MaxSize() {
 		return 0, fmt.Errorf("writing %q: %w", c.key, store.ErrTooLarge)
 	}
 	if err := f.spooled(); err != nil {
@@ -72,7 +72,7 @@ func (f *File) truncate(size int64, owed bool) error {
 	if size < 0 {
 		return ErrInvalid
 	}
-	if size > store.MaxObject {
+	if size > f.t.o.Objects.MaxSize() {
 		return fmt.Errorf("truncating %q: %w", f.core.key, store.ErrTooLarge)
 	}
 	if err := f.core.refuses(); err != nil {

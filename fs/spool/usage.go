@@ -1,7 +1,10 @@
 package spool
 
 import (
+	"errors"
+	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -22,4 +25,29 @@ func Usage(dir string) (files int, bytes int64) {
 		return nil
 	})
 	return files, bytes
+}
+
+// Empty tells whether nothing waits in the spool in dir, whose process is dead: no file, nothing
+// that was set aside, and no mutation of which nobody knows what became. Nothing is changed. What
+// cannot be read is an error, or is not empty.
+func Empty(dir string) (bool, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("looking into the spool: %w", err)
+	}
+	for _, e := range entries {
+		switch e.Name() {
+		case formatName, opsName, opsName + ".new":
+		default:
+			return false, nil
+		}
+	}
+	ops, err := readOps(osFS{}, filepath.Join(dir, opsName))
+	if err != nil {
+		return false, fmt.Errorf("looking into the spool %s: %w", dir, err)
+	}
+	return len(ops) == 0, nil
 }

@@ -59,6 +59,7 @@ func (b *bucket) del(key string) {
 func (b *bucket) head(key string) store.Info {
 	i := b.objects[key]
 	i.LastModified = i.LastModified.Truncate(time.Second)
+	i.Settled = time.Since(i.LastModified) >= time.Minute
 	return i
 }
 

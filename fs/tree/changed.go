@@ -4,7 +4,10 @@ import (
 	"context"
 	"hash/fnv"
 	"maps"
+	"strings"
 	"time"
+
+	"github.com/latchfs/latchfs/store"
 )
 
 // When the entries of a directory changed. The bucket does not say: a key that is gone leaves
@@ -17,6 +20,11 @@ import (
 //   - a name that appeared or vanished otherwise changed it now, when we noticed;
 //   - of a directory that was never seen before, the greatest LastModified in it is the most that
 //     can be told, together with the times of its marker, which the front knows.
+//
+// Whether the marker of a directory was written before its entries changed last or after that (its
+// times may have been set, and then those count) is told by the order in which both were seen here,
+// and by LastModified where a marker and names are new to us. Clocks of hosts are not compared with the
+// bucket's.
 //
 // A directory of more than a page is compared only when it is listed; its look-ups ask for one
 // key again. What is remembered is bounded: of a directory that was dropped the last rule holds.
@@ -32,6 +40,11 @@ const (
 // A watched directory. Tree.mu guards it.
 type watched struct {
 	changed time.Time
+	// marker is the one that was seen last, under the one that was there when the entries changed;
+	// nil if that is not known.
+	marker, under *Marker
+	// appeared is the greatest LastModified of what somebody else put into the directory last.
+	appeared time.Time
 	// names are hashes of what is in it, as it was seen and with our own changes since.
 	names map[uint64]struct{}
 	seen  time.Time // when it was compared last
@@ -59,18 +72,63 @@ func (t *Tree) Touch(dir string) {
 		w = &watched{names: make(map[uint64]struct{})}
 	}
 	w.change()
+	w.under = t.markerOf(dir)
 	t.watched.put(dir, w, w.weight())
 }
 
-// Changed tells when the entries of a directory changed last, as far as this mount knows; never
-// an earlier time than before, as long as it is remembered.
-func (t *Tree) Changed(dir string) time.Time {
+// A Marker is a version of a directory's marker, the zero Marker for none.
+type Marker struct {
+	store.Base
+	// Set names the setting of its mtime (store.MtimeSet).
+	Set string
+}
+
+// An Order tells what was later.
+type Order int
+
+const (
+	// MarkerLater: the mtime of the marker was set after the entries had changed.
+	MarkerLater Order = iota
+	// ModeLater: its mode or owner was, by somebody who may have known less of the entries.
+	ModeLater
+	// EntriesLater: the entries changed after the marker was written.
+	EntriesLater
+)
+
+// Changed tells when the entries of a directory changed last, as far as this mount knows, and in
+// which order with its marker, of which the caller knows this version. The time is zero if nothing
+// is known, and then the marker is later. As long as that is the same the time is never an
+// earlier one than before.
+func (t *Tree) Changed(dir string, marker Marker) (at time.Time, order Order) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if w, ok := t.watched.get(dir); ok {
-		return w.changed
+	w, ok := t.watched.get(dir)
+	if !ok || w.changed.IsZero() {
+		return time.Time{}, MarkerLater
 	}
-	return time.Time{}
+	w.marker = &marker
+	if now := t.markerOf(dir); now != nil {
+		w.marker = now // of what is known of the directory that may be older
+	}
+	if w.under == nil {
+		w.under = w.marker
+	}
+	switch {
+	case marker.Absent(), w.under.Same(w.marker.Base), w.appeared.After(w.marker.LastModified):
+		return w.changed, EntriesLater
+	case w.under.Set == w.marker.Set && !w.under.Absent():
+		return w.changed, ModeLater
+	}
+	return w.changed, MarkerLater
+}
+
+// markerOf gives the marker of a directory as it was seen last, nil if it is not known. Tree.mu is held.
+func (t *Tree) markerOf(dir string) *Marker {
+	s, ok := t.states.get(strings.TrimSuffix(dir, "/"))
+	if !ok || s.marker.seen.IsZero() {
+		return nil
+	}
+	return s.marker.version()
 }
 
 // Watch looks whether the entries of a directory have changed, unless that is known to take more
@@ -115,11 +173,17 @@ func (w *watched) apply(dir string, n note) {
 func (t *Tree) compare(dir string, l *listing) {
 	known, ok := t.watched.get(dir)
 	size := len(l.objects) + len(l.dirs)
+	now := t.markerOf(dir)
+	if !l.own.seen.IsZero() {
+		now = l.own.version()
+	}
 	w := &watched{seen: l.seen, names: make(map[uint64]struct{}, size), whole: l.whole(), large: size > firstPage || !l.whole()}
-	var newest time.Time
 	for name, f := range l.objects {
-		w.names[nameHash(name, false)] = struct{}{}
-		newest = newer(newest, f.info.LastModified)
+		h := nameHash(name, false)
+		w.names[h] = struct{}{}
+		if !ok || !known.has(h) {
+			w.appeared = newer(w.appeared, f.info.LastModified)
+		}
 	}
 	for name := range l.dirs {
 		w.names[nameHash(name, true)] = struct{}{}
@@ -129,19 +193,42 @@ func (t *Tree) compare(dir string, l *listing) {
 	}
 	switch {
 	case !ok:
-		w.changed = newest
-	case !l.whole(): // the next listing tells
-		w.changed, w.names, w.whole = known.changed, known.names, known.whole
-	case known.whole && !known.same(w):
-		w.changed = known.changed
+		w.changed, w.under = w.appeared, new(Marker)
+	case l.whole() && known.whole && !known.same(w):
+		w.changed, w.under = known.changed, known.marker
 		w.change()
+		switch {
+		case w.under == nil:
+			w.under = now
+		case now != nil && w.appeared.Before(now.LastModified) && known.in(w):
+			w.under = new(Marker) // the marker was written later than all that is new
+		}
 	default:
-		w.changed = known.changed
+		w.changed, w.under, w.appeared = known.changed, known.under, known.appeared
+		if !l.whole() { // the next listing tells
+			w.names, w.whole = known.names, known.whole
+		}
 	}
+	w.marker = now
 	if w.weight() > maxNames {
 		w.names, w.whole = make(map[uint64]struct{}), false
 	}
 	t.watched.put(dir, w, w.weight())
+}
+
+func (w *watched) has(name uint64) bool {
+	_, ok := w.names[name]
+	return ok
+}
+
+// in tells whether all names of a directory are in another one.
+func (w *watched) in(o *watched) bool {
+	for name := range w.names {
+		if !o.has(name) {
+			return false
+		}
+	}
+	return true
 }
 
 func (w *watched) same(o *watched) bool { return maps.Equal(w.names, o.names) }
@@ -157,7 +244,7 @@ func (t *Tree) isWatched(dir string) bool {
 func (t *Tree) made(dir string, at time.Time) {
 	w := &watched{seen: at, names: make(map[uint64]struct{}), whole: true}
 	if known, ok := t.watched.get(dir); ok {
-		w.changed = known.changed
+		w.changed, w.under = known.changed, known.under
 	}
 	t.watched.put(dir, w, w.weight())
 }

@@ -95,8 +95,13 @@ func (t *Tree) objectEntry(name string, listed fact) (e Entry, ok bool) {
 	}
 	switch o := s.object; {
 	case o.seen.Before(listed.seen):
-		if sameVersion(listed.info, o.info) {
+		// What a HEAD said long ago counts only if no later version looks the same: a chmod within
+		// the same second does.
+		switch same := sameVersion(listed.info, o.info); {
+		case same && o.info.Settled:
 			e.Info, e.Complete = *o.info, true
+		case same && t.fresh(o.seen):
+			e.Info, e.Complete, e.Seen = *o.info, true, o.seen
 		}
 	case o.info == nil:
 		return e, false

@@ -42,6 +42,7 @@ func TestListIsCompletedFromHeads(t *testing.T) {
 	inTime(t, b, "", func(t *testing.T, tr *Tree) {
 		time.Sleep(300 * time.Millisecond) // the bucket lists fractions of seconds
 		b.put("same")
+		time.Sleep(time.Minute)
 		for _, name := range []string{"same", "changed", "touched", "gone"} {
 			wantLookup(t, tr, "", name, name+"*")
 		}
@@ -62,6 +63,29 @@ func TestListIsCompletedFromHeads(t *testing.T) {
 		entries, _ = tr.List(t.Context(), "")
 		if entries[2].Info.ETag != b.objects["m/"].ETag || entries[1].Info.ETag != "" {
 			t.Errorf("directories: %+v", entries[1:3])
+		}
+	})
+}
+
+// A copy onto itself within the second in which the version before it was made looks the same in a
+// listing. So what a HEAD said of that one is believed for the TTL, and is no newer for the listing.
+func TestListOfChangesWithinASecond(t *testing.T) {
+	b := newBucket("f")
+	inTime(t, b, "", func(t *testing.T, tr *Tree) {
+		headed := time.Now()
+		wantLookup(t, tr, "", "f", "f*")
+		changed := b.objects["f"]
+		changed.VersionID, changed.Props.Meta = "other", map[string]string{"id": "other"}
+		b.objects["f"] = changed
+		time.Sleep(ttl - 1)
+		wantList(t, tr, "", "f*")
+		if entries, _ := tr.List(t.Context(), ""); !entries[0].Seen.Equal(headed) {
+			t.Errorf("seen %s after the HEAD", entries[0].Seen.Sub(headed))
+		}
+		time.Sleep(2 * ttl)
+		wantList(t, tr, "", "f")
+		if e := wantLookup(t, tr, "", "f", "f*"); e.Info.VersionID != "other" {
+			t.Errorf("%+v", e.Info)
 		}
 	})
 }

@@ -25,7 +25,9 @@ type listing struct {
 	// some: a key begins with that of the directory, whether a path can name it or not; marker: the
 	// directory's own does. They are about the part alone.
 	some, marker bool
-	walk         walk
+	// own is what is known of the directory's marker besides; with seen zero nothing is.
+	own  fact
+	walk walk
 }
 
 func newListing(seen time.Time) *listing {

@@ -106,6 +106,7 @@ func (t *Tree) state(ctx context.Context, dir, name string) (state, error) {
 					s.apply(key, n)
 				}
 				if page != nil && s.below.yes {
+					page.own = s.marker
 					t.keep(key+"/", page, notes)
 				}
 				if !forgotten(notes) {

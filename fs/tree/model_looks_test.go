@@ -129,7 +129,7 @@ func (m *model) sight(tr *Tree, dir string, start time.Time) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	s := sight{period{start, now}, tr.Changed(dir), m.names(dir, start.Add(-slack), now)}
+	s := sight{period{start, now}, changedAt(tr, dir), m.names(dir, start.Add(-slack), now)}
 	before, ok := m.times.sights[dir]
 	m.times.sights[dir] = s
 	known := m.times.known[dir]

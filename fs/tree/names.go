@@ -81,6 +81,19 @@ func Child(dir, key string) (name string, isDir, ok bool) {
 	return name, isDir, checkName(name) == nil && !reserved(dir+name)
 }
 
+// Nameable tells whether a path below the root can name the object with that key, which begins
+// with the root's. The program's own keys can be named by none.
+func Nameable(root, key string) bool {
+	for dir := root; dir != key; {
+		name, isDir, ok := Child(dir, key)
+		if !ok || !isDir {
+			return ok
+		}
+		dir += name + "/"
+	}
+	return true
+}
+
 // parent returns the key of the directory that an object or directory is in.
 func parent(key string) string {
 	key = strings.TrimSuffix(key, "/")

@@ -9,6 +9,26 @@ import (
 	"github.com/latchfs/latchfs/store"
 )
 
+// A key that Key or DirKey made can be named, and others by what they hold at each level.
+func TestNameable(t *testing.T) {
+	long := strings.Repeat("n", 256)
+	for _, tt := range []struct {
+		root, key string
+		want      bool
+	}{
+		{"", "a", true}, {"", "a/", true}, {"", "a/b/c", true}, {"", ".versions/a", true},
+		{"", "a//b", false}, {"", "a//", false}, {"", "/", false}, {"", "/a", false},
+		{"", "./a", false}, {"", "a/..", false}, {"", "a/../b", false}, {"", "a/.", false}, {"", "...", true},
+		{"", "a\x00b", false}, {"", "a/\xff", false}, {"", long, false}, {"", "a/" + long + "/b", false}, {"", long[1:], true},
+		{"", ".latchfs", false}, {"", ".latchfs/x", false}, {"", ".latchfs2", true},
+		{"p/", "p/", true}, {"p/", "p/a", true}, {"p/", "p//a", false}, {"p/", "p/.latchfs/x", true},
+	} {
+		if got := Nameable(tt.root, tt.key); got != tt.want {
+			t.Errorf("%.40q below %q: %v", tt.key, tt.root, got)
+		}
+	}
+}
+
 func isNotFound(err error) bool { return errors.Is(err, store.ErrNotFound) }
 
 func TestKeys(t *testing.T) {

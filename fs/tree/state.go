@@ -23,6 +23,14 @@ type fact struct {
 	seen time.Time   // when the request was sent
 }
 
+// version is what the fact says of a directory's marker.
+func (f fact) version() *Marker {
+	if f.info == nil {
+		return new(Marker)
+	}
+	return &Marker{f.info.Base(), store.MtimeSet(f.info.Props.Meta)}
+}
+
 // A presence is whether any key begins with that of a directory.
 type presence struct {
 	yes  bool

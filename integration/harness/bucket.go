@@ -49,11 +49,18 @@ type Bucket struct {
 func (e *Env) Bucket(lock Lock, times Times) *Bucket {
 	e.Helper()
 	b := e.NoBucket(lock, times)
+	b.Init()
+	return b
+}
+
+// Init makes bucket and lock table, and returns what latchfs init said.
+func (b *Bucket) Init() Output {
+	b.Helper()
 	o := b.Latchfs(b.InitArgs()...)
 	if o.Code != 0 {
-		e.Fatalf("latchfs init: exit code %d\n%s%s", o.Code, o.Out, o.Err)
+		b.Fatalf("latchfs init: exit code %d\n%s%s", o.Code, o.Out, o.Err)
 	}
-	return b
+	return o
 }
 
 // NoBucket gives a bucket that does not exist yet.
@@ -61,8 +68,15 @@ func (e *Env) NoBucket(lock Lock, times Times) *Bucket {
 	e.Helper()
 	server, err := e.Suite.S3()
 	e.Must(err)
+	return e.NoBucketOn(server, lock, times)
+}
+
+// NoBucketOn is NoBucket on another server.
+func (e *Env) NoBucketOn(server Endpoint, lock Lock, times Times) *Bucket {
+	e.Helper()
 	b := &Bucket{Env: e, Name: "b-" + strings.ToLower(rand.Text()[:16]), Lock: lock, Times: times, server: server}
 	if lock == OnDynamoDB {
+		var err error
 		b.dynamo, err = e.Suite.DynamoDB()
 		e.Must(err)
 	}
@@ -136,3 +150,6 @@ func (b *Bucket) Latchfs(args ...string) Output {
 
 // Server is the bucket's server and its keys.
 func (b *Bucket) Server() Endpoint { return b.server }
+
+// LockServer is the DynamoDB server of its lock table, and its keys.
+func (b *Bucket) LockServer() Endpoint { return b.dynamo }

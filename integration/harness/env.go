@@ -20,12 +20,13 @@ type Env struct {
 	processes []*Process
 	hosts     []*Host
 	proxies   []*Proxy
+	servers   []*child
 }
 
 // New makes the test's environment.
 func (s *Suite) New(t testing.TB) *Env {
 	t.Helper()
-	dir, err := os.MkdirTemp(s.root, strings.Map(fileNameRune, t.Name())+"-")
+	dir, err := os.MkdirTemp(s.root, fileName(t.Name())+"-")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,6 +34,9 @@ func (s *Suite) New(t testing.TB) *Env {
 	t.Cleanup(e.close)
 	return e
 }
+
+// fileName makes a file name of the name of a test or a server.
+func fileName(name string) string { return strings.Map(fileNameRune, name) }
 
 func fileNameRune(r rune) rune {
 	if r == '/' || r == ' ' {
@@ -42,7 +46,7 @@ func fileNameRune(r rune) rune {
 }
 
 // close runs after the test's own clean-up functions. Programs end before the mounts
-// they use, and mounts before the proxies that they need to save what they have.
+// they use, and mounts before the proxies and servers that they need to save what they have.
 func (e *Env) close() {
 	mounts := map[*Process]bool{}
 	for _, h := range e.hosts {
@@ -61,6 +65,11 @@ func (e *Env) close() {
 	}
 	for _, p := range e.proxies {
 		p.close()
+	}
+	for _, c := range e.servers {
+		if err := c.stop(); err != nil {
+			e.Error(err)
+		}
 	}
 	for _, h := range e.hosts {
 		h.checkLeft()

@@ -28,6 +28,10 @@ const (
 	Denied          // 403, as for keys that may not do this
 	Held            // 403, as for a version under Object Lock
 	Archived        // 403, as for an object in Glacier that was not restored
+	Internal        // 500 InternalError; the server never sees it
+	Skewed          // 403 RequestTimeTooSkewed, with a date an hour ahead
+	Expired         // 400 ExpiredToken
+	Unknown         // 501, as of a server that does not know the request
 )
 
 // Lateness is the longest delay of a request or an answer that is late. It is shorter than the
@@ -42,7 +46,24 @@ var s3Answers = map[Fault]struct {
 	Busy:     {http.StatusServiceUnavailable, "SlowDown", "Reduce your request rate."},
 	Denied:   {http.StatusForbidden, "AccessDenied", "Access Denied"},
 	Held:     {http.StatusForbidden, "AccessDenied", "Access Denied because object protected by object lock."},
+	Unknown:  {http.StatusNotImplemented, "NotImplemented", "A header you provided implies functionality that is not implemented."},
 	Archived: {http.StatusForbidden, "InvalidObjectState", "The operation is not valid for the object's storage class"},
+	Internal: {http.StatusInternalServerError, "InternalError", "We encountered an internal error. Please try again."},
+	Skewed:   {http.StatusForbidden, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large."},
+	Expired:  {http.StatusBadRequest, "ExpiredToken", "The provided token has expired."},
+}
+
+// dynamoAnswers are the same of DynamoDB's.
+var dynamoAnswers = map[Fault]struct {
+	status        int
+	code, message string
+}{
+	Busy:     {http.StatusBadRequest, "ProvisionedThroughputExceededException", "The level of configured provisioned throughput for the table was exceeded."},
+	Denied:   {http.StatusBadRequest, "AccessDeniedException", "User is not authorized to perform this action"},
+	Internal: {http.StatusInternalServerError, "InternalServerError", "Internal server error"},
+	Skewed:   {http.StatusBadRequest, "InvalidSignatureException", "Signature expired: it is now earlier than the server's time."},
+	Unknown:  {http.StatusBadRequest, "UnknownOperationException", ""},
+	Expired:  {http.StatusBadRequest, "ExpiredTokenException", "The security token included in the request is expired"},
 }
 
 // Mutation tells whether a request changes an object.
@@ -105,15 +126,32 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, forward http.Handl
 		p.seen = append(p.seen, second)
 		p.mu.Unlock()
 		pass(w, n)
-	case Busy, Denied, Held, Archived:
-		a := s3Answers[fault]
-		w.Header().Set("Content-Type", "application/xml")
-		w.WriteHeader(a.status)
-		fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s</Message></Error>", a.code, a.message)
-		p.answered(n, &statusWriter{ResponseWriter: &deafWriter{}, code: a.status})
+	case Busy, Denied, Held, Archived, Internal, Skewed, Expired, Unknown:
+		status := &statusWriter{ResponseWriter: w}
+		refuse(status, r, fault)
+		p.answered(n, status)
 	default:
 		pass(w, n)
 	}
+}
+
+// refuse answers with an error, as the service would that the request is for. net/http leaves out
+// the body of an answer to a HEAD.
+func refuse(w http.ResponseWriter, r *http.Request, fault Fault) {
+	if fault == Skewed {
+		w.Header().Set("Date", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
+	}
+	if r.Header.Get("X-Amz-Target") != "" {
+		a := dynamoAnswers[fault]
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		w.WriteHeader(a.status)
+		fmt.Fprintf(w, `{"__type":"com.amazonaws.dynamodb.v20120810#%s","message":%q}`, a.code, a.message)
+		return
+	}
+	a := s3Answers[fault]
+	w.Header().Set("Content-Type", "application/xml")
+	w.WriteHeader(a.status)
+	fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s</Message></Error>", a.code, a.message)
 }
 
 // wait waits for the gate, the end of the proxy or that of the client, and tells whether it was

@@ -15,14 +15,21 @@ import (
 // An Entry is a version or a delete marker in the history of a key.
 type Entry struct {
 	ID      string
+	ETag    string // "" for a delete marker
 	Deleted bool
 }
 
 // History lists versions and delete markers of a key in the exact order of the server, oldest
 // first.
 func (c *Client) History(ctx context.Context, key string) ([]Entry, error) {
-	var found []Entry
-	in := &s3.ListObjectVersionsInput{Bucket: &c.Bucket, Prefix: &key}
+	all, err := c.Histories(ctx, key)
+	return all[key], err
+}
+
+// Histories is History of all keys with a prefix.
+func (c *Client) Histories(ctx context.Context, prefix string) (map[string][]Entry, error) {
+	found := map[string][]Entry{}
+	in := &s3.ListObjectVersionsInput{Bucket: &c.Bucket, Prefix: &prefix}
 	for {
 		// The SDK gives versions and markers in two lists.
 		var answer tee
@@ -32,20 +39,22 @@ func (c *Client) History(ctx context.Context, key string) ([]Entry, error) {
 		}
 		var page struct {
 			Entries []struct {
-				XMLName        xml.Name
-				Key, VersionId string
+				XMLName              xml.Name
+				Key, VersionId, ETag string
 			} `xml:",any"`
 		}
 		if err := xml.Unmarshal(answer.body, &page); err != nil {
-			return nil, fmt.Errorf("the list of versions of %s: %w", key, err)
+			return nil, fmt.Errorf("the list of versions below %s: %w", prefix, err)
 		}
 		for _, e := range page.Entries {
-			if kind := e.XMLName.Local; e.Key == key && (kind == "Version" || kind == "DeleteMarker") {
-				found = append(found, Entry{e.VersionId, kind == "DeleteMarker"})
+			if kind := e.XMLName.Local; kind == "Version" || kind == "DeleteMarker" {
+				found[e.Key] = append(found[e.Key], Entry{e.VersionId, e.ETag, kind == "DeleteMarker"})
 			}
 		}
 		if out.IsTruncated == nil || !*out.IsTruncated {
-			slices.Reverse(found)
+			for _, entries := range found {
+				slices.Reverse(entries)
+			}
 			return found, nil
 		}
 		in.KeyMarker, in.VersionIdMarker = out.NextKeyMarker, out.NextVersionIdMarker

@@ -25,6 +25,8 @@ type Host struct {
 	StateDir   string
 	// Prefix is the part of the bucket that is mounted; "" is all of it.
 	Prefix string
+	// Env is the environment that its commands have besides.
+	Env []string
 	// ByEnvironment names the servers by environment variables instead of flags.
 	ByEnvironment bool
 
@@ -85,7 +87,7 @@ func (h *Host) Command(args ...string) *exec.Cmd {
 	program, err := h.Suite.Latchfs()
 	h.Must(err)
 	cmd := h.named(program, args...)
-	cmd.Env = append(cmd.Env, h.Environ()...)
+	cmd.Env = append(append(cmd.Env, h.Environ()...), h.Env...)
 	if h.ByEnvironment {
 		cmd.Env = append(cmd.Env, "AWS_REGION="+Region, "AWS_ENDPOINT_URL_S3="+h.server.URL, "AWS_ENDPOINT_URL_DYNAMODB="+h.dynamo.URL)
 	}

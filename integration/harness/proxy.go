@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/latchfs/latchfs/store"
 )
 
 // A Proxy stands between a host and an S3 server: it records what passes and can stop,
@@ -18,6 +20,9 @@ type Proxy struct {
 	// Surviving: requests that change something go on when their client has given up or died,
 	// as they do behind a network. It is set before the first request.
 	Surviving bool
+	// Rewrite, if not nil, changes requests before the server sees them. It is set before the first
+	// request.
+	Rewrite func(*http.Request)
 	// Latency is how long each request takes before the server sees it. It is set before the
 	// first request.
 	Latency time.Duration
@@ -64,6 +69,8 @@ func (e *Env) newProxy(server string) *Proxy {
 	e.Must(err)
 	p := &Proxy{URL: "http://" + l.Addr().String(), stop: make(chan struct{}), gate: make(chan struct{})}
 	e.proxies = append(e.proxies, p)
+	// A test may start a hundred proxies: what they keep open without use would use up the server's.
+	transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64, IdleConnTimeout: 2 * time.Second}
 	forward := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host = target.Scheme, target.Host
@@ -71,8 +78,11 @@ func (e *Env) newProxy(server string) *Proxy {
 			// As it came: the path is signed, and the reverse proxy cleans queries.
 			r.Out.URL.Path, r.Out.URL.RawPath = r.In.URL.Path, r.In.URL.RawPath
 			r.Out.URL.RawQuery = r.In.URL.RawQuery
+			if p.Rewrite != nil {
+				p.Rewrite(r.Out)
+			}
 		},
-		Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64},
+		Transport: transport,
 		ModifyResponse: func(r *http.Response) error {
 			p.mu.Lock()
 			alter := p.alter
@@ -117,8 +127,17 @@ func (p *Proxy) Alter(f func(*http.Response)) {
 	p.alter = f
 }
 
-// Seen lists the requests so far for which match holds.
+// Seen lists the requests so far for which match holds, those of probes left out.
 func (p *Proxy) Seen(match func(Request) bool) []Request {
+	return p.filter(func(r Request) bool { return !r.probes() && match(r) })
+}
+
+// Probes is Seen for the requests by which init and mounts prove the server.
+func (p *Proxy) Probes(match func(Request) bool) []Request {
+	return p.filter(func(r Request) bool { return r.probes() && match(r) })
+}
+
+func (p *Proxy) filter(match func(Request) bool) []Request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var found []Request
@@ -128,4 +147,16 @@ func (p *Proxy) Seen(match func(Request) bool) []Request {
 		}
 	}
 	return found
+}
+
+// probes tells whether the request is one of a probe.
+func (r Request) probes() bool { return ofProbe(r.Path, r.Query) }
+
+// OfProbe tells whether the request is one of those by which init and mounts prove the server, about
+// an object or by a list.
+func OfProbe(r *http.Request) bool { return ofProbe(r.URL.Path, r.URL.RawQuery) }
+
+func ofProbe(path, query string) bool {
+	return strings.Contains(path, "/"+store.ProbePrefix) || strings.Contains(query, url.QueryEscape(store.ProbePrefix)) ||
+		strings.Contains(query, "object-lock")
 }

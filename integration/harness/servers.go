@@ -35,9 +35,20 @@ type child struct {
 	held *os.File      // what keeps it from leaving by itself, if anything
 }
 
-// startChild starts a server with its output in a file.
+// startChild starts a server that the whole run shares.
 func (s *Suite) startChild(name string, cmd *exec.Cmd) (*child, error) {
-	dir := filepath.Join(s.root, "servers", name)
+	c, err := startChild(filepath.Join(s.root, "servers", name), name, cmd)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.children = append(s.children, c)
+	s.mu.Unlock()
+	return c, nil
+}
+
+// startChild starts a server in a directory of its own, with its output in a file there.
+func startChild(dir, name string, cmd *exec.Cmd) (*child, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -61,9 +72,6 @@ func (s *Suite) startChild(name string, cmd *exec.Cmd) (*child, error) {
 		cmd.Wait()
 		close(c.done)
 	}()
-	s.mu.Lock()
-	s.children = append(s.children, c)
-	s.mu.Unlock()
 	return c, nil
 }
 
@@ -92,20 +100,25 @@ func (s *Suite) stopServers() error {
 	defer s.mu.Unlock()
 	var errs []error
 	for i := len(s.children) - 1; i >= 0; i-- {
-		c := s.children[i]
-		if c.held != nil {
-			c.held.Close()
-		}
-		c.cmd.Process.Signal(unix.SIGTERM)
-		select {
-		case <-c.done:
-		case <-time.After(20 * time.Second): // latchfs-local lets a hanging request have 10 s
-			errs = append(errs, fmt.Errorf("%s did not end on SIGTERM", c.name))
-			c.cmd.Process.Kill()
-			<-c.done
-		}
+		errs = append(errs, s.children[i].stop())
 	}
 	return errors.Join(errs...)
+}
+
+// stop ends a server.
+func (c *child) stop() error {
+	if c.held != nil {
+		c.held.Close()
+	}
+	c.cmd.Process.Signal(unix.SIGTERM)
+	select {
+	case <-c.done:
+		return nil
+	case <-time.After(20 * time.Second): // latchfs-local lets a hanging request have 10 s
+		c.cmd.Process.Kill()
+		<-c.done
+		return fmt.Errorf("%s did not end on SIGTERM", c.name)
+	}
 }
 
 // S3 is the S3 server of the tests: LATCHFS_TEST_S3 with the AWS_ keys of the
@@ -181,13 +194,12 @@ func (s *Suite) DynamoDB() (Endpoint, error) {
 		if err != nil {
 			return Endpoint{}, err
 		}
-		program, err := s.tool("integration/.venv/bin/ministack")
+		ministack := foreignServers["ministack"]
+		program, err := s.tool(ministack.program)
 		if err != nil {
 			return Endpoint{}, err
 		}
-		cmd := exec.Command(program)
-		cmd.Env = []string{"BIND_HOST=127.0.0.1", "GATEWAY_PORT=" + port}
-		return s.anyKeyServer("ministack", cmd, port)
+		return s.anyKeyServer("ministack", ministack.command(program, "", port), port)
 	})
 }
 
@@ -209,8 +221,7 @@ func (s *Suite) Dynalite() (Endpoint, error) {
 }
 
 func (s *Suite) anyKeyServer(name string, cmd *exec.Cmd, port string) (Endpoint, error) {
-	e := anyKeys
-	e.URL = "http://127.0.0.1:" + port
+	e := atPort(port)
 	c, err := s.startChild(name, cmd)
 	if err != nil {
 		return e, err
@@ -218,11 +229,18 @@ func (s *Suite) anyKeyServer(name string, cmd *exec.Cmd, port string) (Endpoint,
 	return e, c.ready(func() error { return answers(e.URL) })
 }
 
-// tool gives the path of a server that make test installs below the source.
+// atPort is a server that takes anyKeys.
+func atPort(port string) Endpoint {
+	e := anyKeys
+	e.URL = "http://127.0.0.1:" + port
+	return e
+}
+
+// tool gives the path of a server that the Makefile installs below the source.
 func (s *Suite) tool(rel string) (string, error) {
 	path := filepath.Join(s.source, rel)
 	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("%s is not installed: run make test, which installs it", rel)
+		return "", fmt.Errorf("%s is not installed: make test-servers installs it, and make test what it needs itself", rel)
 	}
 	return path, nil
 }

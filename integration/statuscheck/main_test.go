@@ -30,6 +30,8 @@ func TestRun(t *testing.T) {
 		{"a mutation that no test kills", "| one | fs/file.TestA | |\n\n| mutation | killed by |\n| --- | --- |\n| `a` is b | fs/file.TestGone |\n", "", false, `there is no test "fs/file.TestGone"`},
 		{"no such test", "| one | fs/file.TestGone | |\n", "", false, `there is no test "fs/file.TestGone"`},
 		{"soak tests run elsewhere", "| one | integration.TestSoakStream | |\n", "", true, ""},
+		{"long tests run elsewhere", "| one | integration.TestLongStream/part | |\n", "", true, ""},
+		{"no such long test", "| one | integration.TestLongGone | |\n", "", false, "integration.TestLongGone"},
 		{"no such soak test", "| one | integration.TestSoakGone | |\n", "", false, "integration.TestSoakGone"},
 		{"failed test", "| one | missing | |\n", `{"Action":"run","Package":"p","Test":"TestX"}` + "\n" + last + `{"Action":"fail","Package":"p","Test":"TestX"}` + "\n" + `{"Action":"fail","Package":"p"}` + "\n", false, "the reason"},
 		{"failed test that passes in another run", "| one | p.TestX | |\n", last + `{"Action":"fail","Package":"p","Test":"TestX"}` + "\n" + `{"Action":"fail","Package":"p"}` + "\n" + `{"Action":"run","Package":"p","Test":"TestX"}` + "\n" + `{"Action":"pass","Package":"p","Test":"TestX"}` + "\n" + `{"Action":"pass","Package":"p"}` + "\n", false, "p.TestX ended with fail"},
@@ -47,7 +49,7 @@ func TestRun(t *testing.T) {
 			for name, text := range map[string]string{
 				status: heading + tt.rows,
 				file:   events + tt.more,
-				filepath.Join(dir, "integration", "soak_test.go"): "func TestSoakStream(t *testing.T) {}",
+				filepath.Join(dir, "integration", "soak_test.go"): "func TestSoakStream(t *testing.T) {}\nfunc TestLongStream(t *testing.T) {}",
 			} {
 				if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 					t.Fatal(err)

@@ -126,16 +126,17 @@ func readTable(in io.Reader) ([]row, error) {
 	return rows, lines.Err()
 }
 
-// soakExists tells whether test is a soak test that the source has. These run apart from
-// the others; what they last came to stands in the table.
-func soakExists(root, test string) bool {
-	dir, name, ok := strings.Cut(test, ".TestSoak")
-	if !ok {
+// longExists tells whether test is a soak test or a longer one that the source has. These run apart
+// from the others; what they last came to stands in the table.
+func longExists(root, test string) bool {
+	dir, name, _ := strings.Cut(test, ".")
+	name, _, _ = strings.Cut(name, "/")
+	if !strings.HasPrefix(name, "TestSoak") && !strings.HasPrefix(name, "TestLong") {
 		return false
 	}
 	files, _ := filepath.Glob(filepath.Join(root, dir, "*_test.go"))
 	for _, f := range files {
-		if b, err := os.ReadFile(f); err == nil && strings.Contains(string(b), "func TestSoak"+name+"(t *testing.T)") {
+		if b, err := os.ReadFile(f); err == nil && strings.Contains(string(b), "func "+name+"(t *testing.T)") {
 			return true
 		}
 	}
@@ -157,7 +158,7 @@ func (r *results) check(out io.Writer, rows []row, root string) bool {
 		for _, test := range row.tests {
 			result, ran := r.tests[test]
 			switch {
-			case !ran && soakExists(root, test):
+			case !ran && longExists(root, test):
 			case !ran:
 				ok = false
 				fmt.Fprintf(out, "FAIL line %d, %s: there is no test %q, or it did not run\n", row.line, row.promise, test)

@@ -3,8 +3,10 @@
 package awsclient
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -23,6 +25,8 @@ type Access struct {
 	AccessKey, SecretKey string
 	// Credentials, if set, are those of another client, to be shared with it.
 	Credentials *Credentials
+	// Log is told when the credentials are of no use any more; nil discards.
+	Log *slog.Logger
 }
 
 // Config reads the SDK's configuration. It sends nothing, and fails if a file of the
@@ -34,7 +38,7 @@ func Config(ctx context.Context, a Access) (aws.Config, error) {
 		return cfg, err
 	}
 	if a.Credentials == nil {
-		a.Credentials = &Credentials{access: a, now: cfg.Credentials}
+		a.Credentials = &Credentials{access: a, log: cmp.Or(a.Log, slog.New(slog.DiscardHandler)), now: cfg.Credentials}
 	}
 	cfg.Credentials = a.Credentials
 	return cfg, nil

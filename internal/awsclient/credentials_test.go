@@ -49,7 +49,6 @@ func TestReread(t *testing.T) {
 	}
 	expect("ONE")
 	write(keys("TWO"))
-	shared.Invalidate() // which is only for what a service gives out
 	expect("ONE")
 	if err := shared.Reread(t.Context()); err != nil {
 		t.Error(err)

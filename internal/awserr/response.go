@@ -1,6 +1,7 @@
 package awserr
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -24,6 +25,14 @@ func header(err error) http.Header {
 		return r.Header
 	}
 	return nil
+}
+
+// Context returns the context that the request had.
+func Context(err error) context.Context {
+	if r := response(err); r != nil && r.Request != nil {
+		return r.Request.Context()
+	}
+	return context.Background()
 }
 
 // Status returns the HTTP status of the answer, 0 if there was none. Where an error came

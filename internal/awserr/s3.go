@@ -2,6 +2,7 @@ package awserr
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 
 	"github.com/aws/smithy-go"
@@ -26,6 +27,8 @@ const (
 	NoBucket
 	// AccessDenied: see Denied.
 	AccessDenied
+	// Credentials: see InvalidCredentials.
+	Credentials
 	// Retained: Object Lock holds the version.
 	Retained
 	// Archived: the object has to be restored from its archive first.
@@ -36,6 +39,8 @@ const (
 	BadRange
 	// Invalid: the request is wrong in itself, or asks for what the server does not have.
 	Invalid
+	// Unknown: the server does not know such a request.
+	Unknown
 	// Again: the request was not carried out, and the same one may succeed later.
 	Again
 )
@@ -43,6 +48,11 @@ const (
 // KindOf classifies the error of an S3 request.
 func KindOf(err error) Kind {
 	code := Code(err)
+	// 304 is how RFC 9110 has a read answered whose If-None-Match does not hold. Some servers answer a
+	// write so, and a 304 has no body, hence no code.
+	if Status(err) == http.StatusNotModified {
+		return Precondition
+	}
 	switch code {
 	case "PreconditionFailed":
 		return Precondition
@@ -56,7 +66,9 @@ func KindOf(err error) Kind {
 		if header(err).Get("X-Amz-Delete-Marker") == "true" {
 			return NotFound
 		}
-		return Invalid
+		return Unknown
+	case "NotImplemented", "XNotImplemented":
+		return Unknown
 	case "NoSuchBucket":
 		return NoBucket
 	case "InvalidObjectState", "ObjectNotInActiveTierError": // the latter of the source of a copy
@@ -72,21 +84,25 @@ func KindOf(err error) Kind {
 			return Retained
 		}
 		return Invalid
-	case "InvalidArgument", "InvalidPart", "InvalidPartOrder", "EntityTooSmall", "NotImplemented":
+	case "InvalidArgument", "InvalidPart", "InvalidPartOrder", "EntityTooSmall":
 		return Invalid
 	case "SlowDown", "TooManyRequests", // not taken on
 		"RequestTimeout", "IncompleteBody", "BadDigest", "XAmzContentChecksumMismatch", // not received as it was sent
-		"ExpiredToken", "RequestTimeTooSkewed", // not admitted, until the next signature
-		"TemporaryRedirect": // the bucket is new and DNS does not know its place yet
+		"RequestTimeTooSkewed", // not admitted, until the next signature
+		"TemporaryRedirect":    // the bucket is new and DNS does not know its place yet
 		return Again
 	}
 	switch {
-	case !Denied(code):
+	case InvalidCredentials(err):
+		return Credentials
+	case Status(err) == http.StatusNotImplemented: // of a server that says no more
+		return Unknown
+	case !denied(code):
 		return Other
+	case !Denied(err):
+		return Again
 	case aboutObjectLock(err):
 		return Retained
-	case code == "Forbidden" && skewed(err):
-		return Again
 	}
 	return AccessDenied
 }

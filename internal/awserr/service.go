@@ -15,15 +15,24 @@ func Code(err error) string {
 	return ""
 }
 
-// Denied tells whether the code says that the caller may not do this: its credentials
-// are wrong, or lack a right. Expired credentials are not meant; they are refreshed.
-func Denied(code string) bool {
+// Denied tells whether the answer says that the caller may not do this: see denied. It does
+// not say so to a request with a wrong date, which the SDK corrects by the date of the answer.
+func Denied(err error) bool {
+	code := Code(err)
 	switch code {
-	case "AccessDenied", "AccessDeniedException", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch",
-		"UnrecognizedClientException", "InvalidClientTokenId", "MissingAuthenticationToken",
+	case "Forbidden", "InvalidSignatureException": // S3's to a HEAD, DynamoDB's
+		return !skewed(err)
+	}
+	return denied(code)
+}
+
+// denied tells whether the code says that the caller may not do this: its credentials
+// are wrong, or lack a right. InvalidCredentials are not meant; others are looked for.
+func denied(code string) bool {
+	switch code {
+	case "AccessDenied", "AccessDeniedException", "Forbidden", "SignatureDoesNotMatch", "MissingAuthenticationToken",
 		"MissingAuthenticationTokenException", "InvalidSignatureException", "AccountProblem",
-		"AllAccessDisabled", "NotSignedUp", "InvalidToken",
-		"XAdminUserNotFound": // versitygw, for an access key that it does not know
+		"AllAccessDisabled", "NotSignedUp":
 		return true
 	}
 	return false

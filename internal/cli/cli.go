@@ -40,6 +40,8 @@ func Run(ctx context.Context, args []string, std Stdio) int {
 	if isHelper(args) {
 		code = helperExitCode
 		args, err = helperArgs(args)
+	} else {
+		args = helpFirst(args)
 	}
 	if err == nil {
 		err = newApp(args, std).RunContext(ctx, args)
@@ -69,7 +71,7 @@ func newApp(args []string, std Stdio) *cli.App {
 			return usagef("a command is missing: see latchfs --help")
 		},
 	}
-	for _, cmd := range []*cli.Command{initCommand(std), mountCommand(args, std), umountCommand(std)} {
+	for _, cmd := range []*cli.Command{initCommand(std), mountCommand(args, std), umountCommand(std), doctorCommand(std), gcCommand(std)} {
 		cmd.OnUsageError = onUsageError
 		cmd.HideHelpCommand = true // or it would hide a bucket named help
 		app.Commands = append(app.Commands, cmd)

@@ -45,7 +45,29 @@ func TestUsageErrorsAreOneLineAndExitTwo(t *testing.T) {
 		{[]string{"mount", "--dir-mode", "9", "bucket", "/mnt"}, "--dir-mode"},
 		{[]string{"mount", "--umask", "-2", "bucket", "/mnt"}, "--umask"},
 		{[]string{"mount", "--uid", "root", "bucket", "/mnt"}, "uid"},
-		{[]string{"mount", "--gid", "4294967295", "bucket", "/mnt"}, "--gid"},
+		{[]string{"mount", "--gid", "4294967295", "bucket", "/mnt"}, "-gid: it has to be a number less than 4294967295"},
+		{[]string{"mount", "--uid", "99999999999999999999", "bucket", "/mnt"}, "it has to be a number less than"},
+		{[]string{"mount", "--gid", "-1", "bucket", "/mnt"}, "write for example 1000"},
+		{[]string{"mount", "--umask", "x", "bucket", "/mnt"}, `--umask "x" is not an octal mode: write for example 022`},
+		{[]string{"mount", "--log-level", "info+2", "bucket", "/mnt"}, "choose debug, info, warn or error"},
+		{[]string{"mount", "--lock-timeout", "10", "bucket", "/mnt"}, "lock-timeout: a time has a unit: write 10s or 10m"},
+		{[]string{"mount", "--metadata-ttl", "", "bucket", "/mnt"}, "metadata-ttl: it is no time, or too long a one: write for example 30s or 5m"},
+		{[]string{"mount", "--flush-timeout", "10000000000h", "bucket", "/mnt"}, "too long"},
+		{[]string{"mount", "-o", "lock_timeout=10", "bucket", "/mnt"}, "a time has a unit: write 10s or 10m"},
+		{[]string{"mount", "-o", "uid=root", "bucket", "/mnt"}, "write for example 1000"},
+		{[]string{"mount", "--uid", "", "bucket", "/mnt"}, "write for example 1000"},
+		{[]string{"init", "--beat", "3", "bucket"}, "beat: a time has a unit: write 3s or 3m"},
+		{[]string{"mount", "--region", "", "bucket", "/mnt"}, "--region is empty: leave it out, or write --region REGION"},
+		{[]string{"mount", "--endpoint-url", "", "bucket", "/mnt"}, "--endpoint-url is empty: leave it out, or write --endpoint-url URL"},
+		{[]string{"mount", "--dynamodb-endpoint-url=", "bucket", "/mnt"}, "--dynamodb-endpoint-url is empty"},
+		{[]string{"mount", "--profile", "", "bucket", "/mnt"}, "--profile is empty"},
+		{[]string{"mount", "--spool-limit", "", "bucket", "/mnt"}, "--spool-limit is empty: leave it out, or write --spool-limit BYTES"},
+		{[]string{"mount", "--fsname", "", "bucket", "/mnt"}, "--fsname is empty"},
+		{[]string{"mount", "-o", "region=", "bucket", "/mnt"}, "--region is empty"},
+		{[]string{"init", "--profile", "", "bucket"}, "--profile is empty"},
+		{[]string{"mount", "--endpoint-url", "localhost:9000", "bucket", "/mnt"}, `--endpoint-url "localhost:9000" is no URL: write http:// or https:// before it`},
+		{[]string{"init", "--dynamodb-endpoint-url", "http:/x", "bucket"}, "write http://HOST:PORT or https://HOST"},
+		{[]string{"-h", "moutn"}, `unknown command "moutn"`},
 		{[]string{"mount", "--log-level", "loud", "bucket", "/mnt"}, "--log-level"},
 		{[]string{"mount", "--state-dir", "", "bucket", "/mnt"}, "--state-dir"},
 		{[]string{"init"}, "SOURCE is missing"},
@@ -57,7 +79,20 @@ func TestUsageErrorsAreOneLineAndExitTwo(t *testing.T) {
 		{[]string{"init", "s3://bucket/prefix/"}, "write s3://bucket/"},
 		{[]string{"init", "--lock", "s3:other", "--dynamodb-endpoint-url", "http://127.0.0.1:9", "bucket"}, "--dynamodb-endpoint-url does not go with"},
 		{[]string{"init", "--beat", "0s", "bucket"}, "--beat"},
+		{[]string{"doctor"}, "SOURCE is missing"},
+		{[]string{"doctor", "b"}, "names no bucket"},
+		{[]string{"doctor", "bucket", "more"}, `"more" is too much`},
+		{[]string{"doctor", "--profile", "p", "local:data"}, "--profile does not go with local:"},
+		{[]string{"gc"}, "SOURCE is missing"},
+		{[]string{"gc", "s3://bucket/prefix/"}, "write s3://bucket/"},
+		{[]string{"gc", "--state-dir", "", "bucket"}, "--state-dir"},
+		{[]string{"gc", "--region", "r", "local:data"}, "--region does not go with local:"},
+		{[]string{"mount", "--fsname", strings.Repeat("n", 1025), "bucket", "/mnt"}, "choose a name of at most 1024"},
 		{[]string{"umount"}, "MOUNTPOINT is missing"},
+		{[]string{"umount", "--state-dir", "/dev/null", "/mnt"}, "--state-dir /dev/null is not a directory"},
+		{[]string{"mount", "--state-dir", "/dev/null", "bucket", "/mnt"}, "--state-dir /dev/null is not a directory"},
+		{[]string{"umount", "s3://bucket"}, "name the directory that it is mounted at"},
+		{[]string{"umount", "local:data"}, "name the directory that it is mounted at"},
 		{[]string{"umount", "--force", "/mnt"}, "force"},
 	} {
 		code, out, errs := run(t, c.args...)
@@ -68,12 +103,19 @@ func TestUsageErrorsAreOneLineAndExitTwo(t *testing.T) {
 }
 
 func TestHelpAndVersion(t *testing.T) {
-	for _, c := range [][]string{{"--help"}, {"mount", "--help"}, {"init", "-h"}, {"umount", "--help"}} {
+	for _, c := range [][]string{{"--help"}, {"mount", "--help"}, {"init", "-h"}, {"umount", "--help"},
+		{"mount", "-h", "x", "y"}, {"mount", "x", "y", "-h"}, {"mount", "--nonsense", "-h"}, {"-h", "mount"}, {"init", "x", "--help"}, {"doctor", "--help"}, {"gc", "-h"}} {
 		if code, out, errs := run(t, c...); code != ExitOK || errs != "" || !strings.Contains(out, "latchfs") {
 			t.Errorf("%q: exit code %d, %q, %q", c, code, out, errs)
 		} else if strings.Contains(out, "default: 0s") || strings.Contains(out, "default: false") || strings.Contains(out, " value ") {
 			t.Errorf("%q says nothing of a default or value:\n%s", c, out)
 		}
+	}
+	if _, out, _ := run(t, "mount", "x", "-h"); !strings.Contains(out, "--spool-limit") {
+		t.Errorf("the help of mount is not that of mount:\n%s", out)
+	}
+	if code, _, errs := run(t, "mount", "--", "x", "-h"); code != ExitUsage || !strings.Contains(errs, "flag -h comes after an argument") {
+		t.Errorf("-h after --: exit code %d, %q", code, errs)
 	}
 	if code, out, _ := run(t, "--version"); code != ExitOK || !strings.Contains(out, Version) {
 		t.Errorf("--version: exit code %d, %q", code, out)

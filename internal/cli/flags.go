@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -32,11 +32,12 @@ func parseAccess(c *cli.Context, source volume.Source) (volume.Access, error) {
 			}
 		}
 	}
-	return volume.Access{
+	a := volume.Access{
 		Region: c.String("region"), Profile: c.String("profile"),
 		Endpoint: c.String("endpoint-url"), DynamoDBEndpoint: c.String("dynamodb-endpoint-url"),
 		PathStyle: c.Bool("force-path-style"),
-	}, nil
+	}
+	return a, a.Check()
 }
 
 func stateDirFlag() cli.Flag {
@@ -45,6 +46,9 @@ func stateDirFlag() cli.Flag {
 
 func parseStateDir(c *cli.Context) (string, error) {
 	if dir := c.String("state-dir"); dir != "" {
+		if i, err := os.Stat(dir); err == nil && !i.IsDir() {
+			return "", usagef("--state-dir %s is not a directory: name one", dir)
+		}
 		return filepath.Abs(dir)
 	}
 	if c.IsSet("state-dir") {
@@ -78,7 +82,7 @@ func wantArgs(c *cli.Context, names ...string) error {
 
 // duration reads a flag that has to be positive where it is given.
 func duration(c *cli.Context, name string) (time.Duration, error) {
-	d := c.Duration(name)
+	d := timeOf(c, name)
 	if d < 0 || (d == 0 && c.IsSet(name)) {
 		return 0, usagef("--%s %s: it has to be more than 0", name, d)
 	}
@@ -87,26 +91,15 @@ func duration(c *cli.Context, name string) (time.Duration, error) {
 
 // durationOrZero reads a flag that may be 0.
 func durationOrZero(c *cli.Context, name string) (time.Duration, error) {
-	d := c.Duration(name)
+	d := timeOf(c, name)
 	if d < 0 {
 		return 0, usagef("--%s %s: it must not be less than 0", name, d)
 	}
 	return d, nil
 }
 
-func id(c *cli.Context, name string) (uint32, error) {
-	n := c.Uint(name)
-	if uint64(n) >= 1<<32-1 { // -1 means "no change" to chown(2)
-		return 0, usagef("--%s %d: it has to be less than 4294967295", name, n)
-	}
-	return uint32(n), nil
-}
-
 // parseMode reads permission bits in octal.
-func parseMode(s string) (uint32, error) {
+func parseMode(s string) (mode uint32, ok bool) {
 	n, err := strconv.ParseUint(s, 8, 32)
-	if err != nil || n > 0o7777 {
-		return 0, fmt.Errorf("%q is not an octal mode: write for example 0644", s)
-	}
-	return uint32(n), nil
+	return uint32(n), err == nil && n <= 0o7777
 }

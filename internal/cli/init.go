@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/latchfs/latchfs/internal/mount"
 	"github.com/latchfs/latchfs/internal/volume"
 )
 
@@ -21,7 +22,7 @@ import (
 type initOptions struct {
 	Source volume.Source
 	Access volume.Access
-	Init   volume.InitOptions // but for Confirm and Say
+	Init   volume.InitOptions // but for its functions
 	Yes    bool
 }
 
@@ -34,10 +35,11 @@ func initCommand(std Stdio) *cli.Command {
 			"The times belong to the lock table, which many buckets may share.",
 		Flags: append(accessFlags(),
 			&cli.StringFlag{Name: "lock", Usage: "lock `TABLE`, dynamodb:TABLE or s3:BUCKET", DefaultText: "the bucket's own; for a new one on AWS dynamodb:latchfs"},
-			&cli.DurationFlag{Name: "beat", Usage: "`TIME` between two heartbeats of a mount", DefaultText: "3s on DynamoDB, 10s on S3, 2s for local:"},
-			&cli.DurationFlag{Name: "lease", Usage: "`TIME` of silence after which a mount counts as dead, at least 4 beats", DefaultText: "20s on DynamoDB, 60s on S3, 15s for local:"},
-			&cli.DurationFlag{Name: "delay", Usage: "`TIME` that its locks stay closed after that, at least 1s", DefaultText: "30s, 15s for local:"},
-			&cli.BoolFlag{Name: "yes", Usage: "change an existing bucket without asking", DisableDefaultText: true},
+			timeFlag("beat", "`TIME` between two heartbeats of a mount", "3s on DynamoDB, 10s on S3, 2s for local:"),
+			timeFlag("lease", "`TIME` of silence after which a mount counts as dead, at least 4 beats", "20s on DynamoDB, 60s on S3, 15s for local:"),
+			timeFlag("delay", "`TIME` that its locks stay closed after that, at least 1s", "30s, 15s for local:"),
+			&cli.BoolFlag{Name: "rebind", Usage: "bind the bucket to another lock table, or to the one made anew, if no host has it mounted", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "yes", Usage: "change an existing bucket without asking, and prove the server where Object Lock keeps what that writes", DisableDefaultText: true},
 		),
 		Action: func(c *cli.Context) error {
 			o, err := parseInit(c)
@@ -55,6 +57,9 @@ func parseInit(c *cli.Context) (o initOptions, err error) {
 	if err := wantArgs(c, "SOURCE"); err != nil {
 		return o, err
 	}
+	if err := refuseEmpty(c); err != nil {
+		return o, err
+	}
 	if o.Source, err = volume.ParseSource(c.Args().First()); err != nil {
 		return o, err
 	}
@@ -64,7 +69,7 @@ func parseInit(c *cli.Context) (o initOptions, err error) {
 	if o.Access, err = parseAccess(c, o.Source); err != nil {
 		return o, err
 	}
-	if s := c.String("lock"); s != "" || c.IsSet("lock") {
+	if s := c.String("lock"); s != "" {
 		n, err := volume.ParseTableName(s)
 		if err != nil {
 			return o, err
@@ -85,7 +90,7 @@ func parseInit(c *cli.Context) (o initOptions, err error) {
 			return o, err
 		}
 	}
-	o.Yes = c.Bool("yes")
+	o.Init.Rebind, o.Yes = c.Bool("rebind"), c.Bool("yes")
 	return o, nil
 }
 
@@ -95,6 +100,7 @@ func runInit(ctx context.Context, o initOptions, std Stdio) error {
 		return err
 	}
 	o.Init.Say = func(format string, args ...any) { fmt.Fprintf(std.Out, format+"\n", args...) }
+	o.Init.MountedHere = mount.MountedHere
 	o.Init.Confirm = func(question string) error {
 		if o.Yes {
 			return nil

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -125,22 +126,28 @@ func mountFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "f", Usage: "stay in the foreground and log to standard error", DisableDefaultText: true},
 		&cli.GenericFlag{Name: "o", Usage: "`OPTIONS` as mount(8) has them, with commas between: see above", Value: &optionWords{}},
 		&cli.BoolFlag{Name: helperFlag, Hidden: true}, &cli.BoolFlag{Name: fakeFlag, Hidden: true},
-		&cli.DurationFlag{Name: "lock-timeout", Usage: "`TIME` that an open waits for a file locked elsewhere, then EBUSY", DefaultText: "twice the table's lease and delay"},
-		&cli.DurationFlag{Name: "flush-timeout", Usage: "`TIME` that a close waits for the bucket's answer, then EIO, the data kept", DefaultText: "twice the table's delay and stall limit"},
+		timeFlag("lock-timeout", "`TIME` that an open waits for a file locked elsewhere, then EBUSY", "twice the table's lease and delay"),
+		timeFlag("flush-timeout", "`TIME` that a close waits for the bucket's answer, then EIO, the data kept", "twice the table's delay and stall limit"),
 		stateDirFlag(),
 		&cli.StringFlag{Name: "spool-limit", Usage: "most `BYTES` (K, M, G, T) of data on their way, then ENOSPC", DefaultText: "80 % of what is free at mount"},
-		&cli.UintFlag{Name: "uid", Usage: "owner `ID` of objects that name none", Value: uint(os.Getuid()), DefaultText: "the caller"},
-		&cli.UintFlag{Name: "gid", Usage: "group `ID` of objects that name none", Value: uint(os.Getgid()), DefaultText: "the caller's"},
+		idFlag("uid", "owner `ID` of objects that name none", "the caller", os.Getuid()),
+		idFlag("gid", "group `ID` of objects that name none", "the caller's", os.Getgid()),
 		&cli.StringFlag{Name: "file-mode", Usage: "octal `MODE` of objects that name none", Value: "0644"},
 		&cli.StringFlag{Name: "dir-mode", Usage: "octal `MODE` of directories that name none", Value: "0755"},
 		&cli.StringFlag{Name: "umask", Usage: "octal `BITS` taken from --file-mode and --dir-mode", Value: "0"},
 		&cli.BoolFlag{Name: "allow-other", Usage: "let other users in, by the permissions of the files", DisableDefaultText: true},
 		&cli.BoolFlag{Name: "read-only", Usage: "refuse every change", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "accept-degraded", Usage: "mount a server that cannot keep a DELETE from removing what others write meanwhile", DisableDefaultText: true},
 		&cli.StringFlag{Name: "fsname", Usage: "`NAME` that df and findmnt show", DefaultText: "SOURCE"},
-		&cli.DurationFlag{Name: "metadata-ttl", Usage: "`TIME` that names and attributes are believed; 0: they are asked for each time", Value: time.Second},
+		&cli.GenericFlag{Name: "metadata-ttl", Usage: "`TIME` that names and attributes are believed; 0: they are asked for each time", Value: &timeValue{time.Second}},
 		&cli.StringFlag{Name: "log-level", Usage: "`LEVEL` of the log: debug, info, warn or error", Value: "info"},
 	)
 }
+
+var logLevels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+
+// maxFsName is the most bytes of --fsname: mount(2) takes one page for all its options.
+const maxFsName = 1024
 
 // minSpool is the least --spool-limit. A file in the spool takes some 16 KiB for its journal alone.
 const minSpool = 1 << 20
@@ -152,6 +159,9 @@ func parseMount(c *cli.Context) (o mountOptions, err error) {
 		return o, err
 	}
 	if err := c.Generic("o").(*optionWords).apply(c, &o.Options); err != nil {
+		return o, err
+	}
+	if err := refuseEmpty(c); err != nil {
 		return o, err
 	}
 	if o.Source, err = volume.ParseSource(c.Args().Get(0)); err != nil {
@@ -167,9 +177,12 @@ func parseMount(c *cli.Context) (o mountOptions, err error) {
 		return o, err
 	}
 	o.Version = Version
-	o.FsName = c.String("fsname")
+	if o.FsName = c.String("fsname"); len(o.FsName) > maxFsName {
+		return o, usagef("--fsname has %d bytes: choose a name of at most %d", len(o.FsName), maxFsName)
+	}
 	o.Foreground = c.Bool("f")
-	if err := o.LogLevel.UnmarshalText([]byte(c.String("log-level"))); err != nil {
+	var ok bool
+	if o.LogLevel, ok = logLevels[strings.ToLower(c.String("log-level"))]; !ok {
 		return o, usagef("--log-level %q: choose debug, info, warn or error", c.String("log-level"))
 	}
 	if o.LockTimeout, err = duration(c, "lock-timeout"); err != nil {
@@ -189,17 +202,16 @@ func parseMount(c *cli.Context) (o mountOptions, err error) {
 			return o, usagef("--spool-limit %s is too small for a few files: give it 1M or more", s)
 		}
 	}
-	if o.UID, err = id(c, "uid"); err != nil {
-		return o, err
-	}
-	if o.GID, err = id(c, "gid"); err != nil {
-		return o, err
-	}
-	for name, p := range map[string]*uint32{"file-mode": &o.FileMode, "dir-mode": &o.DirMode, "umask": &o.Umask} {
-		if *p, err = parseMode(c.String(name)); err != nil {
-			return o, usagef("--%s: %v", name, err)
+	o.UID, o.GID = idOf(c, "uid"), idOf(c, "gid")
+	for _, m := range []struct {
+		name, example string
+		to            *uint32
+	}{{"file-mode", "0644", &o.FileMode}, {"dir-mode", "0755", &o.DirMode}, {"umask", "022", &o.Umask}} {
+		var ok bool
+		if *m.to, ok = parseMode(c.String(m.name)); !ok {
+			return o, usagef("--%s %q is not an octal mode: write for example %s", m.name, c.String(m.name), m.example)
 		}
 	}
-	o.AllowOther, o.ReadOnly = c.Bool("allow-other"), c.Bool("read-only")
+	o.AllowOther, o.ReadOnly, o.AcceptDegraded = c.Bool("allow-other"), c.Bool("read-only"), c.Bool("accept-degraded")
 	return o, nil
 }

@@ -53,6 +53,7 @@ func TestOptionsSetFlags(t *testing.T) {
 		"allow-other":                    {"--allow-other"},
 		"allow_other=true,read_only":     {"--allow-other", "--read-only"},
 		"allow_other=false":              nil,
+		"accept_degraded":                {"--accept-degraded"},
 		"uid=1,gid=2,umask=0022":         {"--uid", "1", "--gid", "2", "--umask", "0022"},
 		"file_mode=600,dir-mode=700":     {"--file-mode", "600", "--dir-mode", "700"},
 		"file_perms=0600,dir_perms=0700": {"--file-mode", "0600", "--dir-mode", "0700"},

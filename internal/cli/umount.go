@@ -3,12 +3,14 @@ package cli
 import (
 	"fmt"
 	"os/signal"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/internal/bytesize"
 	"github.com/latchfs/latchfs/internal/mount"
+	"github.com/latchfs/latchfs/internal/volume"
 )
 
 func umountCommand(std Stdio) *cli.Command {
@@ -23,6 +25,9 @@ func umountCommand(std Stdio) *cli.Command {
 			if err := wantArgs(c, "MOUNTPOINT"); err != nil {
 				return err
 			}
+			if at := c.Args().First(); strings.HasPrefix(at, "s3://") || strings.HasPrefix(at, volume.LocalPrefix) {
+				return usagef("%q is a SOURCE: name the directory that it is mounted at, which findmnt -t fuse.latchfs shows", at)
+			}
 			stateDir := "" // the mount itself tells
 			if c.IsSet("state-dir") {
 				var err error
@@ -32,7 +37,12 @@ func umountCommand(std Stdio) *cli.Command {
 			}
 			ctx, stop := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)
 			defer stop()
+			said := ""
 			return mount.Unmount(ctx, c.Args().First(), stateDir, func(p mount.Progress) {
+				if p.Elsewhere != said && p.Elsewhere != "" {
+					fmt.Fprintf(std.Err, "latchfs: %s\n", p.Elsewhere)
+				}
+				said = p.Elsewhere
 				what := "finish"
 				if p.Files > 0 {
 					what = fmt.Sprintf("save %s in %d spool files", bytesize.Format(p.Bytes), p.Files)

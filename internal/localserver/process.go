@@ -62,6 +62,7 @@ func (s *Server) start() (<-chan struct{}, error) {
 		cmd.Wait()
 		close(exited)
 	}()
+	s.process, s.exited = cmd.Process, exited
 	return exited, nil
 }
 

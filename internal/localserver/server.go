@@ -30,6 +30,9 @@ const (
 	maxStarts    = 3                      // of a server that ends at once
 )
 
+// accessFile is where a server of a folder says how to reach it. It stays when the server leaves.
+const accessFile = "server.json"
+
 // An Access is the content of server.json.
 type Access struct {
 	Address   string `json:"address"` // host:port
@@ -51,6 +54,16 @@ type Server struct {
 	log     *slog.Logger
 	stop    context.CancelFunc
 	watched chan struct{}
+
+	made    []string        // the directories that Open made, the outermost first
+	process *os.Process     // of the server, if we started it
+	exited  <-chan struct{} // closes when that ends
+}
+
+// Served tells whether the folder dir has ever been a served one. Open would make it one.
+func Served(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, accessFile))
+	return err == nil
 }
 
 // Open makes the folder dir a served one: it starts the server if none answers, and
@@ -60,13 +73,15 @@ func Open(ctx context.Context, dir string, log *slog.Logger) (_ *Server, err err
 	if s.program, err = find(); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the folder %s: %w", dir, err)
+	if s.made, err = makeFolder(dir); err != nil {
+		return nil, err
 	}
 	if s.users, err = join(ctx, filepath.Join(dir, "users")); err != nil {
+		s.forget()
 		return nil, err
 	}
 	if s.Access, err = s.ensure(ctx); err != nil {
+		s.forget()
 		s.users.Close()
 		return nil, err
 	}
@@ -97,6 +112,9 @@ func join(ctx context.Context, path string) (*os.File, error) {
 		}
 		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
 			f.Close()
+			if errors.Is(err, unix.ENOLCK) || errors.Is(err, unix.EOPNOTSUPP) {
+				err = fmt.Errorf("%w: name a folder on a local disk", err)
+			}
 			return nil, fmt.Errorf("locking %s: %w", path, err)
 		}
 		if !wait.For(ctx, startPoll, nil) {
@@ -145,12 +163,12 @@ func (s *Server) ensure(ctx context.Context) (Access, error) {
 
 func (s *Server) read() (Access, error) {
 	var a Access
-	b, err := os.ReadFile(filepath.Join(s.dir, "server.json"))
+	b, err := os.ReadFile(filepath.Join(s.dir, accessFile))
 	if err != nil {
 		return a, err
 	}
 	if err := json.Unmarshal(b, &a); err != nil {
-		return a, fmt.Errorf("%s: %w", filepath.Join(s.dir, "server.json"), err)
+		return a, fmt.Errorf("%s: %w", filepath.Join(s.dir, accessFile), err)
 	}
 	return a, nil
 }

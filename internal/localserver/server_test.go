@@ -20,7 +20,7 @@ import (
 )
 
 // The test binary stands for latchfs-local when it is called by that name: it keeps the
-// agreement of doc.go and counts its starts in DIR/starts.
+// agreement of doc.go and counts its starts in DIR.starts.
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == program {
 		if err := fakeServer(os.Args[1]); err != nil {
@@ -32,9 +32,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// refuseVar is the environment variable with the reason why the server does not start.
+const refuseVar = "LATCHFS_TEST_REFUSE"
+
+// startsOf is the file with a line for each start of the server of dir.
+func startsOf(dir string) string { return dir + ".starts" }
+
 func fakeServer(dir string) error {
-	if why, err := os.ReadFile(filepath.Join(dir, "refuse")); err == nil {
-		return errors.New(string(why))
+	if why := os.Getenv(refuseVar); why != "" {
+		return errors.New(why)
 	}
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -43,7 +49,7 @@ func fakeServer(dir string) error {
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return fmt.Errorf("another server has %s: %w", dir, err)
 	}
-	starts, err := os.OpenFile(filepath.Join(dir, "starts"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	starts, err := os.OpenFile(startsOf(dir), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
@@ -91,7 +97,7 @@ func install(t *testing.T) {
 
 func pids(t *testing.T, dir string) []string {
 	t.Helper()
-	f, err := os.Open(filepath.Join(dir, "starts"))
+	f, err := os.Open(startsOf(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,13 +179,15 @@ func TestDeadServerIsStartedAgain(t *testing.T) {
 
 func TestServerThatCannotStartSaysWhy(t *testing.T) {
 	install(t)
+	t.Setenv(refuseVar, "index.db is not mine")
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "refuse"), []byte("index.db is not mine"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_, err := Open(t.Context(), dir, slog.New(slog.DiscardHandler))
+	made := filepath.Join(dir, "a", "b")
+	_, err := Open(t.Context(), made, slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), "index.db is not mine") {
 		t.Errorf("error: %v", err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }
 

@@ -43,18 +43,35 @@ func (m *Mount) openVolume(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	m.onAbandon(func() { m.volume.Close() })
+	m.onAbandon(func() { m.volume.Discard() })
 	if err := m.volume.CheckBond(); err != nil && !m.o.ReadOnly {
 		return fmt.Errorf("%w (or mount it with --read-only)", err)
 	}
-	versioned, err := m.volume.Versioned(ctx)
-	if err != nil {
+	if m.versioned, err = m.volume.Versioned(ctx); err != nil {
 		return err
 	}
-	if !versioned {
+	if !m.versioned {
 		m.log.Warn("the bucket keeps no versions: .versions stays empty, and a changed file ends its readers with ESTALE", "bucket", m.o.Source.Bucket)
 	}
 	return nil
+}
+
+// proveServer refuses a server on which updates could be lost. What it does wrong decides about the
+// times of the lock table, too.
+func (m *Mount) proveServer(ctx context.Context) error {
+	if m.o.ReadOnly {
+		if line := m.volume.Recall(); line != "" {
+			m.log.Warn(line)
+		}
+		return nil
+	}
+	return m.volume.Prove(ctx, volume.Proving{Versioned: m.versioned, Degraded: m.o.AcceptDegraded, Say: func(warn bool, line string) {
+		if warn {
+			m.log.Warn(line)
+		} else {
+			m.log.Info(line)
+		}
+	}})
 }
 
 // openTable reads the times of the lock table, on which those of store and mount

@@ -24,7 +24,7 @@ func (m *Mount) enter() {
 		m.log.Info("the mount is not in the registry of this host: other commands need --state-dir", "err", err)
 		return
 	}
-	if err := registry.Clear(dir, func(device string) bool { return device != m.device && alsoAt(device) != "" }); err != nil {
+	if err := registry.Clear(dir, func(device string) bool { return device != m.device && hasMount(device) }); err != nil {
 		m.log.Info("dead mounts cannot be taken out of the registry", "dir", dir, "err", err)
 	}
 }

@@ -3,6 +3,7 @@ package mount
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/latchfs/latchfs/internal/procfs"
@@ -54,6 +55,21 @@ func stateDirs() []string {
 		add(dir)
 	}
 	return dirs
+}
+
+// MountedHere gives the places at which this host has the bucket of that id mounted, as far as the
+// registry and the default state directory tell.
+func MountedHere(bucketID string) []string {
+	var at []string
+	for _, dir := range stateDirs() {
+		all, _ := statedir.Scan(dir) // what cannot be read is not known
+		for _, s := range all {
+			if s.Mount.BucketID == bucketID && !statedir.Dead(dir, s.Name) {
+				at = append(at, s.Mount.Mountpoint)
+			}
+		}
+	}
+	return at
 }
 
 // await is look, which waits as long as a mount may not have noted yet that it is mounted: the
@@ -134,11 +150,18 @@ func (s search) killed() (*found, error) {
 	return f, err
 }
 
-// alsoAt finds another place in this mount namespace where the file system is mounted.
-func alsoAt(device string) string {
+// hasMount tells whether this mount namespace has a file system with that number.
+func hasMount(device string) bool {
 	all, _ := procfs.Default.Self().Mounts()
-	for _, m := range all {
-		if m.Device == device {
+	return slices.ContainsFunc(all, func(m procfs.Mount) bool { return m.Device == device })
+}
+
+// alsoAt finds another place where a file system is mounted, among the mounts before and after it
+// was unmounted at one. What was not there before is another file system: the kernel gives the
+// number out again as soon as it is free.
+func alsoAt(device string, before, after []procfs.Mount) string {
+	for _, m := range after {
+		if m.Device == device && slices.Contains(before, m) {
 			return m.Mountpoint
 		}
 	}

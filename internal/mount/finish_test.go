@@ -123,3 +123,10 @@ func TestEndWithoutLocks(t *testing.T) {
 		t.Errorf("the session directory: %v, want it removed", err)
 	}
 }
+
+func TestSaveThemIsACommandLine(t *testing.T) {
+	const want = "mount 'local:/srv/my photos' again with --state-dir '/var/my state' to save them"
+	if got := saveThem("local:/srv/my photos", "/var/my state"); !strings.HasPrefix(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -23,6 +23,7 @@ type Mount struct {
 	log     *slog.Logger
 
 	volume    *volume.Volume
+	versioned bool
 	table     volume.LockTable // zero if mounted read-only
 	locks     locks            // nil if mounted read-only
 	dir       *statedir.Dir
@@ -71,7 +72,7 @@ func build(ctx context.Context, o Options, signals <-chan os.Signal, log *slog.L
 	if m.host, err = os.Hostname(); err != nil {
 		return nil, err
 	}
-	for _, step := range []func(context.Context) error{m.openVolume, m.openTable, m.openState, m.openFiles, m.attach} {
+	for _, step := range []func(context.Context) error{m.openVolume, m.proveServer, m.openTable, m.openState, m.openFiles, m.attach} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/internal/procfs"
+	"github.com/latchfs/latchfs/internal/shell"
 	"github.com/latchfs/latchfs/internal/volume"
 )
 
@@ -32,7 +33,7 @@ func checkMountpoint(path string, log *slog.Logger) (string, error) {
 	err = openDir(resolved)
 	if notConnected(err) {
 		if err := detach(resolved); err != nil {
-			return "", fmt.Errorf("%s holds a mount whose process died, and it cannot be cleared (%w): run umount -l %s", path, err, path)
+			return "", fmt.Errorf("%s holds a mount whose process died, and it cannot be cleared (%w): run %s", path, err, shell.Join("umount", "-l", path))
 		}
 		log.Info("cleared a mount whose process had died")
 		err = openDir(resolved)
@@ -52,7 +53,7 @@ func checkMountpoint(path string, log *slog.Logger) (string, error) {
 	case busy && at.Type == automounter:
 		return resolved, nil
 	case busy && ours(at):
-		return "", fmt.Errorf("mount point %s is busy, %s is mounted there: run latchfs umount %s, or choose another directory", path, at.Source, path)
+		return "", fmt.Errorf("mount point %s is busy, %s is mounted there: run %s, or choose another directory", path, at.Source, shell.Join("latchfs", "umount", path))
 	case busy:
 		return "", fmt.Errorf("mount point %s is busy, a file system of type %s is mounted there: unmount it, or choose another directory", path, at.Type)
 	}
@@ -77,7 +78,7 @@ func openDir(path string) error {
 }
 
 func missingMountpoint(path string) error {
-	return fmt.Errorf("mount point %s does not exist: run mkdir -p %s", path, path)
+	return fmt.Errorf("mount point %s does not exist: run %s", path, shell.Join("mkdir", "-p", path))
 }
 
 // mountAt finds the topmost mount at exactly this resolved path. The file system, which

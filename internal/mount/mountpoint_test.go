@@ -20,6 +20,7 @@ func TestCheckMountpoint(t *testing.T) {
 	for path, says := range map[string]string{
 		filepath.Join(dir, "absent"):      "mkdir -p",
 		filepath.Join(dir, "absent", "x"): "mkdir -p",
+		filepath.Join(dir, "my photos"):   "run mkdir -p '" + filepath.Join(dir, "my photos") + "'",
 		file:                              "not a directory",
 		"/proc":                           "busy",
 		dir:                               "not empty",

@@ -26,6 +26,8 @@ type Options struct {
 	AllowOther        bool
 	ReadOnly          bool
 	NoExec, NoATime   bool // as in mount(8)
+	// AcceptDegraded: a server that ignores the conditions of DELETE is mounted all the same.
+	AcceptDegraded bool
 
 	// Stopping is called once, when a mount that is served begins to end; nil: nobody asks.
 	Stopping func()

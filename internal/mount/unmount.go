@@ -1,10 +1,12 @@
 package mount
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/internal/bytesize"
 	"github.com/latchfs/latchfs/internal/procfs"
+	"github.com/latchfs/latchfs/internal/shell"
 	"github.com/latchfs/latchfs/internal/statedir"
 )
 
@@ -28,6 +31,9 @@ type Progress struct {
 	PID   int
 	Files int   // in its spool
 	Bytes int64 // that they take
+	// Elsewhere says where the file system is still mounted, and how to end that; "" if that is not
+	// known or not so.
+	Elsewhere string
 }
 
 // Unmount unmounts what is mounted at path and waits until the mount's process has ended,
@@ -57,12 +63,14 @@ func Unmount(ctx context.Context, path, stateDir string, report func(Progress)) 
 		f, err = search.killed()
 	}
 	switch {
+	case f == nil && isMounted && ofAnother(at) != nil:
+		return ofAnother(at)
 	case err != nil:
 		return err
 	case f == nil && isMounted && stateDir != "":
-		return fmt.Errorf("the state directory %s knows nothing of the mount at %s: leave --state-dir out, or pass the one it was mounted with, or, if what was in it is gone, run umount %[2]s", stateDir, resolved)
+		return fmt.Errorf("the state directory %s knows nothing of the mount at %s: leave --state-dir out, or pass the one it was mounted with, or, if what was in it is gone, run %s", stateDir, resolved, shell.Join("umount", resolved))
 	case f == nil && isMounted:
-		return fmt.Errorf("no mount of this user is known at %s: pass the --state-dir it was mounted with, or, if what was in it is gone, run umount %[1]s", resolved)
+		return fmt.Errorf("no mount of this user is known at %s: pass the --state-dir it was mounted with, or, if what was in it is gone, run %s", resolved, shell.Join("umount", resolved))
 	case f == nil:
 		return fmt.Errorf("nothing is mounted at %s", resolved)
 	}
@@ -78,21 +86,23 @@ func Unmount(ctx context.Context, path, stateDir string, report func(Progress)) 
 	}
 	defer end.Close()
 	if isMounted {
+		before, _ := procfs.Default.Self().Mounts() // not known is an answer
 		if err := unmount(resolved); err != nil {
 			return explainUnmount(err, resolved, end, session)
 		}
-		if also := alsoAt(at.Device); also != "" {
+		after, _ := procfs.Default.Self().Mounts()
+		if also := alsoAt(at.Device, before, after); also != "" {
 			return fmt.Errorf("%s is unmounted, but the same file system is still mounted at %s: unmount that too, which waits until everything is in the bucket", resolved, also)
 		}
 	}
-	return awaitEnd(ctx, end, session, report)
+	return awaitEnd(ctx, end, session, cmp.Or(at.Device, session.Mount.Device), report)
 }
 
 // awaitEnd waits until the daemon of the session has ended and says what it left.
-func awaitEnd(ctx context.Context, end *statedir.Waiter, s *statedir.Session, report func(Progress)) error {
+func awaitEnd(ctx context.Context, end *statedir.Waiter, s *statedir.Session, device string, report func(Progress)) error {
 	left, err := end.Wait(ctx, progressInterval, func() {
 		files, bytes := spool.Usage(end.Spool())
-		report(Progress{PID: s.Mount.PID, Files: files, Bytes: bytes})
+		report(Progress{PID: s.Mount.PID, Files: files, Bytes: bytes, Elsewhere: elsewhere(procfs.Default, device)})
 	})
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s is unmounted, but not everything was saved yet: pid %d goes on (its log: %s)", s.Mount.Mountpoint, s.Mount.PID, LogPath(end.StateDir()))
@@ -109,6 +119,23 @@ func awaitEnd(ctx context.Context, end *statedir.Waiter, s *statedir.Session, re
 		return nil
 	}
 	return unsaved(end.Spool(), strings.Join(files, ", "), s.Mount.Source, end.StateDir())
+}
+
+// ofAnother says what to do about a mount that another user has made, whose registry and state directory
+// this one does not know; nil if it is his own.
+func ofAnother(m procfs.Mount) error {
+	return ofAnotherThan(os.Geteuid(), m)
+}
+
+func ofAnotherThan(me int, m procfs.Mount) error {
+	owner, known := m.User()
+	switch {
+	case !known || owner == me:
+		return nil
+	case me == 0:
+		return fmt.Errorf("the mount at %s is user %d's: run latchfs umount %[1]s as that user, which waits until everything is in the bucket, or umount %[1]s, which does not wait", m.Mountpoint, owner)
+	}
+	return fmt.Errorf("the mount at %s is user %d's, who alone can unmount it, besides root", m.Mountpoint, owner)
 }
 
 func explainUnmount(err error, path string, end *statedir.Waiter, s *statedir.Session) error {

@@ -1,10 +1,13 @@
 package mount
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/latchfs/latchfs/internal/procfs"
 	"github.com/latchfs/latchfs/internal/statedir"
 )
 
@@ -61,6 +64,20 @@ func TestLook(t *testing.T) {
 	defer session(t, two, "f-container", statedir.Mount{Mountpoint: "/mnt/f", Device: "0:53", Namespace: "mnt:[2]"}).Remove()
 	expect("a mount at that path of another namespace", "/mnt/f", "", "")
 	expect("which is seen here all the same", "/mnt/f", "0:53", "f-container")
+}
+
+// A mount that got the number of ours when ours was gone is not ours at another place.
+func TestAlsoAt(t *testing.T) {
+	ours, bound := procfs.Mount{ID: "7", Device: "0:50", Mountpoint: "/a"}, procfs.Mount{ID: "8", Device: "0:50", Mountpoint: "/b"}
+	other := procfs.Mount{ID: "9", Device: "0:51", Mountpoint: "/c"}
+	before := []procfs.Mount{other, ours, bound}
+	if got := alsoAt("0:50", before, []procfs.Mount{other, bound}); got != "/b" {
+		t.Errorf("a bind mount that stays: %q", got)
+	}
+	next := procfs.Mount{ID: "7", Device: "0:50", Mountpoint: "/d"}
+	if got := alsoAt("0:50", []procfs.Mount{other, ours}, []procfs.Mount{other, next}); got != "" {
+		t.Errorf("another mount with its number: %q", got)
+	}
 }
 
 // A mount that the kernel shows before its process has noted its number is waited for; one that
@@ -120,6 +137,27 @@ func TestWithoutPassword(t *testing.T) {
 	} {
 		if got := withoutPassword(endpoint); got != want {
 			t.Errorf("%q: %q, want %q", endpoint, got, want)
+		}
+	}
+}
+
+// Whoever may not unmount a mount, or cannot wait for it, is told whose it is.
+func TestMountOfAnotherUser(t *testing.T) {
+	for _, tt := range []struct {
+		me      int
+		options string
+		want    string
+	}{
+		{1000, "rw,user_id=1000,group_id=0,allow_other", ""},
+		{0, "rw,user_id=0,group_id=0", ""},
+		{1001, "rw", ""},
+		{1001, "rw,user_id=1000,group_id=0", "the mount at /m is user 1000's, who alone can unmount it, besides root"},
+		{1001, "rw,user_id=0,group_id=0", "the mount at /m is user 0's, who alone can unmount it, besides root"},
+		{0, "rw,user_id=1000,group_id=0", "the mount at /m is user 1000's: run latchfs umount /m as that user"},
+	} {
+		err := ofAnotherThan(tt.me, procfs.Mount{Mountpoint: "/m", Options: tt.options})
+		if got := fmt.Sprint(err); tt.want == "" && err != nil || !strings.HasPrefix(got, tt.want) && tt.want != "" {
+			t.Errorf("user %d, %s: %v", tt.me, tt.options, err)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/latchfs/latchfs/fs/file"
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/internal/bytesize"
+	"github.com/latchfs/latchfs/internal/shell"
 )
 
 // An UnsavedError says that bytes remain in the spool that are not in the bucket, where
@@ -28,7 +29,7 @@ func unsaved(spool, files, source, stateDir string) error {
 
 // saveThem says what saves what is left in a spool: a mount looks in its own state directory alone.
 func saveThem(source, stateDir string) string {
-	return fmt.Sprintf("mount %s again with --state-dir %s to save them (what was not closed becomes NAME.recovered-HOST-TIME-ID)", source, stateDir)
+	return fmt.Sprintf("mount %s again with --state-dir %s to save them (what was not closed becomes NAME.recovered-HOST-TIME-ID)", shell.Quote(source), shell.Quote(stateDir))
 }
 
 // describe names what the open files of a mount left.

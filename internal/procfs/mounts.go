@@ -17,6 +17,18 @@ type Mount struct {
 	Mountpoint string
 	Type       string // for example fuse.latchfs
 	Source     string
+	Options    string // of the file system, with commas between
+}
+
+// User is the user who mounted a FUSE file system; ok is false if that is not known.
+func (m Mount) User() (uid int, ok bool) {
+	for option := range strings.SplitSeq(m.Options, ",") {
+		if id, found := strings.CutPrefix(option, "user_id="); found {
+			uid, err := strconv.Atoi(id)
+			return uid, err == nil
+		}
+	}
+	return 0, false
 }
 
 // Mounts lists the mounts that the process sees; a later one covers an earlier one at the
@@ -49,7 +61,7 @@ func (p Process) MountAt(path string) (m Mount, ok bool, err error) {
 }
 
 // parseMounts reads the format of proc(5): id, device and mount point before the separator
-// "-", type and source after it.
+// "-", type, source and the file system's options after it.
 func parseMounts(r io.Reader) ([]Mount, error) {
 	var all []Mount
 	lines := bufio.NewScanner(r)
@@ -60,7 +72,11 @@ func parseMounts(r io.Reader) ([]Mount, error) {
 		if !ok || len(head) < 6 || len(tail) < 2 {
 			return nil, fmt.Errorf("unexpected line %q", lines.Text())
 		}
-		all = append(all, Mount{ID: head[0], Device: head[2], Mountpoint: unescape(head[4]), Type: tail[0], Source: unescape(tail[1])})
+		m := Mount{ID: head[0], Device: head[2], Mountpoint: unescape(head[4]), Type: tail[0], Source: unescape(tail[1])}
+		if len(tail) > 2 {
+			m.Options = tail[2]
+		}
+		all = append(all, m)
 	}
 	return all, lines.Err()
 }

@@ -26,10 +26,14 @@ const Default FS = "/proc"
 type Process struct {
 	ID  int
 	dir string
+	// here: its id is one that kill(2) takes.
+	here bool
 }
 
 // Process gives the process or thread of that id; whether there is one its methods tell.
-func (f FS) Process(id int) Process { return Process{ID: id, dir: f.path(strconv.Itoa(id))} }
+func (f FS) Process(id int) Process {
+	return Process{ID: id, dir: f.path(strconv.Itoa(id)), here: f == Default}
+}
 
 // Self gives the calling process, also where the file system shows another pid namespace
 // than the caller's and ids do not agree.
@@ -95,6 +99,12 @@ func (p Process) WaitsForFUSE() bool {
 // Gone tells the errors of a process or descriptor that ended while we looked.
 func Gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH)
+}
+
+// Gone tells the errors of a process or thread that has ended. With the option hidepid of proc(5) the
+// processes of other users look the same; the kernel tells them apart.
+func (p Process) Gone(err error) bool {
+	return Gone(err) && !(p.here && !errors.Is(unix.Kill(p.ID, 0), unix.ESRCH))
 }
 
 // read gives a file of one line.

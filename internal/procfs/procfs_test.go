@@ -2,6 +2,7 @@ package procfs
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -175,12 +176,18 @@ func TestParseMounts(t *testing.T) {
 `
 	got, err := parseMounts(strings.NewReader(in))
 	want := []Mount{
-		{ID: "22", Device: "8:1", Mountpoint: "/", Type: "ext4", Source: "/dev/sda1"},
-		{ID: "36", Device: "0:52", Mountpoint: "/mnt/with space", Type: "fuse.latchfs", Source: `s3://b/a\b`},
-		{ID: "37", Device: "0:53", Mountpoint: "/x", Type: "tmpfs", Source: "tmpfs"},
+		{ID: "22", Device: "8:1", Mountpoint: "/", Type: "ext4", Source: "/dev/sda1", Options: "rw"},
+		{ID: "36", Device: "0:52", Mountpoint: "/mnt/with space", Type: "fuse.latchfs", Source: `s3://b/a\b`, Options: "rw,user_id=0"},
+		{ID: "37", Device: "0:53", Mountpoint: "/x", Type: "tmpfs", Source: "tmpfs", Options: "rw"},
 	}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%+v, %v\nwant %+v", got, err, want)
+	}
+	if uid, ok := got[1].User(); uid != 0 || !ok {
+		t.Errorf("mounted by %d, %v", uid, ok)
+	}
+	if uid, ok := got[2].User(); ok {
+		t.Errorf("mounted by %d", uid)
 	}
 	if _, err := parseMounts(strings.NewReader("36 22 0:52 / /mnt\n")); err == nil {
 		t.Error("a line without a separator is read")
@@ -205,5 +212,29 @@ func TestMountAt(t *testing.T) {
 	}
 	if m, ok, err := proc.Process(7).MountAt("/"); err != nil || ok {
 		t.Errorf("%+v, %v, %v; want none", m, ok, err)
+	}
+}
+
+// What cannot be seen of a process that lives is hidden from us; it is not gone.
+func TestGoneOrHidden(t *testing.T) {
+	ended := exec.Command("true")
+	if err := ended.Run(); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		p    Process
+		err  error
+		want bool
+	}{
+		{Default.Process(os.Getpid()), fs.ErrNotExist, false},
+		{Default.Process(1), fs.ErrNotExist, false}, // another user's, if we are not root
+		{Default.Process(ended.Process.Pid), fs.ErrNotExist, true},
+		{Default.Process(ended.Process.Pid), unix.ESRCH, true},
+		{Default.Process(ended.Process.Pid), fs.ErrPermission, false},
+		{FS(t.TempDir()).Process(1), fs.ErrNotExist, true},
+	} {
+		if got := tt.p.Gone(tt.err); got != tt.want {
+			t.Errorf("process %d, %v: gone %v", tt.p.ID, tt.err, got)
+		}
 	}
 }

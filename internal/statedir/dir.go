@@ -28,7 +28,8 @@ type Dir struct {
 
 // Create makes the session directory stateDir/name, locked and described by m, with an
 // empty spool directory in it. The state directory is made if it is missing. It fails with
-// ErrLocalLocks on a file system where other machines may not see the lock. After an error
+// ErrLocalLocks on a file system where other machines may not see the lock, and where other users could
+// put something into the state directory. After an error
 // nothing of it is left.
 func Create(stateDir, name string, m Mount) (*Dir, error) {
 	return thisHost().create(stateDir, name, m)
@@ -44,6 +45,9 @@ func (h host) create(stateDir, name string, m Mount) (_ *Dir, err error) {
 			removeEmpty(stateDir, made)
 		}
 	}()
+	if err := checkOwner(stateDir, os.Geteuid()); err != nil {
+		return nil, err
+	}
 	if err := h.checkLocks(stateDir, "a state directory has to be on a local disk"); err != nil {
 		return nil, err
 	}

@@ -52,6 +52,46 @@ func TestCreateIsPrivateLockedAndDescribed(t *testing.T) {
 	}
 }
 
+// What other users could write to is no place for what a mount saves, and nothing is left there.
+func TestStateDirectoryOfOthers(t *testing.T) {
+	me := os.Geteuid()
+	for _, tt := range []struct {
+		mode  os.FileMode
+		owner int
+		uid   int // of the mount
+		bad   bool
+	}{
+		{0o700, me, me, false},
+		{0o775, me, me, false},
+		{0o777, me, me, true},
+		{0o777 | os.ModeSticky, me, me, true},
+		{0o755, 1001, 0, true},
+		{0o755, 1001, 1000, true},
+		{0o755, 1001, 1001, false},
+		{0o755, 0, 1001, false},
+	} {
+		state := t.TempDir()
+		if tt.owner != me && os.Chown(state, tt.owner, -1) != nil {
+			continue // only root may
+		}
+		if err := os.Chmod(state, tt.mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := checkOwner(state, tt.uid); (err != nil) != tt.bad {
+			t.Errorf("%v of user %d for user %d: %v", tt.mode, tt.owner, tt.uid, err)
+		}
+		if tt.uid != me || !tt.bad {
+			continue
+		}
+		if _, err := Create(state, "one", Mount{}); err == nil {
+			t.Errorf("a session is made in %v of user %d", tt.mode, tt.owner)
+		}
+		if left, err := os.ReadDir(state); err != nil || len(left) > 0 {
+			t.Errorf("left: %v, %v", left, err)
+		}
+	}
+}
+
 func TestTakeProvesDeathAndRemoveLeavesNothing(t *testing.T) {
 	state := t.TempDir()
 	d, err := Create(state, "one", Mount{Source: "s"})

@@ -13,10 +13,10 @@ import (
 // bind makes sure that the lock table is there and that the bucket's
 // .latchfs/bucket.json names it (LOCKS P1). Afterwards Bond is set.
 func (v *Volume) bind(ctx context.Context, o InitOptions) error {
-	if err := v.readBond(ctx); err != nil {
+	if err := v.ReadBond(ctx); err != nil {
 		return err
 	}
-	n, err := v.chooseTable(o.Table)
+	n, err := v.chooseTable(o)
 	if err != nil {
 		return err
 	}
@@ -24,20 +24,36 @@ func (v *Volume) bind(ctx context.Context, o InitOptions) error {
 	if err != nil {
 		return err
 	}
+	rebind, err := v.mayRebind(ctx, t, n, o)
+	if err != nil {
+		return err
+	}
 	cfg, err := v.initTable(ctx, t, n, o)
 	if err != nil {
 		return err
 	}
-	if v.Bond != nil {
-		if err := v.checkTable(cfg); err != nil {
-			return err
-		}
-		o.Say("bond: %s in the bucket names lock table %s already", store.BucketConfigKey, n)
-		return nil
+	if err := v.proveTable(ctx, n); err != nil {
+		return err
 	}
+	switch {
+	case rebind:
+		return v.rebind(ctx, n, cfg, o)
+	case v.Bond == nil:
+		return v.firstBind(ctx, n, cfg, o)
+	}
+	if err := v.checkTable(cfg); err != nil {
+		return err
+	}
+	o.Say("bond: %s in the bucket names lock table %s already", store.BucketConfigKey, n)
+	return nil
+}
+
+// firstBind writes the bond of a bucket that has none.
+func (v *Volume) firstBind(ctx context.Context, n TableName, cfg lockmgr.Config, o InitOptions) error {
+	v.keepTime(cfg)
 	bond := store.BucketConfig{Format: store.BucketFormat, ID: rand.Text(), Region: v.at.Region}
 	bond.Lock.Backend, bond.Lock.Table, bond.Lock.TableID = n.Backend, n.Table, cfg.ID
-	err = v.Bucket.WriteBucketConfig(ctx, bond, store.Base{})
+	err := v.Bucket.WriteBucketConfig(ctx, bond, store.Base{})
 	if errors.Is(err, store.ErrConflict) {
 		return v.bind(ctx, o) // another init was first: check against its bond
 	}
@@ -51,13 +67,18 @@ func (v *Volume) bind(ctx context.Context, o InitOptions) error {
 
 // chooseTable chooses the lock table: the one that the bucket is bound to, the one asked
 // for, or the default.
-func (v *Volume) chooseTable(asked *TableName) (TableName, error) {
+func (v *Volume) chooseTable(o InitOptions) (TableName, error) {
+	asked := o.Table
 	if v.Bond != nil {
 		n := boundTable(*v.Bond)
-		if asked != nil && *asked != n {
-			return n, fmt.Errorf("bucket %s is bound to lock table %s and cannot move to %s: leave --lock out, or name %s", v.Source.Bucket, n, *asked, n)
+		switch {
+		case asked == nil || *asked == n:
+			return n, nil
+		case !o.Rebind:
+			return n, fmt.Errorf("bucket %s is bound to lock table %s, not to %s: leave --lock out, or, if no host has the bucket mounted, move it with %s",
+				v.Source.Bucket, n, *asked, v.at.initCommand(asked.String(), rebindFlag))
 		}
-		return n, nil
+		return *asked, nil
 	}
 	switch {
 	case v.Source.Local != "":
@@ -67,13 +88,13 @@ func (v *Volume) chooseTable(asked *TableName) (TableName, error) {
 	case v.at.onAWS():
 		return TableName{BackendDynamo, "latchfs"}, nil
 	}
-	return TableName{}, fmt.Errorf("%s is not AWS, so the lock table has to be named: add --lock dynamodb:TABLE or --lock s3:BUCKET", v.at.Endpoint)
+	return TableName{}, fmt.Errorf("%s is not AWS, so the lock table has to be named: run %s, or name a DynamoDB table with --lock dynamodb:TABLE", v.at.where(), v.at.initCommand(""))
 }
 
 // initTable creates the lock table with the wanted times, or checks the one that is
 // there against those that were asked for.
 func (v *Volume) initTable(ctx context.Context, t lockmgr.Table, n TableName, o InitOptions) (lockmgr.Config, error) {
-	have, err := t.ReadConfig(ctx)
+	have, err := readTable(ctx, t)
 	switch {
 	case err == nil:
 		if want := withDefaults(o.Timing, have.Timing); want != have.Timing {
@@ -83,13 +104,19 @@ func (v *Volume) initTable(ctx context.Context, t lockmgr.Table, n TableName, o 
 		o.Say("lock table %s: exists, beat %s, lease %s, delay %s", n, have.Beat, have.Lease, have.Delay)
 		return have, nil
 	case !errors.Is(err, lockmgr.ErrNoTable):
-		return have, v.at.explainTable(err, n)
-	case v.Bond != nil:
-		return have, fmt.Errorf("the bucket's lock table %s (id %s) is gone from %s: restore it, or make sure that no host has the bucket mounted, delete %s and run init again", n, v.Bond.Lock.TableID, v.at.whereTable(n), store.BucketConfigKey)
+		return have, v.explainTable(err, n)
+	case v.Bond != nil && !o.Rebind:
+		return have, v.explainTable(err, n)
 	}
-	got, created, err := t.Init(ctx, lockmgr.Config{Timing: withDefaults(o.Timing, n.defaultTiming(v.Source))})
+	// The id is chosen here, so that what an unanswered try made is known again.
+	wish := lockmgr.Config{ID: rand.Text(), Timing: withDefaults(o.Timing, n.defaultTiming(v.Source))}
+	created := false
+	got, err := insist(ctx, func(ctx context.Context) (got lockmgr.Config, err error) {
+		got, created, err = t.Init(ctx, wish)
+		return got, err
+	})
 	if err != nil {
-		return got, v.at.explainTable(err, n)
+		return got, v.explainTable(err, n)
 	}
 	verb := "exists"
 	if created {

@@ -15,24 +15,27 @@ func TestChooseTable(t *testing.T) {
 	bond := &store.BucketConfig{Lock: store.BucketLock{Backend: BackendDynamo, Table: "bound"}}
 	off := Access{Endpoint: "http://e"}
 	for _, c := range []struct {
-		name  string
-		local string
-		bond  *store.BucketConfig
-		at    Access
-		asked *TableName
-		want  TableName
-		says  string // of the error
+		name   string
+		local  string
+		bond   *store.BucketConfig
+		at     Access
+		asked  *TableName
+		rebind bool
+		want   TableName
+		says   string // of the error
 	}{
 		{name: "the bond's", bond: bond, at: off, want: TableName{BackendDynamo, "bound"}},
 		{name: "the bond's, asked for too", bond: bond, asked: &TableName{BackendDynamo, "bound"}, want: TableName{BackendDynamo, "bound"}},
-		{name: "another than the bond's", bond: bond, asked: &asked, says: "cannot move to s3:asked"},
+		{name: "another than the bond's", bond: bond, asked: &asked, says: "is bound to lock table dynamodb:bound, not to s3:asked: leave --lock out, or, if no host has the bucket mounted, move it with latchfs init --rebind --lock s3:asked s3://b"},
+		{name: "another than the bond's, which is meant", bond: bond, asked: &asked, rebind: true, want: asked},
+		{name: "the bond's, bound anew", bond: bond, rebind: true, want: TableName{BackendDynamo, "bound"}},
 		{name: "the one asked for", at: off, asked: &asked, want: asked},
 		{name: "a local source's", local: "/srv", at: off, want: TableName{BackendS3, localserver.LocksBucket}},
 		{name: "the default on AWS", want: TableName{BackendDynamo, "latchfs"}},
-		{name: "none", at: off, says: "has to be named"},
+		{name: "none", at: off, says: "has to be named: run latchfs init --lock s3:b-locks s3://b, or"},
 	} {
-		v := &Volume{Source: Source{Local: c.local, Bucket: "b"}, Bond: c.bond, at: &reach{Access: c.at}}
-		got, err := v.chooseTable(c.asked)
+		v := &Volume{Source: Source{Local: c.local, Bucket: "b"}, Bond: c.bond, at: &reach{Access: c.at, src: Source{Local: c.local, Bucket: "b"}}}
+		got, err := v.chooseTable(InitOptions{Table: c.asked, Rebind: c.rebind})
 		switch {
 		case c.says == "" && (err != nil || got != c.want):
 			t.Errorf("%s: %s, %v; want %s", c.name, got, err, c.want)

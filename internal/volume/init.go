@@ -18,6 +18,11 @@ type InitOptions struct {
 	Table *TableName // nil: the bucket's own, or the default
 	// Timing has 0 where the table's own, or the default, is meant.
 	Timing lockmgr.Timing
+	// Rebind is to bind a bucket that is bound already to Table, or to what is there now under the
+	// name of its own.
+	Rebind bool
+	// MountedHere gives where this host has the bucket of an id mounted; nil if that is not known.
+	MountedHere func(bucketID string) []string
 	// Confirm is asked before a bucket that is there is changed; nothing is changed if it
 	// fails.
 	Confirm func(question string) error
@@ -28,11 +33,18 @@ type InitOptions struct {
 // Init makes bucket, lock table and their bond, or checks those that are there. To run it
 // again changes nothing.
 func Init(ctx context.Context, o Options, i InitOptions) error {
-	v, err := dial(ctx, o)
+	v, err := Dial(ctx, o)
 	if err != nil {
 		return err
 	}
-	defer v.Close()
+	if err := v.init(ctx, i); err != nil {
+		v.Discard()
+		return err
+	}
+	return v.Close()
+}
+
+func (v *Volume) init(ctx context.Context, i InitOptions) error {
 	exists, err := v.checkInit(ctx, i)
 	if err != nil {
 		return err
@@ -40,7 +52,10 @@ func Init(ctx context.Context, o Options, i InitOptions) error {
 	if err := v.initBucket(ctx, exists, i); err != nil {
 		return err
 	}
-	return v.bind(ctx, i)
+	if err := v.bind(ctx, i); err != nil {
+		return err
+	}
+	return v.proveInit(ctx, i)
 }
 
 // checkInit finds what is wrong with the request before anything is changed, and tells
@@ -52,11 +67,16 @@ func (v *Volume) checkInit(ctx context.Context, o InitOptions) (exists bool, err
 		return exists, v.at.explainBucket(err)
 	}
 	if exists {
-		if err := v.readBond(ctx); err != nil {
+		if err := v.ReadBond(ctx); err != nil {
 			return exists, err
 		}
 	}
-	n, err := v.chooseTable(o.Table)
+	if exists && v.Bond == nil {
+		if err := v.refuseLockBucket(ctx); err != nil {
+			return exists, err
+		}
+	}
+	n, err := v.chooseTable(o)
 	if err != nil {
 		return exists, err
 	}
@@ -67,8 +87,11 @@ func (v *Volume) checkInit(ctx context.Context, o InitOptions) (exists bool, err
 	if err != nil {
 		return exists, err
 	}
-	if _, err := t.ReadConfig(ctx); err != nil && !errors.Is(err, lockmgr.ErrNoTable) {
-		return exists, v.at.explainTable(err, n)
+	if _, err := readTable(ctx, t); err != nil && !errors.Is(err, lockmgr.ErrNoTable) {
+		if err := v.refuseDataBucket(ctx, n); err != nil {
+			return exists, err
+		}
+		return exists, v.explainTable(err, n)
 	}
 	return exists, nil
 }
@@ -109,5 +132,6 @@ func (v *Volume) enableVersioning(ctx context.Context) error {
 	if err := v.Bucket.EnableVersioning(ctx); err != nil {
 		return fmt.Errorf("switching on versioning of bucket %s: %w", v.Source.Bucket, err)
 	}
+	v.fresh = true
 	return nil
 }

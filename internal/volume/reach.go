@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strings"
 	"time"
 
@@ -12,6 +13,8 @@ import (
 
 	"github.com/latchfs/latchfs/internal/awsclient"
 	"github.com/latchfs/latchfs/internal/localserver"
+	"github.com/latchfs/latchfs/internal/shell"
+	"github.com/latchfs/latchfs/store"
 )
 
 // credentialsTimeout bounds the search for credentials; where there are none at all the
@@ -53,9 +56,9 @@ func reachSource(ctx context.Context, src Source, a Access, log *slog.Logger) (*
 		}, nil
 	}
 	asked := a
-	cfg, err := awsclient.Config(ctx, awsclient.Access{Region: a.Region, Profile: a.Profile})
+	cfg, err := awsclient.Config(ctx, awsclient.Access{Region: a.Region, Profile: a.Profile, Log: log})
 	if err != nil {
-		return nil, fmt.Errorf("%w: check --profile and ~/.aws/config", err)
+		return nil, explainConfig(err)
 	}
 	// The SDK knows of endpoints from its environment and configuration too.
 	if a.Endpoint == "" {
@@ -68,6 +71,9 @@ func reachSource(ctx context.Context, src Source, a Access, log *slog.Logger) (*
 			a.DynamoDBEndpoint = *e
 		}
 	}
+	if err := a.checkConfigured(asked); err != nil {
+		return nil, err
+	}
 	if a.Region = cfg.Region; a.Region == "" {
 		if a.Endpoint == "" {
 			return nil, fmt.Errorf("no AWS region is configured: pass --region or set AWS_REGION, or --endpoint-url for another S3 server")
@@ -77,10 +83,22 @@ func reachSource(ctx context.Context, src Source, a Access, log *slog.Logger) (*
 	ctx, cancel := context.WithTimeout(ctx, credentialsTimeout)
 	defer cancel()
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
-		return nil, fmt.Errorf("no AWS credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or pass --profile (%w)", err)
+		return nil, explainCredentials(ctx, err)
 	}
 	shared, _ := cfg.Credentials.(*awsclient.Credentials)
 	return &reach{Access: a, credentials: shared, src: src, asked: asked}, nil
+}
+
+// bucket gives the bucket of that name; nothing is sent yet.
+func (r *reach) bucket(ctx context.Context, name string, o store.Options) (*store.Client, error) {
+	api, err := store.DialS3(ctx, store.S3Config{
+		Bucket: name, Region: r.Region, Endpoint: r.Endpoint, Profile: r.Profile, PathStyle: r.PathStyle,
+		AccessKey: r.AccessKey, SecretKey: r.SecretKey, Credentials: r.credentials,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s: %w", name, err)
+	}
+	return store.New(api, o), nil
 }
 
 // close ends the use of an embedded server.
@@ -91,6 +109,14 @@ func (r *reach) close() error {
 	return r.local.Close()
 }
 
+// discard is close for a use that came to nothing.
+func (r *reach) discard() error {
+	if r.local == nil {
+		return nil
+	}
+	return r.local.Discard()
+}
+
 // onAWS tells whether the bucket is on AWS itself.
 func (r *reach) onAWS() bool { return r.Endpoint == "" }
 
@@ -99,7 +125,7 @@ func (r *reach) where() string {
 	if r.onAWS() {
 		return "AWS region " + r.Region
 	}
-	return r.Endpoint
+	return shown(r.Endpoint)
 }
 
 // whereTable names the place that the lock table is asked at, for errors.
@@ -110,23 +136,36 @@ func (r *reach) whereTable(n TableName) string {
 	if r.DynamoDBEndpoint == "" {
 		return "AWS region " + r.Region
 	}
-	return r.DynamoDBEndpoint
+	return shown(r.DynamoDBEndpoint)
 }
 
-// initCommand is the exact command that makes the source mountable from here. table is
-// empty where the lock table is not known: off AWS the reader has to name it.
-func (r *reach) initCommand(table string) string {
-	words := []string{"latchfs", "init"}
+// shown is an endpoint as errors have it, which end up in the journal of whoever mounts: without its
+// password.
+func shown(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return "an endpoint that is no URL"
+	}
+	return u.Redacted()
+}
+
+// initCommand is the exact command that makes the source mountable from here, with more flags if
+// there are any. table is empty where the lock table is not known: off AWS the reader has to name it.
+func (r *reach) initCommand(table string, flags ...string) string {
+	words := append([]string{"latchfs", "init"}, flags...)
 	if r.src.Local != "" {
-		return strings.Join(append(words, r.src.String()), " ")
+		return shell.Join(append(words, r.src.String())...)
+	}
+	if table == "" && !r.onAWS() {
+		table = r.newTable().String()
 	}
 	dynamo := r.asked.DynamoDBEndpoint
 	if strings.HasPrefix(table, BackendS3+":") {
 		dynamo = "" // init refuses it with such a table
 	}
 	for _, f := range []struct{ name, value string }{
-		{"--region", r.asked.Region}, {"--endpoint-url", r.asked.Endpoint},
-		{"--dynamodb-endpoint-url", dynamo}, {"--profile", r.asked.Profile},
+		{"--region", r.asked.Region}, {"--endpoint-url", shown(r.asked.Endpoint)},
+		{"--dynamodb-endpoint-url", shown(dynamo)}, {"--profile", r.asked.Profile},
 	} {
 		if f.value != "" {
 			words = append(words, f.name, f.value)
@@ -135,11 +174,22 @@ func (r *reach) initCommand(table string) string {
 	if r.asked.PathStyle {
 		words = append(words, "--force-path-style")
 	}
-	if table == "" && !r.onAWS() {
-		table = "dynamodb:latchfs"
-	}
 	if table != "" {
 		words = append(words, "--lock", table)
 	}
-	return strings.Join(append(words, "s3://"+r.src.Bucket), " ")
+	return shell.Join(append(words, "s3://"+r.src.Bucket)...)
+}
+
+// newTable is the lock table to propose for a bucket that has none. Another server than AWS seldom
+// has DynamoDB beside it: there it is a bucket on the same server, unless a DynamoDB was named.
+func (r *reach) newTable() TableName {
+	if r.onAWS() || r.DynamoDBEndpoint != "" {
+		return TableName{BackendDynamo, "latchfs"}
+	}
+	return TableName{BackendS3, suffixed(r.src.Bucket, "-locks", maxBucketName)}
+}
+
+// suffixed adds a suffix to a name, which is cut if the whole would have more than most bytes.
+func suffixed(name, suffix string, most int) string {
+	return name[:min(len(name), most-len(suffix))] + suffix
 }

@@ -21,6 +21,9 @@ type Source struct {
 // LocalPrefix begins a source that names a folder.
 const LocalPrefix = "local:"
 
+// maxBucketName is the most bytes that the name of a bucket has.
+const maxBucketName = 63
+
 // S3 names: 3 to 63 lower-case letters, digits, dots and hyphens. Upper case and
 // underscores occur in buckets older than the rule and on other servers.
 var bucketName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$`)
@@ -34,17 +37,35 @@ func ParseSource(s string) (Source, error) {
 	var bucket, prefix string
 	if rest, ok := strings.CutPrefix(s, "s3://"); ok {
 		bucket, prefix, _ = strings.Cut(rest, "/")
-	} else if bucket, prefix, _ = strings.Cut(s, ":"); strings.HasPrefix(prefix, "//") {
-		bucket = "" // it is the scheme of another kind of URL
+	} else if bucket, prefix, _ = strings.Cut(s, ":"); strings.HasPrefix(prefix, "//") || bucket == "arn" || strings.EqualFold(bucket+":", LocalPrefix) {
+		bucket = "" // it is the scheme of another kind of URL, or misspelt
 	}
 	if !bucketName.MatchString(bucket) {
-		return Source{}, Usagef("SOURCE %q names no bucket: write s3://bucket[/prefix/], bucket[:prefix] or local:DIR", s)
+		return Source{}, Usagef("SOURCE %q names no bucket: %s", s, rightSource(s, bucket))
 	}
 	prefix, err := cleanPrefix(s, prefix)
 	if err != nil {
 		return Source{}, err
 	}
 	return Source{Bucket: bucket, Prefix: prefix}, nil
+}
+
+// rightSource says what to write instead of a source that names no bucket, or only this one.
+func rightSource(s, bucket string) string {
+	scheme, _, _ := strings.Cut(strings.ToLower(s), ":")
+	switch {
+	case strings.TrimSpace(s) != s && strings.TrimSpace(s) != "":
+		return "leave out the space around it"
+	case scheme == "arn":
+		return "write the bucket's own name, as s3://bucket"
+	case scheme == "http", scheme == "https":
+		return "write s3://bucket, and name the server with --endpoint-url"
+	case s != strings.ToLower(s) && (scheme == "s3" || scheme+":" == LocalPrefix):
+		return "write " + scheme + " in lower case"
+	case bucket != "" && (len(bucket) < 3 || len(bucket) > maxBucketName):
+		return "the name of a bucket has 3 to 63 letters, digits, dots and hyphens"
+	}
+	return "write s3://bucket[/prefix/], bucket[:prefix] or local:DIR"
 }
 
 func localSource(dir string) (Source, error) {

@@ -61,7 +61,15 @@ func TestParseSourceRefuses(t *testing.T) {
 			t.Errorf("%q: %v; want one line that says what to do", in, err)
 		}
 	}
-	if _, err := ParseSource("gs://bucket"); err == nil || !strings.Contains(err.Error(), "names no bucket") {
-		t.Errorf("the URL of something else: %v", err)
+	for in, says := range map[string]string{
+		"gs://bucket":         "write s3://bucket[/prefix/], bucket[:prefix] or local:DIR",
+		"arn:aws:s3:::bucket": "write the bucket's own name", "arn:aws:s3:eu-west-1:123456789012:accesspoint/x": "write the bucket's own name",
+		"https://bucket.s3.amazonaws.com/": "name the server with --endpoint-url", "HTTP://host/bucket": "name the server with --endpoint-url",
+		"S3://bucket": "write s3 in lower case", "LOCAL:/srv": "write local in lower case",
+		"s3://b1": "3 to 63 letters", "b": "3 to 63 letters", "s3://bucket ": "leave out the space", " bucket": "leave out the space",
+	} {
+		if got, err := ParseSource(in); err == nil || !strings.HasPrefix(err.Error(), "SOURCE ") || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: %+v, %v; want %q", in, got, err, says)
+		}
 	}
 }

@@ -29,14 +29,40 @@ func (v *Volume) LockTable(ctx context.Context) (LockTable, error) {
 	if t.Table, err = v.at.table(ctx, t.Name); err != nil {
 		return t, err
 	}
-	if t.Config, err = t.Table.ReadConfig(ctx); err != nil {
-		return t, v.at.explainTable(err, t.Name)
+	if t.Config, err = readTable(ctx, t.Table); err != nil {
+		return t, v.explainTable(err, t.Name)
 	}
 	if err := v.checkTable(t.Config); err != nil {
 		return t, err
 	}
-	v.Bucket.SetTiming(store.Timing{Quiet: t.Config.Delay, Stall: t.Config.Stall()})
-	return t, nil
+	v.keepTime(t.Config)
+	if s, ok := t.Table.(*s3table.Table); ok && v.removesRecords() {
+		s.RemoveReleased()
+	}
+	return t.on(v.Bucket.Flaws()), nil
+}
+
+// removesRecords tells whether the server of the lock table is known to judge the condition of a
+// DELETE: AWS does, any other one has to be proved, by this process or an earlier one.
+func (v *Volume) removesRecords() bool {
+	if v.at.onAWS() {
+		return true
+	}
+	known, proved := v.known()
+	return (proved || v.tableProved) && !(known.Table | v.Verdict.Table).Has(store.DeleteConditions)
+}
+
+// on gives the table as a mount uses it on such a server, which has to be known by then: whoever takes over
+// the lock of a dead host waits longer, if what that has sent may land later than others' requests (LOCKS
+// P4.3). Every mount finds the same of the server.
+func (t LockTable) on(f store.Flaws) LockTable {
+	t.Config.Delay += f.Late()
+	return t
+}
+
+// keepTime sets the times of Bucket, which follow from those of its lock table.
+func (v *Volume) keepTime(c lockmgr.Config) {
+	v.Bucket.SetTiming(store.Timing{Quiet: c.Delay, Stall: c.Stall()})
 }
 
 // LockTimeout is how long an open waits by default for a file that is locked elsewhere.
@@ -65,8 +91,8 @@ func (v *Volume) checkTable(c lockmgr.Config) error {
 		return nil
 	}
 	n := boundTable(*b)
-	return fmt.Errorf("bucket %s is bound to lock table %s with id %s, but the table of that name has id %s: pass the endpoint or region of the right one, or, if no host has the bucket mounted, delete %s and run %s",
-		v.Source.Bucket, n, b.Lock.TableID, c.ID, store.BucketConfigKey, v.at.initCommand(n.String()))
+	return fmt.Errorf("bucket %s is bound to lock table %s with id %s, but the table of that name has id %s: pass the endpoint or region of the right one, or, if no host has the bucket mounted, bind the bucket to this one with %s",
+		v.Source.Bucket, n, b.Lock.TableID, c.ID, v.at.initCommand(n.String(), rebindFlag))
 }
 
 // table gives the lock table of that name; nothing is sent yet.

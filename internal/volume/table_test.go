@@ -32,6 +32,19 @@ func TestTimesFollowFromTheTable(t *testing.T) {
 	}
 }
 
+// LOCKS P4.3: where one request may make 5 GiB, that may land 150 s later than any other. Nobody takes over a
+// lock before, and whoever waits for one has the patience.
+func TestTimesFollowFromTheServer(t *testing.T) {
+	table := LockTable{Config: lockmgr.Config{Timing: lockmgr.Timing{Beat: 3 * time.Second, Lease: 20 * time.Second, Delay: 30 * time.Second}}}
+	if got := table.on(store.CopyConditions); got != table {
+		t.Errorf("where copies are uploads: %+v", got)
+	}
+	got := table.on(store.CompleteConditions)
+	if got.Config.Delay != 180*time.Second || got.LockTimeout() != 400*time.Second || got.FlushTimeout() != 380*time.Second {
+		t.Errorf("where all is one PUT: %+v, %v, %v", got, got.LockTimeout(), got.FlushTimeout())
+	}
+}
+
 // A table that was made anew under its old name knows nothing of the locks that others hold.
 func TestTableOfTheSameNameIsRefused(t *testing.T) {
 	v := &Volume{Source: Source{Bucket: "b"}, at: &reach{src: Source{Bucket: "b"}}, Bond: &store.BucketConfig{
@@ -41,7 +54,7 @@ func TestTableOfTheSameNameIsRefused(t *testing.T) {
 		t.Errorf("the table of the bond: %v", err)
 	}
 	err := v.checkTable(lockmgr.Config{ID: "two"})
-	if err == nil || !strings.Contains(err.Error(), "has id two") || !strings.HasSuffix(err.Error(), "run latchfs init --lock s3:locks s3://b") {
+	if err == nil || !strings.Contains(err.Error(), "has id two") || !strings.HasSuffix(err.Error(), "bind the bucket to this one with latchfs init --rebind --lock s3:locks s3://b") {
 		t.Errorf("another table: %v", err)
 	}
 }

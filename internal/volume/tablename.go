@@ -22,6 +22,18 @@ type TableName struct{ Backend, Table string }
 // String gives the form that ParseTableName reads.
 func (n TableName) String() string { return n.Backend + ":" + n.Table }
 
+// another proposes a name for a table that takes the place of this one.
+func (n TableName) another() TableName {
+	most := maxTableName
+	if n.Backend == BackendS3 {
+		most = maxBucketName
+	}
+	return TableName{n.Backend, suffixed(n.Table, "-2", most)}
+}
+
+// maxTableName is the most bytes that the name of a DynamoDB table has.
+const maxTableName = 255
+
 // DynamoDB's rule for table names.
 var dynamoName = regexp.MustCompile(`^[A-Za-z0-9_.-]{3,255}$`)
 

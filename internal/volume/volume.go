@@ -7,6 +7,9 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/latchfs/latchfs/internal/iam"
+	"github.com/latchfs/latchfs/internal/localserver"
+	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -20,6 +23,8 @@ type Options struct {
 	Access Access
 	Host   string // the name of this host, which is noted with what is written
 	Log    *slog.Logger
+	// Existing: a local source that is not there yet is an error, and is not made.
+	Existing bool
 }
 
 // A Volume is a bucket, or the part of it below a prefix, within reach.
@@ -28,19 +33,26 @@ type Volume struct {
 	Bucket *store.Client
 	// Bond is what .latchfs/bucket.json says; nil for a bucket that was not set up.
 	Bond *store.BucketConfig
+	// Verdict is what is known of the server, by Prove or Recall.
+	Verdict store.Verdict
 
-	at *reach
+	at    *reach
+	log   *slog.Logger
+	table *store.Probed // of the lock table's bucket, once init has probed it
+	fresh bool          // versioning was just switched on
+	// tableProved: this process has probed the lock table's bucket as a whole.
+	tableProved bool
 }
 
 // Open reaches the bucket and reads its bond to a lock table. A local source that has none
 // is set up. Close ends the use of the volume.
 func Open(ctx context.Context, o Options) (*Volume, error) {
-	v, err := dial(ctx, o)
+	v, err := Dial(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	if err := v.open(ctx, o.Log); err != nil {
-		v.Close()
+		v.Discard()
 		return nil, err
 	}
 	return v, nil
@@ -50,7 +62,7 @@ func (v *Volume) open(ctx context.Context, log *slog.Logger) error {
 	if err := v.check(ctx); err != nil {
 		return v.at.explainBucket(err)
 	}
-	if err := v.readBond(ctx); err != nil {
+	if err := v.ReadBond(ctx); err != nil {
 		return err
 	}
 	if v.Bond != nil || v.Source.Local == "" {
@@ -60,32 +72,85 @@ func (v *Volume) open(ctx context.Context, log *slog.Logger) error {
 	return v.bind(ctx, InitOptions{Say: say})
 }
 
-// dial makes everything ready to ask the bucket; nothing is sent to it yet.
-func dial(ctx context.Context, o Options) (*Volume, error) {
+// Dial makes everything ready to ask the bucket; nothing is sent to it yet. It is for those who
+// look at the parts of a volume one by one, and go on where Open fails: Check, ReadBond,
+// LockTable. Close ends the use of the volume.
+func Dial(ctx context.Context, o Options) (*Volume, error) {
+	if dir := o.Source.Local; dir != "" && o.Existing && !localserver.Served(dir) {
+		return nil, fmt.Errorf("%s is no folder that latchfs has kept a bucket in: name another one, or make it one with latchfs init %s", dir, o.Source)
+	}
 	at, err := reachSource(ctx, o.Source, o.Access, o.Log)
 	if err != nil {
 		return nil, err
 	}
-	api, err := store.DialS3(ctx, store.S3Config{
-		Bucket: o.Source.Bucket, Region: at.Region, Endpoint: at.Endpoint, Profile: at.Profile, PathStyle: at.PathStyle,
-		AccessKey: at.AccessKey, SecretKey: at.SecretKey, Credentials: at.credentials,
-	})
+	bucket, err := at.bucket(ctx, o.Source.Bucket, store.Options{Host: o.Host, Log: o.Log})
 	if err != nil {
-		at.close()
-		return nil, fmt.Errorf("bucket %s: %w", o.Source.Bucket, err)
+		at.discard()
+		return nil, err
 	}
-	return &Volume{Source: o.Source, Bucket: store.New(api, store.Options{Host: o.Host, Log: o.Log}), at: at}, nil
+	return &Volume{Source: o.Source, Bucket: bucket, at: at, log: o.Log}, nil
 }
 
-// check is the first request to the bucket: it is there and answers.
+// Table gives the lock table that the bucket is bound to, whatever state it is in; nothing is sent
+// yet.
+func (v *Volume) Table(ctx context.Context) (lockmgr.Table, error) {
+	if err := v.CheckBond(); err != nil {
+		return nil, err
+	}
+	return v.at.table(ctx, boundTable(*v.Bond))
+}
+
+// Names names what the volume consists of, for permissions on it.
+func (v *Volume) Names() iam.Names {
+	n := iam.Names{Bucket: v.Source.Bucket, Region: v.at.Region}
+	if v.Bond != nil {
+		n.LockTable = v.Bond.Lock.Table
+	}
+	return n
+}
+
+// LockBucket gives the bucket that holds the lock table; nil if it is no bucket. Nothing is sent
+// yet.
+func (v *Volume) LockBucket(ctx context.Context) (*store.Client, error) {
+	if err := v.CheckBond(); err != nil {
+		return nil, err
+	}
+	n := boundTable(*v.Bond)
+	if n.Backend != BackendS3 {
+		return nil, nil
+	}
+	return v.at.bucket(ctx, n.Table, store.Options{})
+}
+
+// Check fails unless the bucket is there and answers.
+func (v *Volume) Check(ctx context.Context) error {
+	if err := v.check(ctx); err != nil {
+		return v.at.explainBucket(err)
+	}
+	return nil
+}
+
+// Where names the place that the bucket is asked at.
+func (v *Volume) Where() string { return v.at.where() }
+
+// InitCommand is the exact command that makes bucket, lock table and bond from here, or what of
+// them is missing.
+func (v *Volume) InitCommand() string {
+	if v.Bond == nil {
+		return v.at.initCommand("")
+	}
+	return v.at.initCommand(boundTable(*v.Bond).String())
+}
+
+// check is the first request to the bucket.
 func (v *Volume) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	return v.Bucket.CheckBucket(ctx)
 }
 
-// readBond reads bucket.json into Bond, which is nil if there is none.
-func (v *Volume) readBond(ctx context.Context) error {
+// ReadBond reads bucket.json into Bond, which is nil if there is none.
+func (v *Volume) ReadBond(ctx context.Context) error {
 	c, _, err := v.Bucket.ReadBucketConfig(ctx)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -134,4 +199,13 @@ func (v *Volume) Close() error {
 		return nil
 	}
 	return v.at.close()
+}
+
+// Discard is Close for a volume of which nothing came: the folder of a local source is removed if
+// this volume made it and nobody else uses it.
+func (v *Volume) Discard() error {
+	if v.at == nil {
+		return nil
+	}
+	return v.at.discard()
 }

@@ -41,7 +41,11 @@ func (t *Table) ReadConfig(ctx context.Context) (lockmgr.Config, error) {
 			return lockmgr.Config{}, fmt.Errorf("table %s has items but no configuration: %w", t.name, lockmgr.ErrForeignTable)
 		}
 	}
-	return readConfig(it)
+	c, err := readConfig(it)
+	if err != nil {
+		return c, err
+	}
+	return c, t.checkRegions(ctx)
 }
 
 func readConfig(it item) (lockmgr.Config, error) {
@@ -89,6 +93,9 @@ func (t *Table) create(ctx context.Context) error {
 		t.requests.Add("init")
 		out, err := t.api.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &t.name})
 		if err == nil && out.Table.TableStatus == types.TableStatusActive {
+			if err := oneTruth(out.Table); err != nil {
+				return err
+			}
 			break
 		}
 		if _, missing := errors.AsType[*types.ResourceNotFoundException](err); err != nil && !missing {

@@ -42,7 +42,7 @@ func number(it item, name string) int64 {
 	return 0
 }
 
-func strings(it item, name string) []string {
+func stringSet(it item, name string) []string {
 	if v, ok := it[name].(*types.AttributeValueMemberSS); ok {
 		return v.Value
 	}

@@ -73,7 +73,7 @@ func FuzzItem(f *testing.F) {
 		if got.Beat != 0 && (!ok || num(got.Beat).(*types.AttributeValueMemberN).Value != plain(n.Value)) {
 			t.Errorf("beat %d of %v", got.Beat, it["beat"])
 		}
-		if mail := strings(it, "mail"); len(mail) > 0 && it["mail"] == nil {
+		if mail := stringSet(it, "mail"); len(mail) > 0 && it["mail"] == nil {
 			t.Errorf("mail %q", mail)
 		}
 	})

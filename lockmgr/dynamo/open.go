@@ -1,10 +1,12 @@
 // Package dynamo keeps the lock table in DynamoDB (LOCKS P1, P2): an on-demand table with
 // the string hash key "p". Its items are C (the configuration), S#<sid> (a session) and
-// L#<bucket id>\0<key> (a lock). It must not be a global table: those are last-writer-wins.
+// L#<bucket id>\0<key> (a lock). It must not be
+// a global table, unless that is strongly consistent: the others are last-writer-wins.
 package dynamo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -38,8 +40,9 @@ type Table struct {
 	name string
 	api  *dynamodb.Client
 	// beats has connections of its own, so that heartbeats never wait for other requests.
-	beats    *dynamodb.Client
-	requests count.Counter
+	beats       *dynamodb.Client
+	credentials *awsclient.Credentials
+	requests    count.Counter
 
 	mu sync.Mutex
 	// delivered is the mail that the last answered beat of a session brought; the next one
@@ -70,7 +73,7 @@ func Open(ctx context.Context, c Config) (*Table, error) {
 			}
 		})
 	}
-	return &Table{name: c.Table, api: client(), beats: client(), delivered: make(map[string][]string)}, nil
+	return &Table{name: c.Table, api: client(), beats: client(), credentials: cfg.Credentials.(*awsclient.Credentials), delivered: make(map[string][]string)}, nil
 }
 
 // Requests implements lockmgr.Table.
@@ -82,12 +85,21 @@ func (t *Table) explain(verb string, err error) error {
 		return nil
 	}
 	kind := lockmgr.ErrUnavailable
+	if awserr.InvalidCredentials(err) {
+		// If others were found the next try has them.
+		if none := t.credentials.Renew(err); none != nil {
+			err = none
+		}
+	}
+	_, none := errors.AsType[*awsclient.CredentialsError](err)
 	switch code := awserr.Code(err); {
 	case code == "ResourceNotFoundException":
 		kind = lockmgr.ErrNoTable
 	case code == "ValidationException":
 		kind = lockmgr.ErrForeignTable // other hash key than ours
-	case awserr.Denied(code):
+	case none:
+		kind = lockmgr.ErrNoCredentials
+	case awserr.Denied(err):
 		kind = lockmgr.ErrAccessDenied
 	}
 	return fmt.Errorf("lock table %s: %s: %w: %w", t.name, verb, kind, err)

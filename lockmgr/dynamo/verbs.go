@@ -67,7 +67,7 @@ func (t *Table) Beat(ctx context.Context, sid string) ([]string, error) {
 		}
 		return nil, fmt.Errorf("beat: session %s is alive, yet the beat was refused: %w", sid, lockmgr.ErrUnavailable)
 	}
-	mail := strings(it, "mail")
+	mail := stringSet(it, "mail")
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.delivered[sid] = mail

@@ -71,8 +71,8 @@ func (t *Table) write(ctx context.Context, verb string, l lockmgr.Lock, may func
 	return lockmgr.Lock{}, busy(verb, l.Name)
 }
 
-// AcquireLock implements lockmgr.Table: one request where the lock was never seen, or where
-// we released it last.
+// AcquireLock implements lockmgr.Table: one request where the lock has no record, or where we
+// released it last.
 func (t *Table) AcquireLock(ctx context.Context, l lockmgr.Lock) (lockmgr.Lock, error) {
 	return t.write(ctx, "acquire", l, func(now lock) bool { return now.Nonce == "" || now.Nonce == l.Nonce })
 }
@@ -87,10 +87,9 @@ func (t *Table) ReleaseLock(ctx context.Context, name, nonce string) error {
 	k := t.recall(name)
 	for range rounds {
 		if k.rec.Nonce == nonce && k.etag != "" {
-			free := lock{Name: []byte(name)}
-			etag, err := t.put(ctx, t.api, "release", lockKey(name), k.etag, free)
+			free, err := t.free(ctx, name, k.etag)
 			if err == nil {
-				t.retain(name, known[lock]{etag, free})
+				t.retain(name, free)
 				return nil
 			}
 			if !errors.Is(err, errChanged) {
@@ -106,6 +105,16 @@ func (t *Table) ReleaseLock(ctx context.Context, name, nonce string) error {
 		}
 	}
 	return busy("release", name)
+}
+
+// free makes a lock free that is in the state with this ETag, and gives the record after that.
+func (t *Table) free(ctx context.Context, name, etag string) (known[lock], error) {
+	if t.removes.Load() {
+		return known[lock]{}, t.remove(ctx, "release", lockKey(name), etag)
+	}
+	rec := lock{Name: []byte(name)}
+	etag, err := t.put(ctx, t.api, "release", lockKey(name), etag, rec)
+	return known[lock]{etag, rec}, err
 }
 
 // GetLock implements lockmgr.Table.

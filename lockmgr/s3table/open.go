@@ -1,14 +1,16 @@
 // Package s3table keeps the lock table in an S3 bucket of its own (LOCKS P8), for stores
 // without DynamoDB and for local mode. Every record is a small object that is only ever written
-// under If-None-Match or If-Match; a fresh random value in every body makes every ETag
+// under If-None-Match or If-Match, and removed under If-Match if at all; a fresh random value in every body makes every ETag
 // unique, so that the ETag of a record names exactly one of its states.
 package s3table
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -46,8 +48,10 @@ type Table struct {
 	region string
 	api    *s3.Client
 	// beats has connections of its own, so that heartbeats never wait for other requests.
-	beats    *s3.Client
-	requests count.Counter
+	beats       *s3.Client
+	credentials *awsclient.Credentials
+	requests    count.Counter
+	removes     atomic.Bool // see RemoveReleased
 
 	mu sync.Mutex
 	// sessions is what this table last knew of sessions it writes; locks likewise. Both only
@@ -88,9 +92,16 @@ func Open(ctx context.Context, c Config) (*Table, error) {
 			}
 		})
 	}
-	return &Table{bucket: c.Bucket, region: cfg.Region, api: client(), beats: client(),
+	return &Table{bucket: c.Bucket, region: cfg.Region, api: client(), beats: client(), credentials: cfg.Credentials.(*awsclient.Credentials),
 		sessions: make(map[string]known[session]), locks: make(map[string]known[lock])}, nil
 }
+
+// RemoveReleased lets a release remove the record of its lock, for a server that is known to judge
+// If-Match on DELETE (store.DeleteConditions is not among its flaws). Whoever locks the key next
+// then needs one request, and the bucket keeps no record of keys that nobody uses. Elsewhere a late
+// DELETE would remove the lock of the next holder, so that a record without nonce is written.
+// Hosts may differ in that.
+func (t *Table) RemoveReleased() { t.removes.Store(true) }
 
 // Requests implements lockmgr.Table.
 func (t *Table) Requests() map[string]int64 { return t.requests.Snapshot() }
@@ -101,10 +112,19 @@ func (t *Table) explain(verb string, err error) error {
 		return nil
 	}
 	kind := lockmgr.ErrUnavailable
+	if awserr.InvalidCredentials(err) {
+		// If others were found the next try has them.
+		if none := t.credentials.Renew(err); none != nil {
+			err = none
+		}
+	}
+	_, none := errors.AsType[*awsclient.CredentialsError](err)
 	switch code := awserr.Code(err); {
 	case code == "NoSuchBucket":
 		kind = lockmgr.ErrNoTable
-	case awserr.Denied(code):
+	case none:
+		kind = lockmgr.ErrNoCredentials
+	case awserr.Denied(err):
 		kind = lockmgr.ErrAccessDenied
 	}
 	return fmt.Errorf("lock bucket %s: %s: %w: %w", t.bucket, verb, kind, err)

@@ -46,8 +46,9 @@ func (s session) public(sid, etag string) lockmgr.Session {
 		Version: s.Version, Rev: etag}
 }
 
-// A lock without a nonce is free: releasing writes that, since deleting under a condition
-// is not known everywhere. []byte keeps keys that JSON strings would change.
+// A lock without a nonce is free, as one without a record is: releasing writes the former where
+// the server is not known to judge a condition on DELETE (RemoveReleased). []byte keeps keys that
+// JSON strings would change.
 type lock struct {
 	Name  []byte    `json:"name"`
 	SID   string    `json:"sid,omitempty"`
@@ -92,14 +93,32 @@ func (t *Table) put(ctx context.Context, c *s3.Client, verb, key, over string, r
 	}
 	t.requests.Add(verb)
 	out, err := c.PutObject(ctx, in)
-	switch awserr.Code(err) {
-	case "PreconditionFailed", "NoSuchKey", "ConditionalRequestConflict":
+	switch {
+	case changed(err):
 		return "", errChanged
-	}
-	if err != nil {
+	case err != nil:
 		return "", t.explain(verb, err)
 	}
 	return aws.ToString(out.ETag), nil
+}
+
+// changed tells whether the server has refused a condition.
+func changed(err error) bool {
+	switch awserr.Code(err) {
+	case "PreconditionFailed", "NoSuchKey", "ConditionalRequestConflict":
+		return true
+	}
+	return false
+}
+
+// remove deletes the state of a record that has this ETag.
+func (t *Table) remove(ctx context.Context, verb, key, etag string) error {
+	t.requests.Add(verb)
+	_, err := t.api.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &t.bucket, Key: &key, IfMatch: &etag})
+	if changed(err) {
+		return errChanged
+	}
+	return t.explain(verb, err)
 }
 
 // get reads a record into rec and returns its ETag, "" if there is none.

@@ -39,7 +39,7 @@ func Run(t *testing.T, fresh func(t *testing.T) func() lockmgr.Table) {
 		{"session", testSession}, {"kill", testKill}, {"kill races beat", testKillRace}, {"close", testClose},
 		{"lost replies of a session", testSessionResend},
 		{"lock", testLock}, {"steal", testSteal}, {"late duplicates", testLate}, {"stale knowledge", testStale},
-		{"racers", testRacers}, {"names", testNames}, {"mail", testMail}, {"deadline", testDeadline},
+		{"records", testRecords}, {"racers", testRacers}, {"names", testNames}, {"mail", testMail}, {"deadline", testDeadline},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.run(t, open) })

@@ -2,6 +2,7 @@ package faultstore
 
 import (
 	"context"
+	"time"
 
 	"github.com/latchfs/latchfs/store"
 )
@@ -62,6 +63,13 @@ func (s *Store) Delete(ctx context.Context, in store.DeleteRequest) error {
 	})
 }
 
+// DeleteVersion implements store.API.
+func (s *Store) DeleteVersion(ctx context.Context, key, version string) error {
+	return s.send(ctx, call{"DeleteVersion", key}, func(ctx context.Context) error {
+		return s.api.DeleteVersion(ctx, key, version)
+	})
+}
+
 // CreateUpload implements store.API.
 func (s *Store) CreateUpload(ctx context.Context, in store.CreateUploadRequest) (string, error) {
 	return send(ctx, s, call{"CreateUpload", in.Key}, body{}, func(ctx context.Context) (string, error) {
@@ -97,6 +105,13 @@ func (s *Store) AbortUpload(ctx context.Context, key, upload string) error {
 	})
 }
 
+// ListUploads implements store.API.
+func (s *Store) ListUploads(ctx context.Context, o store.UploadOptions) (store.UploadPage, error) {
+	return send(ctx, s, call{"ListUploads", ""}, body{}, func(ctx context.Context) (store.UploadPage, error) {
+		return s.api.ListUploads(ctx, o)
+	})
+}
+
 // HeadBucket implements store.API.
 func (s *Store) HeadBucket(ctx context.Context) error {
 	return s.send(ctx, call{"HeadBucket", ""}, func(ctx context.Context) error {
@@ -112,10 +127,13 @@ func (s *Store) CreateBucket(ctx context.Context) error {
 }
 
 // Versioning implements store.API.
-func (s *Store) Versioning(ctx context.Context) (bool, error) {
-	return send(ctx, s, call{"Versioning", ""}, body{}, func(ctx context.Context) (bool, error) {
-		return s.api.Versioning(ctx)
-	})
+func (s *Store) Versioning(ctx context.Context) (store.Versioning, error) {
+	return send(ctx, s, call{"Versioning", ""}, body{}, s.api.Versioning)
+}
+
+// DefaultRetention implements store.API.
+func (s *Store) DefaultRetention(ctx context.Context) (store.Retention, error) {
+	return send(ctx, s, call{"DefaultRetention", ""}, body{}, s.api.DefaultRetention)
 }
 
 // EnableVersioning implements store.API.
@@ -124,6 +142,12 @@ func (s *Store) EnableVersioning(ctx context.Context) error {
 		return s.api.EnableVersioning(ctx)
 	})
 }
+
+// Server implements store.API.
+func (s *Store) Server() string { return s.api.Server() }
+
+// Skew implements store.API.
+func (s *Store) Skew() (time.Duration, bool) { return s.api.Skew() }
 
 // send is for operations that answer nothing and have no body.
 func (s *Store) send(ctx context.Context, c call, apply func(context.Context) error) error {

@@ -24,8 +24,9 @@ import (
 // ops are the labels of the operations; of a lost answer to a read nobody has to ask what
 // it did.
 var (
-	reads  = []string{"Head", "Get", "List", "ListVersions", "Tags", "HeadBucket", "Versioning"}
-	writes = []string{"Put", "Copy", "Delete", "CreateUpload", "UploadPart", "CopyPart", "CompleteUpload", "AbortUpload",
+	reads = []string{"Head", "Get", "List", "ListVersions", "Tags", "HeadBucket", "Versioning",
+		"DefaultRetention", "ListUploads"}
+	writes = []string{"Put", "Copy", "Delete", "DeleteVersion", "CreateUpload", "UploadPart", "CopyPart", "CompleteUpload", "AbortUpload",
 		"CreateBucket", "EnableVersioning"}
 )
 

@@ -21,9 +21,7 @@ type Rule struct {
 	seen, fired int
 }
 
-// On begins a rule for an operation: Put, Copy, Delete, CreateUpload, UploadPart, CopyPart,
-// CompleteUpload, AbortUpload, Head, Get, List, ListVersions, Tags, HeadBucket, CreateBucket,
-// Versioning or EnableVersioning; "" for all. It panics on another name, because a rule
+// On begins a rule for an operation, named as the method of store.API that makes it; "" for all. It panics on another name, because a rule
 // that never matches would be a test that cannot fail.
 func (s *Store) On(op string) *Rule {
 	if op != "" && !slices.Contains(reads, op) && !slices.Contains(writes, op) {

@@ -67,6 +67,8 @@ func meaning(code string) error {
 		return store.ErrNotFound
 	case "NoSuchBucket":
 		return store.ErrNoBucket
+	case "ObjectLocked":
+		return store.ErrRetained
 	case "InvalidObjectState":
 		return store.ErrArchived
 	case "InvalidRange":

@@ -37,8 +37,8 @@ func (b *Bucket) DeleteForeign(key string) {
 	b.delete(key)
 }
 
-// DeleteVersion removes a version or a delete marker for good.
-func (b *Bucket) DeleteVersion(key, id string) {
+// Destroy removes a version or a delete marker for good.
+func (b *Bucket) Destroy(key, id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.remove(key, id)
@@ -49,6 +49,13 @@ func (b *Bucket) Suspend() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.versioning = suspended
+}
+
+// Retain sets the default rule of Object Lock.
+func (b *Bucket) Retain(r store.Retention) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.retention = r
 }
 
 // Keys gives the keys of all objects, in order of their bytes.

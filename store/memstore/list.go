@@ -89,6 +89,7 @@ func (b *Bucket) ListVersions(ctx context.Context, o store.VersionOptions) (stor
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	defer func() { b.misorder(page.Versions) }()
 	rest := -1 // versions of KeyMarker that are older than the marker
 	if o.VersionMarker != "" {
 		if rest = b.index(o.KeyMarker, o.VersionMarker); rest < 0 {

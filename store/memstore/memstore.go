@@ -6,7 +6,8 @@
 // multipart upload makes counts as made when the upload was begun: that is its LastModified
 // and its place among the versions, so that another version may be the current one when
 // the upload is completed. The bucket may be versioned, not versioned, or suspended. A
-// request is applied at once and always answered; faultstore makes it otherwise.
+// request is applied at once and always answered; faultstore makes it otherwise. Options.Flaws make a
+// server that others have.
 package memstore
 
 import (
@@ -24,13 +25,22 @@ type Options struct {
 	Versioned bool
 	// Missing: the bucket does not exist until CreateBucket.
 	Missing bool
+	// Flaws are what the server does wrong: it ignores the conditions that they name, Abort removes
+	// the object, a read of a version by range gives the whole, and versions are listed oldest first.
+	Flaws store.Flaws
+	// Races are the kinds of conditions, named by their flaw, that are judged a millisecond before
+	// the request has its effect, so that several racers win.
+	Races store.Flaws
+	// Retention, unless it is zero, is the rule of Object Lock, which keeps every version.
+	Retention store.Retention
 	// Now gives LastModified; nil is time.Now.
 	Now func() time.Time
 }
 
 // A Bucket is one bucket and its server.
 type Bucket struct {
-	now func() time.Time
+	now          func() time.Time
+	flaws, races store.Flaws
 
 	mu sync.Mutex // guards what follows; not held while a body is read
 	// objects holds the versions of each name, in the order of their places. A name without
@@ -41,6 +51,7 @@ type Bucket struct {
 	requests   map[string]int
 	versioning versioning
 	missing    bool
+	retention  store.Retention
 }
 
 type versioning int
@@ -55,7 +66,7 @@ var _ store.API = (*Bucket)(nil)
 
 // New returns an empty bucket.
 func New(o Options) *Bucket {
-	b := &Bucket{now: o.Now, missing: o.Missing, objects: map[string][]*version{},
+	b := &Bucket{now: o.Now, flaws: o.Flaws, races: o.Races, retention: o.Retention, missing: o.Missing, objects: map[string][]*version{},
 		uploads: map[string]*upload{}, requests: map[string]int{}}
 	if b.now == nil {
 		b.now = time.Now
@@ -108,13 +119,23 @@ func (b *Bucket) CreateBucket(ctx context.Context) error {
 }
 
 // Versioning implements store.API.
-func (b *Bucket) Versioning(ctx context.Context) (bool, error) {
+func (b *Bucket) Versioning(ctx context.Context) (store.Versioning, error) {
 	if _, err := b.begin(ctx, "Versioning", ""); err != nil {
-		return false, err
+		return store.VersioningOff, err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.versioning == on, nil
+	return [...]store.Versioning{never: store.VersioningOff, on: store.VersioningOn, suspended: store.VersioningSuspended}[b.versioning], nil
+}
+
+// DefaultRetention implements store.API.
+func (b *Bucket) DefaultRetention(ctx context.Context) (store.Retention, error) {
+	if _, err := b.begin(ctx, "DefaultRetention", ""); err != nil {
+		return store.Retention{}, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.retention, nil
 }
 
 // EnableVersioning implements store.API.
@@ -127,3 +148,9 @@ func (b *Bucket) EnableVersioning(ctx context.Context) error {
 	b.versioning = on
 	return nil
 }
+
+// Server implements store.API.
+func (b *Bucket) Server() string { return "memstore" }
+
+// Skew implements store.API.
+func (b *Bucket) Skew() (time.Duration, bool) { return time.Until(b.now()), true }

@@ -87,7 +87,7 @@ func TestSuspended(t *testing.T) {
 	}
 	kept := put(t, b, "k", "kept")
 	b.Suspend()
-	if on, err := b.Versioning(ctx); on || err != nil {
+	if on, err := b.Versioning(ctx); on != store.VersioningSuspended || err != nil {
 		t.Errorf("versioning of a suspended bucket: %v, %v", on, err)
 	}
 	if head, err := b.Head(ctx, store.HeadRequest{Key: "k"}); err != nil || head.VersionID != kept.VersionID {
@@ -118,7 +118,7 @@ func TestSuspended(t *testing.T) {
 	if _, ok := b.Content("k"); ok {
 		t.Error("the object is still there")
 	}
-	b.DeleteVersion("k", "null")
+	b.Destroy("k", "null")
 	if got, ok := b.Content("k"); !ok || got != "kept" {
 		t.Errorf("below the marker is %q, %v", got, ok)
 	}
@@ -237,5 +237,22 @@ func TestSuspendedUpload(t *testing.T) {
 	h := b.History("k")
 	if len(h) != 2 || made.VersionID != "null" || h[0].Info.VersionID != "null" || h[1].Info.VersionID != kept.VersionID {
 		t.Errorf("made %+v, history %+v", made, h)
+	}
+}
+
+// Where Object Lock keeps each version, only delete markers can be removed.
+func TestRetention(t *testing.T) {
+	rule := store.Retention{Mode: "GOVERNANCE", Days: 1}
+	b := memstore.New(memstore.Options{Versioned: true, Retention: rule})
+	if got, err := b.DefaultRetention(t.Context()); got != rule || err != nil {
+		t.Errorf("%v, %v", got, err)
+	}
+	made := put(t, b, "k", "a")
+	b.DeleteForeign("k")
+	if err := b.DeleteVersion(t.Context(), "k", made.VersionID); !errors.Is(err, store.ErrRetained) {
+		t.Errorf("error %v", err)
+	}
+	if err := b.DeleteVersion(t.Context(), "k", b.History("k")[1].Info.VersionID); err != nil || len(b.History("k")) != 1 {
+		t.Errorf("the marker: %v, %+v", err, b.History("k"))
 	}
 }

@@ -52,8 +52,8 @@ func (b *Bucket) Get(ctx context.Context, in store.GetRequest) (*store.Object, e
 		return nil, err
 	}
 	part := v.body
-	if in.Range != nil {
-		if part, err = c.cut(v.body, *in.Range); err != nil {
+	if span := b.misread(in); span != nil {
+		if part, err = c.cut(v.body, *span); err != nil {
 			return nil, err
 		}
 	}

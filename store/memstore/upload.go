@@ -1,11 +1,15 @@
 package memstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/latchfs/latchfs/store"
 )
@@ -90,7 +94,7 @@ func (b *Bucket) CopyPart(ctx context.Context, in store.CopyPartRequest) (store.
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	v, err := b.source(c, in.Source, in.Version, in.IfMatch)
+	v, err := b.source(c, in.Source, in.Version, b.sourceMatch(store.PartSource, in.IfMatch))
 	if err != nil {
 		return store.Part{}, err
 	}
@@ -98,7 +102,7 @@ func (b *Bucket) CopyPart(ctx context.Context, in store.CopyPartRequest) (store.
 	if err != nil {
 		return store.Part{}, err
 	}
-	if in.Range.Length != int64(len(content)) {
+	if in.Range.Length != int64(len(content)) && in.Range != (store.Range{Length: -1}) {
 		return store.Part{}, c.refused("InvalidArgument")
 	}
 	return b.put(c, in.Upload, in.Number, content)
@@ -124,7 +128,7 @@ func (b *Bucket) CompleteUpload(ctx context.Context, in store.CompleteRequest) (
 	if int64(len(body)) != in.Size {
 		return store.Info{}, c.refused("InvalidRequest")
 	}
-	if err := b.judge(c, in.Cond); err != nil {
+	if err := b.condition(c, store.CompleteConditions, in.Cond); err != nil {
 		return store.Info{}, err
 	}
 	v := u.object
@@ -169,5 +173,34 @@ func (b *Bucket) AbortUpload(ctx context.Context, key, id string) error {
 		return err
 	}
 	delete(b.uploads, id)
+	b.spoil(key)
 	return nil
+}
+
+// ListUploads implements store.API: by key, those of one key in the order in which they were begun.
+func (b *Bucket) ListUploads(ctx context.Context, o store.UploadOptions) (store.UploadPage, error) {
+	var page store.UploadPage
+	if _, err := b.begin(ctx, "ListUploads", ""); err != nil {
+		return page, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ids := slices.SortedFunc(maps.Keys(b.uploads), func(x, y string) int {
+		return cmp.Or(cmp.Compare(b.uploads[x].key, b.uploads[y].key), cmp.Compare(b.uploads[x].object.place, b.uploads[y].object.place))
+	})
+	marked := o.UploadMarker == "" // what comes after the marker is shown
+	for _, id := range ids {
+		u := b.uploads[id]
+		after := u.key > o.KeyMarker || u.key == o.KeyMarker && o.UploadMarker != "" && marked
+		marked = marked || id == o.UploadMarker
+		if !after || !strings.HasPrefix(u.key, o.Prefix) {
+			continue
+		}
+		if n := len(page.Uploads); n == limit(o.Max) {
+			page.NextKey, page.NextUpload = page.Uploads[n-1].Key, page.Uploads[n-1].ID
+			break
+		}
+		page.Uploads = append(page.Uploads, store.Upload{Key: u.key, ID: id, Begun: u.object.modified, AsOurs: true})
+	}
+	return page, nil
 }

@@ -30,7 +30,7 @@ func (b *Bucket) Put(ctx context.Context, in store.PutRequest) (store.Info, erro
 	v.fill(content)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err := b.judge(c, in.Cond); err != nil {
+	if err := b.condition(c, store.PutConditions, in.Cond); err != nil {
 		return store.Info{}, err
 	}
 	b.start(v)
@@ -82,11 +82,11 @@ func (b *Bucket) Copy(ctx context.Context, in store.CopyRequest) (store.Info, er
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	from, err := b.source(c, in.Source, in.Version, in.IfMatch)
+	from, err := b.source(c, in.Source, in.Version, b.sourceMatch(store.CopyConditions, in.IfMatch))
 	if err != nil {
 		return store.Info{}, err
 	}
-	if err := b.judge(c, in.Cond); err != nil {
+	if err := b.condition(c, store.CopyConditions, in.Cond); err != nil {
 		return store.Info{}, err
 	}
 	v.fill(from.body)
@@ -106,10 +106,25 @@ func (b *Bucket) Delete(ctx context.Context, in store.DeleteRequest) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err := b.judge(c, store.Condition{IfMatch: in.IfMatch}); err != nil {
+	if err := b.condition(c, store.DeleteConditions, store.Condition{IfMatch: in.IfMatch}); err != nil {
 		return err
 	}
 	b.delete(in.Key)
+	return nil
+}
+
+// DeleteVersion implements store.API.
+func (b *Bucket) DeleteVersion(ctx context.Context, key, version string) error {
+	c, err := b.beginKey(ctx, "DeleteVersion", key)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i := b.index(key, version); i >= 0 && b.retention != (store.Retention{}) && !b.objects[key][i].deleted {
+		return c.refused("ObjectLocked")
+	}
+	b.remove(key, version)
 	return nil
 }
 

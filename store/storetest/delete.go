@@ -52,3 +52,25 @@ func testDeleteMarker(e *env) {
 		e.Errorf("a deleted object is listed: %+v", page.Objects)
 	}
 }
+
+// testDeleteVersion: a version, or a delete marker, goes for good, and what is below it is current.
+func testDeleteVersion(e *env) {
+	ctx, key := e.Context(), e.key("k")
+	if !e.versioned {
+		e.put(key, "a", absent)
+		e.must(e.DeleteVersion(ctx, key, "null"))
+		e.empty(key)
+		return
+	}
+	first := e.put(key, "a", absent)
+	second := e.put(key, "b", over(first))
+	e.must(e.Delete(ctx, store.DeleteRequest{Key: key, IfMatch: second.ETag}))
+	for _, want := range []string{"b", "a"} {
+		e.must(e.DeleteVersion(ctx, key, e.history(key)[0].Info.VersionID))
+		e.holds(key, want)
+	}
+	e.must(e.DeleteVersion(ctx, key, second.VersionID)) // is gone
+	e.versions(key, 1)
+	e.must(e.DeleteVersion(ctx, key, first.VersionID))
+	e.versions(key, 0)
+}

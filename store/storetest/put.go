@@ -23,8 +23,11 @@ func testBucket(e *env) {
 
 	e.must(e.CreateBucket(ctx))
 	e.must(e.HeadBucket(ctx))
-	if on, err := e.Versioning(ctx); on || err != nil {
+	if on, err := e.Versioning(ctx); on != store.VersioningOff || err != nil {
 		e.Errorf("versioning of a new bucket: %v, %v", on, err)
+	}
+	if r, err := e.DefaultRetention(ctx); r != (store.Retention{}) || err != nil {
+		e.Errorf("retention of a new bucket: %v, %v", r, err)
 	}
 	old := e.identity(e.put("old", "a", absent), "old")
 	if err := e.CreateBucket(ctx); err != nil { // S3 answers so or so, by region
@@ -33,7 +36,7 @@ func testBucket(e *env) {
 	e.holds("old", "a")
 
 	e.must(e.EnableVersioning(ctx))
-	if on, err := e.Versioning(ctx); !on || err != nil {
+	if on, err := e.Versioning(ctx); on != store.VersioningOn || err != nil {
 		e.Errorf("versioning after it was enabled: %v, %v", on, err)
 	}
 	if now := e.head("old"); now.VersionID != "null" || now.ETag != old.ETag || !now.LastModified.Equal(old.LastModified) {

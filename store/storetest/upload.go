@@ -207,7 +207,7 @@ func testCopyPart(e *env) {
 	if e.versioned { // what is pinned is copied though it is not current any more
 		e.put(from, "newer", over(source))
 	}
-	add := func() {
+	add := func(size int64) {
 		e.Helper()
 		p, err := e.CopyPart(ctx, in)
 		e.must(err)
@@ -215,11 +215,13 @@ func testCopyPart(e *env) {
 			e.Errorf("part %+v", p)
 		}
 		u.parts = append(u.parts, p)
-		u.size += in.Range.Length
+		u.size += size
 	}
-	add()
-	in.Number, in.Range = 2, store.Range{Offset: 1, Length: 5}
-	add()
+	add(minPart)
+	in.Number, in.Range = 2, store.Range{Length: -1} // all of it
+	add(minPart + 100)
+	in.Number, in.Range = 3, store.Range{Offset: 1, Length: 5}
+	add(5)
 	bad := in
 	bad.IfMatch = stale.IfMatch
 	_, err := e.CopyPart(ctx, bad)
@@ -241,5 +243,5 @@ func testCopyPart(e *env) {
 	made, err := u.complete(absent)
 	e.must(err)
 	e.identity(made, key)
-	e.holds(key, content[100:]+content[1:6])
+	e.holds(key, content[100:]+content+content[1:6])
 }

@@ -68,6 +68,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 	context.AfterFunc(ctx, stop) // a second signal ends it at once
 	// A client or a starter that goes away must not take the server with it.
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
+	printed, err := takePrinted()
+	if err != nil {
+		fmt.Fprintf(stderr, "latchfs-local: %v\n", err)
+		return exitFailed
+	}
+	o.Printed = printed
 	switch err := serve.Run(ctx, o); {
 	case errors.Is(err, serve.ErrServed):
 		fmt.Fprintf(stdout, "latchfs-local: %s: %v\n", o.Dir, err)
@@ -76,6 +82,18 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitFailed
 	}
 	return exitOK
+}
+
+// takePrinted gives what is printed to os.Stderr from now on. versitygw prints a line for each request that it
+// cannot read, and any user of this host can send one; our own standard error may be a file
+// that nobody keeps short. What the runtime says of a crash still goes there.
+func takePrinted() (io.Reader, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("taking what is printed: %w", err)
+	}
+	os.Stderr = w
+	return r, nil
 }
 
 // checkFolder names the faults of a folder, one in a line.

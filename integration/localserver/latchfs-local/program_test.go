@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -226,6 +228,39 @@ func TestAccessSurvives(t *testing.T) {
 	c := p.access(t, dir)
 	if c.Address == a.Address || c.AccessKey != a.AccessKey || c.SecretKey != a.SecretKey {
 		t.Errorf("with the port taken: %+v, before: %+v", c, a)
+	}
+}
+
+// A request that the front cannot read makes it print a line. Any user of the host can send such ones, so
+// they go to the log, which is bounded, and not to standard error.
+func TestUnreadableRequests(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, "--stay", dir)
+	a := p.access(t, dir)
+	for range 20 {
+		c, err := net.Dial("tcp", a.Address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(c, "GET /%zz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+		if _, err := io.ReadAll(c); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		b, err := os.ReadFile(filepath.Join(dir, "server.log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(b), "invalid URL escape"); n == 20 {
+			break
+		} else if time.Since(began) > 10*time.Second {
+			t.Fatalf("%d of 20 requests in the log:\n%s", n, b)
+		}
+	}
+	if code := p.stop(t, syscall.SIGTERM); code != exitOK || p.stderr.Len() > 0 {
+		t.Errorf("exit code %d, standard error: %s", code, p.stderr.String())
 	}
 }
 

@@ -1,6 +1,8 @@
 package serve
 
 import (
+	"bufio"
+	"io"
 	"os"
 	"sync"
 )
@@ -57,4 +59,17 @@ func (w *logWriter) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.file.Close()
+}
+
+// keepPrinted writes the lines of r to a log until r ends. Whoever prints must not wait: what cannot be
+// written is lost.
+func keepPrinted(log io.Writer, r io.Reader) {
+	lines := bufio.NewReader(r)
+	for {
+		line, err := lines.ReadSlice('\n') // one that is longer than the buffer comes in parts
+		_, _ = log.Write(line)
+		if err != nil && err != bufio.ErrBufferFull {
+			return
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -35,6 +36,8 @@ type Options struct {
 	Port  int           // to listen on; 0: that of the last time, or any
 	Stay  bool          // also without users
 	Grace time.Duration // to stay without users
+	// Printed, if set, is what the libraries print to standard error. It goes to the log of the folder.
+	Printed io.Reader
 }
 
 // Run serves a folder until ctx ends, or until it has had no users for the time of
@@ -50,6 +53,9 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer logs.Close()
+	if o.Printed != nil {
+		go keepPrinted(logs, o.Printed)
+	}
 	log := slog.New(slog.NewTextHandler(logs, nil))
 	defer func() {
 		if err != nil {

@@ -1,0 +1,91 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/latchfs/latchfs/store"
+)
+
+const (
+	// uploadAge is from when on an open upload counts as stray.
+	uploadAge = 24 * time.Hour
+	// probeAge is longer than any probe takes, so that what is older was left behind.
+	probeAge = 15 * time.Minute
+)
+
+// checkUploads: the parts of an upload that nobody completes or aborts are billed for ever, and no
+// listing of objects shows them.
+func checkUploads(ctx context.Context, c *store.Client, prefix string) Line {
+	const check = "stray-uploads"
+	var stray finding
+	var oldest time.Duration
+	all, ours := 0, 0
+	for o := (store.UploadOptions{Prefix: prefix}); ; {
+		page, err := c.ListUploads(ctx, o)
+		if err != nil {
+			return undecided(check, err)
+		}
+		all += len(page.Uploads)
+		for _, u := range page.Uploads {
+			age := serverNow(c).Sub(u.Begun)
+			if age < uploadAge {
+				continue
+			}
+			stray.add(u.Key)
+			oldest = max(oldest, age)
+			if u.AsOurs {
+				ours++
+			}
+		}
+		if page.NextKey == "" {
+			break
+		}
+		o.KeyMarker, o.UploadMarker = page.NextKey, page.NextUpload
+	}
+	if stray.count == 0 {
+		return ok(check, "none of %d open uploads is older than a day", all)
+	}
+	return Line{Check: check, Status: Warn, Count: stray.count, Keys: stray.first,
+		Found: fmt.Sprintf("%d of %d open uploads are older than a day, the oldest %s; %d of them ask for the checksums that latchfs asks for and may be its own, which nothing proves",
+			stray.count, all, days(oldest), ours),
+		Advice: "abort those that nobody works on (latchfs gc finds those with its checksums that are a week old), or set a lifecycle rule AbortIncompleteMultipartUpload"}
+}
+
+// days writes an age of a day or more.
+func days(d time.Duration) string {
+	return fmt.Sprintf("%dd%dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+}
+
+// checkLeftovers: whoever dies while he tries the server leaves small objects behind.
+func checkLeftovers(ctx context.Context, c *store.Client) Line {
+	const check = "probe-leftovers"
+	var left finding
+	all := 0
+	for o := (store.VersionOptions{Prefix: store.ProbePrefix}); ; {
+		page, err := c.ListVersions(ctx, o)
+		if err != nil {
+			return undecided(check, err)
+		}
+		all += len(page.Versions)
+		for _, v := range page.Versions {
+			if serverNow(c).Sub(v.Info.LastModified) >= probeAge {
+				left.add(v.Info.Key)
+			}
+		}
+		if page.NextKey == "" {
+			break
+		}
+		o.KeyMarker, o.VersionMarker = page.NextKey, page.NextVersion
+	}
+	switch {
+	case left.count > 0:
+		return Line{Check: check, Status: Warn, Count: left.count, Keys: left.first,
+			Found:  fmt.Sprintf("%d versions below %s were left by probes that did not end", left.count, store.ProbePrefix),
+			Advice: "remove them with latchfs gc --yes"}
+	case all > 0:
+		return ok(check, "%d versions below %s, of a probe that is under way", all, store.ProbePrefix)
+	}
+	return ok(check, "none")
+}

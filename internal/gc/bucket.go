@@ -1,0 +1,109 @@
+package gc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/latchfs/latchfs/store"
+)
+
+const (
+	// uploadAge is how old an upload has to be. Our mounts abort those of theirs that come to nothing,
+	// and a flush that takes longer begins another upload if its own is gone.
+	uploadAge = 7 * 24 * time.Hour
+	// probeAge is longer than any probe takes.
+	probeAge = 15 * time.Minute
+)
+
+// uploads finds multipart uploads that nobody will complete: those of our checksums that are a week
+// old, since nothing else tells whose an upload is, and those of probes.
+func uploads(ctx context.Context, c *store.Client) ([]Item, error) {
+	var items []Item
+	for o := (store.UploadOptions{}); ; {
+		page, err := c.ListUploads(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range page.Uploads {
+			least := uploadAge
+			if strings.HasPrefix(u.Key, store.ProbePrefix) {
+				least = probeAge
+			} else if !u.AsOurs {
+				continue
+			}
+			if serverNow(c).Sub(u.Begun) < least {
+				continue
+			}
+			items = append(items, Item{Kind: Upload, Name: u.Key,
+				Why: fmt.Sprintf("begun %s and not completed", u.Begun.UTC().Format(time.RFC3339)),
+				remove: func(ctx context.Context) (bool, error) {
+					return true, bounded(ctx, func(ctx context.Context) error { return c.AbortUpload(ctx, u.Key, u.ID) })
+				}})
+		}
+		if page.NextKey == "" {
+			return items, nil
+		}
+		o.KeyMarker, o.UploadMarker = page.NextKey, page.NextUpload
+	}
+}
+
+// probed finds what probes of the server have left, with all its versions.
+func probed(ctx context.Context, c *store.Client) ([]Item, error) {
+	var items []Item
+	for o := (store.VersionOptions{Prefix: store.ProbePrefix}); ; {
+		page, err := c.ListVersions(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range page.Versions {
+			if serverNow(c).Sub(v.Info.LastModified) < probeAge {
+				continue
+			}
+			items = append(items, Item{Kind: Probe, Name: v.Info.Key, Why: "left by a probe of the server",
+				remove: func(ctx context.Context) (bool, error) {
+					return true, bounded(ctx, func(ctx context.Context) error { return c.RemoveProbed(ctx, v.Info.Key, v.Info.VersionID) })
+				}})
+		}
+		if page.NextKey == "" {
+			return items, nil
+		}
+		o.KeyMarker, o.VersionMarker = page.NextKey, page.NextVersion
+	}
+}
+
+// serverNow is the time by the server's clock, by which ages are told.
+func serverNow(c *store.Client) time.Time {
+	skew, _ := c.Skew()
+	return time.Now().Add(skew)
+}
+
+// bounded makes a request that the store would send again without end.
+func bounded(ctx context.Context, request func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, attempts*attemptTimeout)
+	defer cancel()
+	return request(ctx)
+}
+
+// inBucket finds what is not needed in the bucket. What these credentials may not list is left.
+func (f *Found) inBucket(ctx context.Context, c *store.Client) error {
+	for _, look := range []struct {
+		what, right string
+		find        func(context.Context, *store.Client) ([]Item, error)
+	}{
+		{"multipart uploads", "s3:ListBucketMultipartUploads", uploads},
+		{"what probes have left below " + store.ProbePrefix, "s3:ListBucketVersions", probed},
+	} {
+		items, err := look.find(ctx, c)
+		switch {
+		case errors.Is(err, store.ErrAccessDenied):
+			f.Left = append(f.Left, fmt.Sprintf("%s: these credentials lack %s", look.what, look.right))
+		case err != nil:
+			return fmt.Errorf("listing %s: %w", look.what, err)
+		}
+		f.Items = append(f.Items, items...)
+	}
+	return nil
+}

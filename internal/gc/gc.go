@@ -1,0 +1,108 @@
+package gc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/latchfs/latchfs/internal/volume"
+	"github.com/latchfs/latchfs/internal/wait"
+	"github.com/latchfs/latchfs/lockmgr"
+)
+
+// A Kind says what an Item is; it is the word that people and scripts see.
+type Kind string
+
+// The kinds.
+const (
+	Lock    Kind = "lock"    // a record of the lock table; the name is the key
+	Session Kind = "session" // another one; the name is the session's id
+	State   Kind = "state"   // a session directory; the name is its path
+	Upload  Kind = "upload"  // a multipart upload; the name is the key
+	Probe   Kind = "probe"   // a version of an object of a probe; the name is the key
+)
+
+// An Item is something that nobody needs any more.
+type Item struct {
+	Kind Kind
+	Name string
+	Why  string
+	// Rest is how long it has to be left alone after it was found.
+	Rest time.Duration
+
+	// remove removes it if it is as it was found, and tells whether it did.
+	remove func(ctx context.Context) (bool, error)
+}
+
+// Options say where to look besides the bucket and its lock table.
+type Options struct {
+	StateDir string // of this host
+}
+
+// Found is what Find has found.
+type Found struct {
+	// Items are in the order in which they have to be removed.
+	Items []Item
+	// Left says of a place why it was not looked at.
+	Left []string
+}
+
+// Find lists what is not needed any more.
+func Find(ctx context.Context, v *volume.Volume, o Options) (f Found, err error) {
+	v.Recall() // by what the server does the lock table's delay and removals are judged
+	table, err := v.LockTable(ctx)
+	if err != nil {
+		return f, err
+	}
+	if f.Items, err = directories(o.StateDir, v.Bond.ID, table.Table); err != nil {
+		return f, err
+	}
+	records, err := lockRecords(ctx, table, v.Bond.ID)
+	switch {
+	case errors.Is(err, lockmgr.ErrNoRemoval):
+		f.Left = append(f.Left, fmt.Sprintf("lock table %s: its server is not known to judge a condition on DELETE, so that a record could be removed that somebody has just begun to use", table.Name))
+	case err != nil:
+		return f, fmt.Errorf("reading lock table %s: %w", table.Name, err)
+	}
+	f.Items = append(f.Items, records...)
+	return f, f.inBucket(ctx, v.Bucket)
+}
+
+// A Result is what became of one Item.
+type Result struct {
+	Item
+	// Removed is false, without an error, if it has changed since it was found.
+	Removed bool
+	Err     error
+}
+
+// Remove removes the items in their order, those that have to rest after those that need not. It
+// goes on after a failure. Pause, if set, is told of a wait before it begins.
+func Remove(ctx context.Context, items []Item, pause func(time.Duration), done func(Result)) error {
+	found := time.Now()
+	var rest time.Duration
+	for _, i := range items {
+		rest = max(rest, i.Rest)
+	}
+	for _, rested := range []bool{false, true} {
+		for _, i := range items {
+			if (i.Rest > 0) != rested {
+				continue
+			}
+			if left := rest - time.Since(found); rested && left > 0 {
+				if pause != nil {
+					pause(left)
+					pause = nil
+				}
+				wait.For(ctx, left, nil)
+			}
+			if err := context.Cause(ctx); err != nil {
+				return err
+			}
+			removed, err := i.remove(ctx)
+			done(Result{Item: i, Removed: removed, Err: err})
+		}
+	}
+	return nil
+}

@@ -1,0 +1,29 @@
+// Package shell writes words as a shell reads them, for commands that messages tell the reader to run.
+package shell
+
+import (
+	"regexp"
+	"strings"
+)
+
+// plain is a word that means itself in every POSIX shell. A tilde means a home directory only at
+// the beginning of a word, and an equals sign an assignment only before the command.
+var plain = regexp.MustCompile(`^[A-Za-z0-9_@%+:,./=-][A-Za-z0-9_@%+:,./=~-]*$`)
+
+// Quote gives the word as it is, or between single quotes where a shell would not take it for one
+// word, or for another one.
+func Quote(word string) string {
+	if plain.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// Join gives a command line of these words.
+func Join(words ...string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = Quote(w)
+	}
+	return strings.Join(quoted, " ")
+}

@@ -1,0 +1,166 @@
+package s3table
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/latchfs/latchfs/internal/awserr"
+	"github.com/latchfs/latchfs/lockmgr"
+)
+
+// readsAtOnce bounds the records that are read at a time while they are listed.
+const readsAtOnce = 16
+
+var _ lockmgr.Records = (*Table)(nil)
+
+// Records implements lockmgr.Records: a request for each thousand records and one for each of
+// them. Mail of a session without a record is given as a session that is Missing.
+func (t *Table) Records(ctx context.Context, use func(lockmgr.Record) error) error {
+	have := map[string]bool{}
+	err := t.each(ctx, sessionKey(""), func(key string) (lockmgr.Record, bool, error) {
+		var rec session
+		etag, err := t.get(ctx, t.api, "records", key, &rec)
+		s := rec.public(strings.TrimPrefix(key, sessionKey("")), etag)
+		return lockmgr.Record{Session: &s, Rev: etag}, etag != "", err
+	}, func(r lockmgr.Record) error {
+		have[r.Session.SID] = true
+		return use(r)
+	})
+	if err != nil {
+		return err
+	}
+	if err := t.mailOfNobody(ctx, have, use); err != nil {
+		return err
+	}
+	return t.each(ctx, "v1/lock/", func(key string) (lockmgr.Record, bool, error) {
+		var rec lock
+		etag, err := t.get(ctx, t.api, "records", key, &rec)
+		l := rec.public()
+		l.Name = string(rec.Name)
+		return lockmgr.Record{Lock: &l, Rev: etag}, etag != "" && lockKey(l.Name) == key, err
+	}, use)
+}
+
+// each reads the records below a prefix, some at a time, and gives them to use one after the
+// other. What has gone meanwhile is left out.
+func (t *Table) each(ctx context.Context, prefix string, read func(key string) (lockmgr.Record, bool, error), use func(lockmgr.Record) error) error {
+	return t.pages(ctx, prefix, "", func(out *s3.ListObjectsV2Output) error {
+		type result struct {
+			record lockmgr.Record
+			there  bool
+			err    error
+		}
+		for from := 0; from < len(out.Contents); from += readsAtOnce {
+			some := out.Contents[from:min(from+readsAtOnce, len(out.Contents))]
+			results := make([]result, len(some))
+			var reads sync.WaitGroup
+			for i, o := range some {
+				reads.Go(func() {
+					r := &results[i]
+					r.record, r.there, r.err = read(aws.ToString(o.Key))
+				})
+			}
+			reads.Wait()
+			for _, r := range results {
+				if r.err != nil {
+					return r.err
+				}
+				if !r.there {
+					continue
+				}
+				if err := use(r.record); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// mailOfNobody gives the sessions that have mail and no record.
+func (t *Table) mailOfNobody(ctx context.Context, have map[string]bool, use func(lockmgr.Record) error) error {
+	return t.pages(ctx, "v1/mail/", "/", func(out *s3.ListObjectsV2Output) error {
+		for _, p := range out.CommonPrefixes {
+			sid := strings.TrimSuffix(strings.TrimPrefix(aws.ToString(p.Prefix), "v1/mail/"), "/")
+			if have[sid] {
+				continue
+			}
+			if err := use(lockmgr.Record{Session: &lockmgr.Session{SID: sid}}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// pages calls use with each page of a listing.
+func (t *Table) pages(ctx context.Context, prefix, delimiter string, use func(*s3.ListObjectsV2Output) error) error {
+	in := &s3.ListObjectsV2Input{Bucket: &t.bucket, Prefix: &prefix}
+	if delimiter != "" {
+		in.Delimiter = &delimiter
+	}
+	for {
+		t.requests.Add("records")
+		out, err := t.api.ListObjectsV2(ctx, in)
+		if err != nil {
+			return t.explain("records", err)
+		}
+		if err := use(out); err != nil {
+			return err
+		}
+		if !aws.ToBool(out.IsTruncated) || aws.ToString(out.NextContinuationToken) == "" {
+			return nil
+		}
+		in.ContinuationToken = out.NextContinuationToken
+	}
+}
+
+// Removable implements lockmgr.Records.
+func (t *Table) Removable() error {
+	if t.removes.Load() {
+		return nil
+	}
+	return fmt.Errorf("lock bucket %s: %w", t.bucket, lockmgr.ErrNoRemoval)
+}
+
+// Remove implements lockmgr.Records. The mail of a session goes first: what is left of it if that
+// fails is found again.
+func (t *Table) Remove(ctx context.Context, r lockmgr.Record) (bool, error) {
+	if err := t.Removable(); err != nil {
+		return false, err
+	}
+	if r.Lock != nil {
+		return t.removeSeen(ctx, lockKey(r.Lock.Name), r.Rev)
+	}
+	mail := 0
+	err := t.pages(ctx, mailPrefix(r.Session.SID), "", func(out *s3.ListObjectsV2Output) error {
+		for _, o := range out.Contents {
+			t.requests.Add("remove")
+			_, err := t.api.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &t.bucket, Key: o.Key})
+			if err != nil && awserr.KindOf(err) != awserr.NotFound {
+				return t.explain("remove", err)
+			}
+			mail++
+		}
+		return nil
+	})
+	if err != nil || r.Rev == "" {
+		return err == nil && mail > 0, err
+	}
+	return t.removeSeen(ctx, sessionKey(r.Session.SID), r.Rev)
+}
+
+// removeSeen removes a record in the state that was seen, and tells whether it was there.
+func (t *Table) removeSeen(ctx context.Context, key, etag string) (bool, error) {
+	err := t.remove(ctx, "remove", key, etag)
+	if errors.Is(err, errChanged) {
+		return false, nil
+	}
+	return err == nil, err
+}
