@@ -16,6 +16,9 @@ import (
 // is over: a crash, or a request that landed late, may leave something.
 const ProbePrefix = ".latchfs/probe/"
 
+// ProbeTime is longer than any probe takes: what is older below ProbePrefix was left behind.
+const ProbeTime = 15 * time.Minute
+
 // ProbeOptions say what a probe asks the server.
 type ProbeOptions struct {
 	// Versioned: the bucket keeps versions.

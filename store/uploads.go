@@ -40,3 +40,10 @@ func (c *Client) ListUploads(ctx context.Context, o UploadOptions) (UploadPage, 
 // than 0 is behind. It is good to a second and the time that the answer took. ok is false before
 // the first answer, and for a server that does not tell.
 func (c *Client) Skew() (d time.Duration, ok bool) { return c.api.Skew() }
+
+// ServerNow is the time by the server's clock, by which ages of what it has are told; by this host's, before
+// the first answer and where the server does not tell.
+func (c *Client) ServerNow() time.Time {
+	skew, _ := c.Skew()
+	return time.Now().Add(skew)
+}

@@ -40,9 +40,3 @@ func checkClock(c *store.Client) Line {
 	}
 	return ok(check, "%s", found)
 }
-
-// serverNow is the time by the server's clock, as far as it is known.
-func serverNow(c *store.Client) time.Time {
-	skew, _ := c.Skew()
-	return time.Now().Add(skew)
-}

@@ -8,12 +8,8 @@ import (
 	"github.com/latchfs/latchfs/store"
 )
 
-const (
-	// uploadAge is from when on an open upload counts as stray.
-	uploadAge = 24 * time.Hour
-	// probeAge is longer than any probe takes, so that what is older was left behind.
-	probeAge = 15 * time.Minute
-)
+// uploadAge is from when on an open upload counts as stray.
+const uploadAge = 24 * time.Hour
 
 // checkUploads: the parts of an upload that nobody completes or aborts are billed for ever, and no
 // listing of objects shows them.
@@ -29,7 +25,7 @@ func checkUploads(ctx context.Context, c *store.Client, prefix string) Line {
 		}
 		all += len(page.Uploads)
 		for _, u := range page.Uploads {
-			age := serverNow(c).Sub(u.Begun)
+			age := c.ServerNow().Sub(u.Begun)
 			if age < uploadAge {
 				continue
 			}
@@ -70,7 +66,7 @@ func checkLeftovers(ctx context.Context, c *store.Client) Line {
 		}
 		all += len(page.Versions)
 		for _, v := range page.Versions {
-			if serverNow(c).Sub(v.Info.LastModified) >= probeAge {
+			if c.ServerNow().Sub(v.Info.LastModified) >= store.ProbeTime {
 				left.add(v.Info.Key)
 			}
 		}

@@ -69,7 +69,7 @@ func TestProbeLeftovers(t *testing.T) {
 		w.b.PutForeign(store.ProbePrefix+"a", "x")
 		w.b.DeleteForeign(store.ProbePrefix + "a")
 		wants(t, checkLeftovers(t.Context(), w.c), "probe-leftovers", OK, "2 versions")
-		time.Sleep(probeAge)
+		time.Sleep(store.ProbeTime)
 		w.b.PutForeign(store.ProbePrefix+strings.Repeat("b", 9), "x")
 		l := checkLeftovers(t.Context(), w.c)
 		wants(t, l, "probe-leftovers", Warn, "2 versions below .latchfs/probe/ were left")

@@ -10,13 +10,9 @@ import (
 	"github.com/latchfs/latchfs/store"
 )
 
-const (
-	// uploadAge is how old an upload has to be. Our mounts abort those of theirs that come to nothing,
-	// and a flush that takes longer begins another upload if its own is gone.
-	uploadAge = 7 * 24 * time.Hour
-	// probeAge is longer than any probe takes.
-	probeAge = 15 * time.Minute
-)
+// uploadAge is how old an upload has to be. Our mounts abort those of theirs that come to nothing,
+// and a flush that takes longer begins another upload if its own is gone.
+const uploadAge = 7 * 24 * time.Hour
 
 // uploads finds multipart uploads that nobody will complete: those of our checksums that are a week
 // old, since nothing else tells whose an upload is, and those of probes.
@@ -30,11 +26,11 @@ func uploads(ctx context.Context, c *store.Client) ([]Item, error) {
 		for _, u := range page.Uploads {
 			least := uploadAge
 			if strings.HasPrefix(u.Key, store.ProbePrefix) {
-				least = probeAge
+				least = store.ProbeTime
 			} else if !u.AsOurs {
 				continue
 			}
-			if serverNow(c).Sub(u.Begun) < least {
+			if c.ServerNow().Sub(u.Begun) < least {
 				continue
 			}
 			items = append(items, Item{Kind: Upload, Name: u.Key,
@@ -59,7 +55,7 @@ func probed(ctx context.Context, c *store.Client) ([]Item, error) {
 			return nil, err
 		}
 		for _, v := range page.Versions {
-			if serverNow(c).Sub(v.Info.LastModified) < probeAge {
+			if c.ServerNow().Sub(v.Info.LastModified) < store.ProbeTime {
 				continue
 			}
 			items = append(items, Item{Kind: Probe, Name: v.Info.Key, Why: "left by a probe of the server",
@@ -72,12 +68,6 @@ func probed(ctx context.Context, c *store.Client) ([]Item, error) {
 		}
 		o.KeyMarker, o.VersionMarker = page.NextKey, page.NextVersion
 	}
-}
-
-// serverNow is the time by the server's clock, by which ages are told.
-func serverNow(c *store.Client) time.Time {
-	skew, _ := c.Skew()
-	return time.Now().Add(skew)
 }
 
 // bounded makes a request that the store would send again without end.

@@ -33,14 +33,14 @@ func TestWhatTheBucketHas(t *testing.T) {
 			return found
 		}
 		begin("large")
-		time.Sleep(uploadAge - probeAge)
+		time.Sleep(uploadAge - store.ProbeTime)
 		begin("new")
 		begin(store.ProbePrefix + "u")
 		b.PutForeign("file", "x")
 		b.PutForeign(store.ProbePrefix+"a", "x")
 		b.DeleteForeign(store.ProbePrefix + "a")
 		w.want("at first", names(find().Items))
-		time.Sleep(probeAge)
+		time.Sleep(store.ProbeTime)
 		b.PutForeign(store.ProbePrefix+"late", "x") // of a probe that is under way
 		found := find()
 		w.want("found", names(found.Items), "upload .latchfs/probe/u 0s", "upload large 0s", "probe .latchfs/probe/a 0s", "probe .latchfs/probe/a 0s")
