@@ -42,12 +42,19 @@ func wantRoot(name string) func(*s3.Options) {
 				return fmt.Errorf("the answer is no %s: %w", name, err)
 			}
 			if root, ok := token.(xml.StartElement); ok && root.Name.Local != name {
-				return fmt.Errorf("the answer is a document of %q, not of %q", root.Name.Local, name)
+				return &wrongRootError{root.Name.Local, name}
 			} else if ok {
 				return nil
 			}
 		}
 	})
+}
+
+// A wrongRootError is a successful answer that is another document than the one that was asked for.
+type wrongRootError struct{ root, want string }
+
+func (e *wrongRootError) Error() string {
+	return fmt.Sprintf("the answer is a document of %q, not of %q", e.root, e.want)
 }
 
 // onAnswer is the option of an operation that gives successful answers to use before the SDK

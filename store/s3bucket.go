@@ -62,10 +62,13 @@ func (b *s3Bucket) EnableVersioning(ctx context.Context) error {
 }
 
 // DefaultRetention implements API. A server that does not know of Object Lock, or a bucket without
-// it, refuses the request.
+// it, refuses the request, or takes it for one to list the bucket, as gofakes3 does.
 func (b *s3Bucket) DefaultRetention(ctx context.Context) (Retention, error) {
 	ctx, a := b.read(ctx, "DefaultRetention", "")
 	out, err := b.meta.GetObjectLockConfiguration(ctx, &s3.GetObjectLockConfigurationInput{Bucket: &b.name}, wantRoot("ObjectLockConfiguration"))
+	if other, ok := errors.AsType[*wrongRootError](err); ok && other.root == "ListBucketResult" {
+		return Retention{}, nil
+	}
 	if err != nil {
 		failed := a.fail(ctx, err)
 		if failed.Fate != Refused || errors.Is(failed, ErrAccessDenied) || errors.Is(failed, ErrNoBucket) {

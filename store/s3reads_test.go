@@ -367,6 +367,7 @@ func TestS3DefaultRetention(t *testing.T) {
 		{http.StatusNotFound, s3ErrorXML("ObjectLockConfigurationNotFoundError"), Retention{}, "none"},
 		{http.StatusNotImplemented, s3ErrorXML("NotImplemented"), Retention{}, "none"},
 		{http.StatusMethodNotAllowed, s3ErrorXML("MethodNotAllowed"), Retention{}, "none"},
+		{http.StatusOK, "<ListBucketResult></ListBucketResult>", Retention{}, "none"},
 		{http.StatusOK, rule("<ObjectLockEnabled>Enabled</ObjectLockEnabled>"), Retention{}, "none"},
 		{http.StatusOK, rule(governance), Retention{Mode: "GOVERNANCE", Days: 30}, "GOVERNANCE, 30 days"},
 		{http.StatusOK, rule(strings.Replace(governance, "Days>30</Days", "Years>7</Years", 1)), Retention{Mode: "GOVERNANCE", Years: 7}, "GOVERNANCE, 7 years"},
