@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"crypto/rand"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,34 @@ func s3Tables(t *testing.T, removes func(i int) bool) func() lockmgr.Table {
 		}
 		opened++
 		return tab
+	}
+}
+
+// Who may not remove records of the lock bucket releases by writing them: the next one has the lock.
+func TestReleaseWithoutTheRightToRemove(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnS3, harness.Patient)
+	p := b.Proxy()
+	p.Inject(func(r *http.Request) harness.Fault {
+		if r.Method == http.MethodDelete {
+			return harness.Denied
+		}
+		return harness.Pass
+	})
+	server := b.Server()
+	tab, err := s3table.Open(t.Context(), s3table.Config{Bucket: b.Name + "-locks", Region: harness.Region, Endpoint: p.URL,
+		PathStyle: true, AccessKey: server.AccessKey, SecretKey: server.SecretKey})
+	e.Must(err)
+	tab.RemoveReleased()
+	for _, nonce := range []string{"a", "b"} {
+		l := lockmgr.Lock{Name: "b\x00k", SID: "s", Nonce: nonce}
+		if got, err := tab.AcquireLock(t.Context(), l); err != nil || got.Nonce != nonce {
+			t.Fatalf("acquire: %+v, %v", got, err)
+		}
+		if err := tab.ReleaseLock(t.Context(), l.Name, nonce); err != nil {
+			t.Errorf("release: %v", err)
+		}
 	}
 }
 

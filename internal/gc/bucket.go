@@ -14,9 +14,14 @@ import (
 // and a flush that takes longer begins another upload if its own is gone.
 const uploadAge = 7 * 24 * time.Hour
 
+var errAbortHarms = errors.New("on this server the end of an upload harms the object of its name")
+
 // uploads finds multipart uploads that nobody will complete: those of our checksums that are a week
 // old, since nothing else tells whose an upload is, and those of probes.
 func uploads(ctx context.Context, c *store.Client) ([]Item, error) {
+	if c.Flaws().Has(store.AbortHarms) {
+		return nil, errAbortHarms
+	}
 	var items []Item
 	for o := (store.UploadOptions{}); ; {
 		page, err := c.ListUploads(ctx, o)
@@ -88,6 +93,8 @@ func (f *Found) inBucket(ctx context.Context, c *store.Client) error {
 	} {
 		items, err := look.find(ctx, c)
 		switch {
+		case errors.Is(err, errAbortHarms):
+			f.Left = append(f.Left, fmt.Sprintf("%s: %v", look.what, err))
 		case errors.Is(err, store.ErrAccessDenied):
 			f.Left = append(f.Left, fmt.Sprintf("%s: these credentials lack %s", look.what, look.right))
 		case err != nil:

@@ -54,6 +54,11 @@ func TestWhatTheBucketHas(t *testing.T) {
 		if found := find(); len(found.Left) != 1 || len(found.Items) != 0 {
 			t.Errorf("without the right: %+v", found)
 		}
+		f.Heal()
+		c.SetFlaws(store.AbortHarms)
+		if found := find(); len(found.Left) != 1 || len(found.Items) != 0 {
+			t.Errorf("where Abort harms: %+v", found)
+		}
 		f.On("ListVersions").Fail(store.Refused, store.ErrNoBucket)
 		if err := new(Found).inBucket(t.Context(), c); !errors.Is(err, store.ErrNoBucket) {
 			t.Errorf("without a bucket: %v", err)

@@ -72,7 +72,7 @@ func lockItem(table lockmgr.Records, t volume.LockTable, r lockmgr.Record, bucke
 		// The record of its session may be the one that is late.
 		i.Why = fmt.Sprintf("its mount on %s has no session any more", r.Lock.Host)
 		i.Rest = t.Config.Lease + t.Config.Delay
-		i.remove = unlessAlive(table, t, r)
+		i.remove = whileMissing(table, t, r)
 	default:
 		return Item{}, false
 	}
@@ -102,11 +102,11 @@ func removes(table lockmgr.Records, r lockmgr.Record) func(context.Context) (boo
 	}
 }
 
-// unlessAlive removes a lock whose session has no record, if it has none still.
-func unlessAlive(table lockmgr.Records, t volume.LockTable, r lockmgr.Record) func(context.Context) (bool, error) {
+// whileMissing removes a lock whose session has no record, if it has none still.
+func whileMissing(table lockmgr.Records, t volume.LockTable, r lockmgr.Record) func(context.Context) (bool, error) {
 	return func(ctx context.Context) (bool, error) {
 		s, err := insist(ctx, func(ctx context.Context) (lockmgr.Session, error) { return t.Table.GetSession(ctx, r.Lock.SID) })
-		if err != nil || s.State == lockmgr.Alive {
+		if err != nil || s.State != lockmgr.Missing {
 			return false, err
 		}
 		return removes(table, r)(ctx)

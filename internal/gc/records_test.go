@@ -149,6 +149,7 @@ func TestWhatHasChangedStays(t *testing.T) {
 		w.session("alive", lockmgr.Alive)
 		w.lock(bucketID, "stolen", "dead")
 		w.lock(bucketID, "late", "late") // its session's request is on its way
+		w.lock(bucketID, "dying", "dying")
 		items := w.find()
 		time.AfterFunc(10*time.Second, func() {
 			thief := lockmgr.Lock{Name: bucketID + "\x00stolen", SID: "alive", Nonce: "thief"}
@@ -156,10 +157,11 @@ func TestWhatHasChangedStays(t *testing.T) {
 				t.Error(err)
 			}
 			w.session("late", lockmgr.Alive)
+			w.session("dying", lockmgr.Dead) // of which a request may be under way for a delay from now
 		})
-		w.want("removed", w.remove(items), "lock late false", "lock stolen false", "session dead true")
-		if n := w.server.Locks(); n != 2 {
-			t.Errorf("%d locks are left, want both", n)
+		w.want("removed", w.remove(items), "lock late false", "lock dying false", "lock stolen false", "session dead true")
+		if n := w.server.Locks(); n != 3 {
+			t.Errorf("%d locks are left, want all", n)
 		}
 	})
 }

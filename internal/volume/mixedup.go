@@ -2,8 +2,10 @@ package volume
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -16,7 +18,11 @@ func (v *Volume) refuseLockBucket(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := t.ReadConfig(ctx); err != nil {
+	_, err = readTable(ctx, t)
+	switch {
+	case errors.Is(err, lockmgr.ErrUnavailable):
+		return v.at.explainBucket(fmt.Errorf("%w: looking for a lock table: %w", store.ErrUnavailable, err))
+	case err != nil:
 		return nil // none; whether the bucket is good for files is for others to say
 	}
 	return fmt.Errorf("bucket %s holds the lock table of other buckets, and files would mix with its locks: name another bucket as SOURCE", v.Source.Bucket)
@@ -31,7 +37,11 @@ func (v *Volume) refuseDataBucket(ctx context.Context, n TableName) error {
 	if err != nil {
 		return err
 	}
-	if _, _, err := bucket.ReadBucketConfig(ctx); err != nil {
+	_, _, err = bucket.ReadBucketConfig(ctx)
+	switch {
+	case errors.Is(err, store.ErrUnavailable):
+		return v.explainTable(fmt.Errorf("%w: %w", lockmgr.ErrUnavailable, err), n)
+	case err != nil:
 		return nil // it has none; what is wrong with it is for others to say
 	}
 	return fmt.Errorf("--lock %s names a bucket for files, which has a %s of its own: name one that is new or empty, for example --lock s3:%s",

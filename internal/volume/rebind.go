@@ -30,11 +30,8 @@ func (v *Volume) mayRebind(ctx context.Context, t lockmgr.Table, n TableName, o 
 	if err == nil && n == was && have.ID == v.Bond.Lock.TableID {
 		return false, nil
 	}
-	if o.MountedHere != nil {
-		if at := o.MountedHere(v.Bond.ID); len(at) > 0 {
-			return false, fmt.Errorf("bucket %s is mounted on this host, and would go on with lock table %s: run %s first, and unmount it on all other hosts",
-				v.Source.Bucket, was, shell.Join("latchfs", "umount", at[0]))
-		}
+	if err := v.notMountedHere(o); err != nil {
+		return false, err
 	}
 	question := fmt.Sprintf("Bucket %s is bound to lock table %s (id %s). A host that has it mounted would go on with that one and not wait for the others. Is the bucket mounted nowhere, so that it can be bound to %s?",
 		v.Source.Bucket, was, v.Bond.Lock.TableID, n)
@@ -43,6 +40,18 @@ func (v *Volume) mayRebind(ctx context.Context, t lockmgr.Table, n TableName, o 
 			v.Source.Bucket, was, v.Bond.Lock.TableID, err)
 	}
 	return true, nil
+}
+
+// notMountedHere fails if this host has the bucket mounted.
+func (v *Volume) notMountedHere(o InitOptions) error {
+	if o.MountedHere == nil {
+		return nil
+	}
+	if at := o.MountedHere(v.Bond.ID); len(at) > 0 {
+		return fmt.Errorf("bucket %s is mounted on this host, and would go on with lock table %s: run %s first, and unmount it on all other hosts",
+			v.Source.Bucket, boundTable(*v.Bond), shell.Join("latchfs", "umount", at[0]))
+	}
+	return nil
 }
 
 // rebind writes another lock table into the bond. The bucket keeps its id: by that id the state
@@ -55,6 +64,9 @@ func (v *Volume) rebind(ctx context.Context, n TableName, cfg lockmgr.Config, o 
 	o.Say("bond: waiting %s, until no request of a mount that has just ended can land any more", quiet)
 	if !wait.For(ctx, quiet, nil) {
 		return fmt.Errorf("the bond was not changed: %w", ctx.Err())
+	}
+	if err := v.notMountedHere(o); err != nil {
+		return err // somebody has mounted it while we waited
 	}
 	v.keepTime(cfg)
 	bond, base, err := v.Bucket.ReadBucketConfig(ctx)
@@ -89,7 +101,8 @@ func (v *Volume) quietTime(ctx context.Context, new lockmgr.Config) time.Duratio
 			old = have.Delay
 		}
 	}
-	return max(old, new.Delay)
+	known, _ := v.known()
+	return max(old, new.Delay) + known.Flaws.Late()
 }
 
 func changedMeanwhile() error {

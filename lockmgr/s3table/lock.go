@@ -107,10 +107,15 @@ func (t *Table) ReleaseLock(ctx context.Context, name, nonce string) error {
 	return busy("release", name)
 }
 
-// free makes a lock free that is in the state with this ETag, and gives the record after that.
+// free makes a lock free that is in the state with this ETag, and gives the record after that. Who may
+// not remove records writes them.
 func (t *Table) free(ctx context.Context, name, etag string) (known[lock], error) {
 	if t.removes.Load() {
-		return known[lock]{}, t.remove(ctx, "release", lockKey(name), etag)
+		err := t.remove(ctx, "release", lockKey(name), etag)
+		if !errors.Is(err, lockmgr.ErrAccessDenied) {
+			return known[lock]{}, err
+		}
+		t.removes.Store(false)
 	}
 	rec := lock{Name: []byte(name)}
 	etag, err := t.put(ctx, t.api, "release", lockKey(name), etag, rec)
