@@ -120,10 +120,10 @@ func TestVersionsOfWhatAnotherUserMadeAgain(t *testing.T) {
 	owner, other := newFilesAs(e, alice), newFilesAs(e, bob)
 	const as = "setpriv --clear-groups --reuid %[1]d --regid %[1]d sh -ec 'umask 022; %s'"
 	e.Sh(h.Mountpoint, fmt.Sprintf(as, alice, `cd tmp
-		mkdir -m 700 work; mkdir work/sub; echo secret > work/secret; echo deep > work/sub/deep
-		echo open > report; chmod 600 report; echo closed > report; rm -r work report`))
-	e.Sh(h.Mountpoint, fmt.Sprintf(as, bob, "cd tmp; mkdir -p work/sub; echo his > report"))
-	for _, p := range [][2]string{{"tmp/work", "secret"}, {"tmp/work/sub", "deep"}, {"tmp", "report"}} {
+		mkdir -m 700 own; mkdir own/sub; echo secret > own/secret; echo deep > own/sub/deep
+		echo open > report; chmod 600 report; echo closed > report; rm -r own report`))
+	e.Sh(h.Mountpoint, fmt.Sprintf(as, bob, "cd tmp; mkdir -p own/sub; echo his > report"))
+	for _, p := range [][2]string{{"tmp/own", "secret"}, {"tmp/own/sub", "deep"}, {"tmp", "report"}} {
 		first := firstVersion(h, p[0], p[1])
 		if _, err := other.call(fileCall{Op: "stat", Path: first}); err != nil {
 			t.Errorf("stat of %s: %v", first, err)

@@ -32,11 +32,11 @@ func (p *prober) cleanUp(ctx context.Context) {
 			return p.removing(ctx, "AbortUpload", key, func(ctx context.Context) error { return p.c.api.AbortUpload(ctx, key, upload) })
 		})
 	}
-	todo := make(chan func() error)
+	queue := make(chan func() error)
 	workers := make([]func(), cleaners)
 	for i := range workers {
 		workers[i] = func() {
-			for f := range todo {
+			for f := range queue {
 				if err := f(); err != nil {
 					p.leave(1, err)
 				}
@@ -44,9 +44,9 @@ func (p *prober) cleanUp(ctx context.Context) {
 		}
 	}
 	together(append(workers, func() {
-		defer close(todo)
+		defer close(queue)
 		for _, f := range remove {
-			todo <- f
+			queue <- f
 		}
 	})...)
 }

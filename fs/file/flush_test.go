@@ -404,6 +404,15 @@ func largestFile(t *testing.T, flaws store.Flaws, size int64) {
 		if got := x.Attr().Size; got != size {
 			t.Errorf("the size is %d", got)
 		}
+		if _, err := x.Write([]byte("x"), 0); err != nil {
+			t.Errorf("the first byte: %v", err)
+		}
+		if flaws == 0 { // a file that is larger than a mount of this server can save
+			h.b.SetFlaws(store.CompleteConditions)
+			if _, err := x.Write([]byte("x"), 0); !errors.Is(err, store.ErrTooLarge) {
+				t.Errorf("the first byte of what cannot be saved: %v", err)
+			}
+		}
 		if err := h.Unlink(t.Context(), "a", nil); err != nil {
 			t.Error(err)
 		}

@@ -41,7 +41,8 @@ func (h *Handle) accept(p []byte, off int64, atEnd bool) (int, error) {
 	if atEnd {
 		off = c.content.attr.Size
 	}
-	if off+int64(len(p)) < 0 || off+int64(len(p)) > f.t.o.Objects.MaxSize() {
+	// Who made the file may have had no such limit: then not even its first byte can be saved again.
+	if end := off + int64(len(p)); end < 0 || max(end, c.content.attr.Size) > f.t.o.Objects.MaxSize() {
 		return 0, fmt.Errorf("writing %q: %w", c.key, store.ErrTooLarge)
 	}
 	if err := f.spooled(); err != nil {

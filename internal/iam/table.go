@@ -29,7 +29,7 @@ func Actions() []Action {
 		{"s3:ListBucket", LockBucket, Write | Init | Care, "", "collect the mail of a session", []string{"ListObjectsV2"}},
 		{"s3:GetObject", LockObjects, Write | Init | Care, "", "read locks and sessions", []string{"GetObject", "PutObject with If-Match"}},
 		{"s3:PutObject", LockObjects, Write | Init | Care, "", "take locks and beat", []string{"PutObject"}},
-		{"s3:DeleteObject", LockObjects, Write | Care, "", "remove mail that was read", []string{"DeleteObject"}},
+		{"s3:DeleteObject", LockObjects, Write | Care, "", "remove the records of released locks, and mail that was read", []string{"DeleteObject"}},
 		{"s3:GetBucketVersioning", LockBucket, Init | Care, "", "refuse a bucket that keeps versions", []string{"GetBucketVersioning"}},
 		{"s3:GetBucketObjectLockConfiguration", LockBucket, Care, "", "refuse a bucket that retains them", []string{"GetObjectLockConfiguration"}},
 		{"s3:CreateBucket", LockBucket, Init, "", "create the bucket", []string{"CreateBucket"}},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/latchfs/latchfs/internal/iam"
 	"github.com/latchfs/latchfs/internal/localserver"
+	"github.com/latchfs/latchfs/internal/shell"
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
@@ -77,7 +78,7 @@ func (v *Volume) open(ctx context.Context, log *slog.Logger) error {
 // LockTable. Close ends the use of the volume.
 func Dial(ctx context.Context, o Options) (*Volume, error) {
 	if dir := o.Source.Local; dir != "" && o.Existing && !localserver.Served(dir) {
-		return nil, fmt.Errorf("%s is no folder that latchfs has kept a bucket in: name another one, or make it one with latchfs init %s", dir, o.Source)
+		return nil, fmt.Errorf("%s is no folder that latchfs has kept a bucket in: name another one, or make it one with %s", dir, shell.Join("latchfs", "init", o.Source.String()))
 	}
 	at, err := reachSource(ctx, o.Source, o.Access, o.Log)
 	if err != nil {
