@@ -127,22 +127,25 @@ func deleteTable(b *harness.Bucket) {
 // remakeTable is what somebody does who misses the table and makes one of that name.
 func remakeTable(b *harness.Bucket) {
 	deleteTable(b)
-	table := b.Name + "-locks"
-	var made lockmgr.Table
+	_, _, err := openTable(b).Init(b.Timeout(time.Minute), lockmgr.Config{Timing: lockmgr.Timing(b.Times)})
+	b.Must(err)
+}
+
+// openTable reaches the lock table of a bucket as a program beside the mounts.
+func openTable(b *harness.Bucket) (table lockmgr.Table) {
+	name := b.Name + "-locks"
 	var err error
 	if s := b.Server(); b.Lock == harness.OnS3 {
-		made, err = s3table.Open(b.Timeout(time.Minute), s3table.Config{Bucket: table, Region: harness.Region,
+		table, err = s3table.Open(b.Timeout(time.Minute), s3table.Config{Bucket: name, Region: harness.Region,
 			Endpoint: s.URL, PathStyle: true, AccessKey: s.AccessKey, SecretKey: s.SecretKey})
 	} else {
 		s, err = suite.DynamoDB()
 		b.Must(err)
-		made, err = dynamo.Open(b.Timeout(time.Minute), dynamo.Config{Table: table, Region: harness.Region,
+		table, err = dynamo.Open(b.Timeout(time.Minute), dynamo.Config{Table: name, Region: harness.Region,
 			Endpoint: s.URL, AccessKey: s.AccessKey, SecretKey: s.SecretKey})
 	}
 	b.Must(err)
-	times := lockmgr.Timing(b.Times)
-	_, _, err = made.Init(b.Timeout(time.Minute), lockmgr.Config{Timing: times})
-	b.Must(err)
+	return table
 }
 
 func loseConfiguration(b *harness.Bucket) {
@@ -175,4 +178,36 @@ func asWritten(b *harness.Bucket, command string) harness.Output {
 	cmd := exec.Command("sh", "-c", command)
 	cmd.Env = append(b.Environ(), "PATH="+filepath.Dir(program)+":/usr/sbin:/usr/bin:/sbin:/bin")
 	return b.Start(cmd).Wait(2 * time.Minute)
+}
+
+// A mount of another host that uses the old table is noticed by its heartbeats, also if that is not the
+// table that is named.
+func TestRebindOfATableInUse(t *testing.T) {
+	t.Parallel()
+	for name, lock := range map[string]harness.Lock{"S3": harness.OnS3, "DynamoDB": harness.OnDynamoDB} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := suite.New(t)
+			b := e.Bucket(lock, harness.Mortal)
+			table := openTable(b)
+			cfg, err := table.ReadConfig(t.Context())
+			e.Must(err)
+			far := lockmgr.New(table, cfg, lockmgr.Options{BucketID: bucketID(e, b), Name: "far", Host: "far", PID: 7})
+			lease, err := far.Acquire(t.Context(), "f", time.Minute)
+			e.Must(err)
+			other := append(append([]string{"init", "--rebind", "--yes"}, b.ConnectionFlags()...), "--lock", b.LockFlag()+"-other", b.Source())
+			before := b.Content(".latchfs/bucket.json")
+			if o := b.Latchfs(other...); o.Code != 1 || !strings.Contains(o.Err, "in use by a mount on host far (pid 7)") {
+				t.Errorf("beside a living mount: exit code %d, %q", o.Code, o.Err)
+			}
+			if got := b.Content(".latchfs/bucket.json"); got != before {
+				t.Errorf("the bond was changed to %s", got)
+			}
+			lease.Release()
+			e.Must(far.Close(e.Timeout(time.Minute)))
+			if o := b.Latchfs(other...); o.Code != 0 || !strings.Contains(o.Out, "names lock table") {
+				t.Errorf("after its end: exit code %d, %q, %q", o.Code, o.Out, o.Err)
+			}
+		})
+	}
 }

@@ -60,13 +60,20 @@ func (v *Volume) notMountedHere(o InitOptions) error {
 func (v *Volume) rebind(ctx context.Context, n TableName, cfg lockmgr.Config, o InitOptions) error {
 	// The locks in the old table kept others from what a request could still change after its mount
 	// had died. With them gone, only waiting does.
-	quiet := v.quietTime(ctx, cfg)
+	before, err := v.living(ctx)
+	if err != nil {
+		return err
+	}
+	quiet := max(v.quietTime(ctx, cfg), 2*before.beat)
 	o.Say("bond: waiting %s, until no request of a mount that has just ended can land any more", quiet)
 	if !wait.For(ctx, quiet, nil) {
 		return fmt.Errorf("the bond was not changed: %w", ctx.Err())
 	}
 	if err := v.notMountedHere(o); err != nil {
 		return err // somebody has mounted it while we waited
+	}
+	if err := v.notInUse(ctx, before); err != nil {
+		return err
 	}
 	v.keepTime(cfg)
 	bond, base, err := v.Bucket.ReadBucketConfig(ctx)
@@ -87,6 +94,52 @@ func (v *Volume) rebind(ctx context.Context, n TableName, cfg lockmgr.Config, o 
 	}
 	o.Say("bond: %s names lock table %s (id %s) now, instead of %s (id %s)", store.BucketConfigKey, n, cfg.ID, boundTable(*old), old.Lock.TableID)
 	v.Bond = &bond
+	return nil
+}
+
+// living are the sessions of a lock table that are not known to be dead.
+type living struct {
+	sessions map[string]lockmgr.Session
+	beat     time.Duration // of the table
+}
+
+// living reads those of the table of the bond. One that is gone, out of reach or another one has none.
+func (v *Volume) living(ctx context.Context) (l living, err error) {
+	was := boundTable(*v.Bond)
+	t, err := v.at.table(ctx, was)
+	if err != nil {
+		return l, err
+	}
+	have, err := readTable(ctx, t)
+	if err != nil || have.ID != v.Bond.Lock.TableID {
+		return l, nil
+	}
+	l = living{sessions: map[string]lockmgr.Session{}, beat: have.Beat}
+	err = t.(lockmgr.Records).Records(ctx, func(r lockmgr.Record) error {
+		if s := r.Session; s != nil && s.State == lockmgr.Alive {
+			l.sessions[s.SID] = *s
+		}
+		return nil
+	})
+	if err != nil {
+		return l, v.explainTable(err, was)
+	}
+	return l, nil
+}
+
+// notInUse fails if a session of the table of the bond beats, or has begun since then. Of which
+// bucket it is no record says: where buckets share a table, it may be of another one.
+func (v *Volume) notInUse(ctx context.Context, before living) error {
+	now, err := v.living(ctx)
+	if err != nil {
+		return err
+	}
+	for sid, s := range now.sessions {
+		if was, ok := before.sessions[sid]; !ok || was.Beat != s.Beat {
+			return fmt.Errorf("lock table %s is in use by a mount on host %s (pid %d), which would go on with it: unmount that first, also if it is of another bucket that keeps its locks there, and run this again",
+				boundTable(*v.Bond), s.Host, s.PID)
+		}
+	}
 	return nil
 }
 
