@@ -41,7 +41,7 @@ def refused(call, n):
     sys.exit('call %d was not refused' % n)
 for n in range(3): refused(open_locked, n) # each waits until the lock table has answered
 end, n = time.time() + 4, 0
-while time.time() < end:
+while time.time() < end or n < 50: # an rmdir asks the bucket, and others use the machine too
     for call in calls: refused(call, n)
     n += 1
 print(n)
