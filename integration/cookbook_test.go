@@ -1,0 +1,174 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchfs/latchfs/integration/harness"
+)
+
+// TestCookbook does what docs/COOKBOOK.md shows, from its first line to its last: each line of a console
+// that begins with "$ " is run, and what it prints is what the page says below it. What differs from one run to the
+// next (times, ids, the host and the user) is compared by its form.
+func TestCookbook(t *testing.T) {
+	t.Parallel()
+	c := newCook(t)
+	steps := recipes(t, "../docs/COOKBOOK.md")
+	for i, s := range steps {
+		c.do(s)
+		if told := i+1 < len(steps) && steps[i+1].command == "echo $?"; c.code != 0 && !told {
+			t.Errorf("line %d: %s: exit code %d, of which the page says nothing", s.line, s.command, c.code)
+		}
+	}
+	if len(steps) < 10 {
+		t.Errorf("only %d steps were found", len(steps))
+	}
+}
+
+// A step is a command of the page with what it prints, or a pause.
+type step struct {
+	line    int
+	command string
+	prints  string
+	pause   time.Duration // how much older everything becomes
+}
+
+// later is how the page says that time goes by; who reads the page as it is shown does not see it.
+var later = regexp.MustCompile(`^<!-- later: (\S+) -->$`)
+
+// recipes reads the steps of a page.
+func recipes(t *testing.T, page string) (steps []step) {
+	inside := false
+	for i, line := range strings.Split(readText(t, page), "\n") {
+		switch {
+		case line == "```console":
+			inside = true
+		case line == "```":
+			inside = false
+		case later.MatchString(line):
+			d, err := time.ParseDuration(later.FindStringSubmatch(line)[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			steps = append(steps, step{line: i + 1, pause: d})
+		case !inside:
+		case strings.HasPrefix(line, "$ "):
+			steps = append(steps, step{line: i + 1, command: line[2:]})
+		case strings.HasPrefix(line, "> "):
+			steps[len(steps)-1].command += "\n" + line[2:]
+		default:
+			steps[len(steps)-1].prints += line + "\n"
+		}
+	}
+	return steps
+}
+
+// A cook has a home directory, the programs in its PATH, and servers that stand for AWS.
+type cook struct {
+	*harness.Env
+	server *harness.AgingServer
+	bin    string
+	home   string
+	cwd    string
+	code   int // of the last command
+	dynamo harness.Endpoint
+}
+
+// The bucket and the mount point of the page.
+const (
+	cookBucket = "my-bucket"
+	cookMount  = "data"
+)
+
+func newCook(t *testing.T) *cook {
+	e := suite.New(t)
+	c := &cook{Env: e, server: e.AgingServer(), bin: newLocal(e).bin, home: e.Mkdir("home")}
+	c.cwd = c.home
+	var err error
+	c.dynamo, err = suite.DynamoDB()
+	e.Must(err)
+	t.Cleanup(func() {
+		if c.mounted() {
+			c.mustRun("latchfs umount ~/" + cookMount)
+		}
+	})
+	return c
+}
+
+func (c *cook) mounted() bool {
+	return c.run("mountpoint -q ~/"+cookMount).Code == 0
+}
+
+// run runs a command where the one before it left the shell.
+func (c *cook) run(command string) harness.Output {
+	c.Helper()
+	at := filepath.Join(c.Dir, "cwd")
+	cmd := exec.Command("bash", "-c", fmt.Sprintf("trap 'pwd > %s' EXIT\n(exit %d)\n%s", at, c.code, command))
+	cmd.Dir = c.cwd
+	cmd.Env = append(c.Environ(), "PATH="+c.bin+":"+os.Getenv("PATH"), "HOME="+c.home, "USER=ann", "XDG_RUNTIME_DIR="+c.Mkdir("run"),
+		"AWS_REGION="+harness.Region, "AWS_ENDPOINT_URL_S3="+c.server.URL, "AWS_ENDPOINT_URL_DYNAMODB="+c.dynamo.URL,
+		"AWS_ACCESS_KEY_ID="+c.server.AccessKey, "AWS_SECRET_ACCESS_KEY="+c.server.SecretKey)
+	o := c.Start(cmd).Wait(2 * time.Minute)
+	if cwd, err := os.ReadFile(at); err == nil {
+		c.cwd = strings.TrimSpace(string(cwd))
+	}
+	return o
+}
+
+func (c *cook) mustRun(command string) {
+	c.Helper()
+	if o := c.run(command); o.Code != 0 {
+		c.Fatalf("%s: exit code %d\n%s%s", command, o.Code, o.Out, o.Err)
+	}
+}
+
+// do takes a step of the page.
+func (c *cook) do(s step) {
+	c.Helper()
+	if s.pause > 0 {
+		back := c.cwd
+		c.cwd = c.home // a mount that is somebody's working directory cannot be unmounted
+		c.mustRun("latchfs umount ~/" + cookMount)
+		c.server.Age(cookBucket, s.pause)
+		c.mustRun("latchfs mount s3://" + cookBucket + " ~/" + cookMount)
+		c.cwd, c.code = back, 0
+		return
+	}
+	o := c.run(s.command)
+	c.code = o.Code
+	if got, want := c.form(o.Out+o.Err), c.form(s.prints); got != want {
+		c.Errorf("line %d: %s prints\n%s\nand not\n%s\nas it is:\n%s%s", s.line, s.command, got, want, o.Out, o.Err)
+	}
+}
+
+var varies = []struct {
+	form *regexp.Regexp
+	as   string
+}{
+	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d[.:]\d\d[.:]\d\d(\.\d+)?Z?`), "TIME"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\d`), "DAY"},
+	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "VERSION"}, // the embedded server's
+	{regexp.MustCompile(`\b[0-9a-f]{8,20}\b`), "ID"},
+	{regexp.MustCompile(`[ \t]+`), " "}, // columns are as wide as the words in them
+}
+
+// form gives a text without what differs from one run to the next.
+func (c *cook) form(text string) string {
+	host, _ := os.Hostname()
+	text = strings.ReplaceAll(text, c.home, "/home/ann")
+	text = regexp.MustCompile(`\b`+regexp.QuoteMeta(host)+`\b`).ReplaceAllString(text, "laptop")
+	for _, v := range varies {
+		text = v.form.ReplaceAllString(text, v.as)
+	}
+	var lines []string
+	for line := range strings.Lines(text) {
+		lines = append(lines, strings.TrimSpace(line))
+	}
+	return strings.Join(lines, "\n")
+}
