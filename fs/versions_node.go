@@ -142,19 +142,17 @@ func (n *nameNode) version(ctx context.Context, name string) (*versionNode, erro
 	if err != nil {
 		return nil, err
 	}
-	for _, v := range versions {
-		if v.Name != name {
-			continue
-		}
-		node := &versionNode{readOnlyNode: n.readOnlyNode, info: v.Info, mark: v.Deleted}
-		if !v.Deleted {
-			if node.info, err = n.f.history.Info(ctx, n.key, v.Info.VersionID); err != nil {
-				return nil, err
-			}
-		}
-		return node, nil
+	v, ok := history.Named(versions, name)
+	if !ok {
+		return nil, store.ErrNotFound
 	}
-	return nil, store.ErrNotFound
+	node := &versionNode{readOnlyNode: n.readOnlyNode, info: v.Info, mark: v.Deleted}
+	if !v.Deleted {
+		if node.info, err = n.f.history.Info(ctx, n.key, v.Info.VersionID); err != nil {
+			return nil, err
+		}
+	}
+	return node, nil
 }
 
 // OpendirHandle implements fs.NodeOpendirHandler.

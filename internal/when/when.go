@@ -23,8 +23,8 @@ import (
 const Forms = "2026-11-22, 2026-11-22T18:29, 2026-11-22T18.29.05Z, an age as 90m, 2h, 7d, 4w or 1y, or yesterday"
 
 const (
-	// pathForm is the form of a time in a path: tar, rsync and scp take "x:y" for a host.
-	pathForm = "2006-01-02T15.04.05Z"
+	// PathForm is the layout of a time in a path, in UTC: tar, rsync and scp take "x:y" for a host.
+	PathForm = "2006-01-02T15.04.05Z"
 	wallForm = "2006-01-02T15:04:05.999999999"
 	// ahead is how far in the future a time may be: the clocks of a server and of this host differ.
 	ahead = time.Minute
@@ -86,4 +86,4 @@ func parse(s string, now time.Time, zone *time.Location) (time.Time, error) {
 }
 
 // Path gives a time as a name in .versions: in UTC, in whole seconds, without a colon.
-func Path(t time.Time) string { return t.UTC().Format(pathForm) }
+func Path(t time.Time) string { return t.UTC().Format(PathForm) }
