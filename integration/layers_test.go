@@ -24,7 +24,7 @@ var mayImport = map[string][]string{
 	"internal/iam":         {},
 	"internal/shell":       {},
 	"internal/gc":          {"internal/volume", "internal/statedir", "internal/wait", "fs/spool", "store", "lockmgr"},
-	"internal/volume":      {"internal/iam", "store", "lockmgr", "lockmgr/*", "internal/awsclient", "internal/awserr", "internal/localserver", "internal/shell", "internal/wait"},
+	"internal/volume":      {"internal/iam", "store", "lockmgr", "lockmgr/*", "internal/awsclient", "internal/awserr", "internal/localserver", "internal/procfs", "internal/registry", "internal/shell", "internal/wait"},
 	"fs":                   {"fs/*", "store", "lockmgr", "internal/procfs", "internal/seldom"},
 	"fs/file":              {"fs/lease", "fs/spool", "fs/reader", "store", "lockmgr", "internal/procfs", "internal/seldom", "internal/wait"},
 	"fs/lease":             {"lockmgr"},
