@@ -110,6 +110,19 @@ func (b BucketConfig) Verdict(endpoint, server string) (Verdict, bool) {
 	return Verdict{}, false
 }
 
+// Late is the longest Flaws.Late of all verdicts: a mount that has died may have reached the server by
+// another name than whoever asks. A verdict that this version cannot read may say the worst.
+func (b BucketConfig) Late() (late time.Duration) {
+	for _, text := range b.servers.list {
+		var v Verdict
+		if json.Unmarshal(text, &v) != nil {
+			v.Flaws = CompleteConditions
+		}
+		late = max(late, v.Flaws.Late())
+	}
+	return late
+}
+
 // add puts a verdict in the place of the one about the same endpoint, before all others.
 func (b *BucketConfig) add(v Verdict) error {
 	text, err := json.Marshal(v)

@@ -150,3 +150,26 @@ func TestVerdictWrittenBesideOthers(t *testing.T) {
 		}
 	})
 }
+
+// Whoever waits for what others have sent waits for the worst that is known of any of their servers.
+func TestTheLatestOfAllVerdicts(t *testing.T) {
+	w := newWorld(t, true)
+	for servers, worst := range map[string]bool{
+		"":                false,
+		`,"servers":[]`:   false,
+		`,"servers":"?"`:  false,
+		`,"servers":[{}]`: false,
+		`,"servers":[{"endpoint":"e","server":"s","flaws":["copy-conditions"]}]`:                                                    false,
+		`,"servers":[{"endpoint":"e","server":"s"},{"endpoint":"f","server":"s","flaws":["complete-conditions"]},{"endpoint":"g"}]`: true,
+		`,"servers":[{"endpoint":"e","server":"s","flaws":["of-a-later-version"]}]`:                                                 true,
+	} {
+		w.b.PutForeign(store.BucketConfigKey, fmt.Sprintf(config, servers))
+		b, _, err := w.c.ReadBucketConfig(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if late := b.Late(); (late == store.CompleteConditions.Late()) != worst || (late == 0) == worst {
+			t.Errorf("%s: %s", servers, late)
+		}
+	}
+}

@@ -116,6 +116,9 @@ func (v *Volume) living(ctx context.Context) (l living, err error) {
 	}
 	l = living{sessions: map[string]lockmgr.Session{}, beat: have.Beat}
 	err = t.(lockmgr.Records).Records(ctx, func(r lockmgr.Record) error {
+		if r.Session != nil && r.Err != nil {
+			return r.Err
+		}
 		if s := r.Session; s != nil && s.State == lockmgr.Alive {
 			l.sessions[s.SID] = *s
 		}
@@ -154,8 +157,7 @@ func (v *Volume) quietTime(ctx context.Context, new lockmgr.Config) time.Duratio
 			old = have.Delay
 		}
 	}
-	known, _ := v.known()
-	return max(old, new.Delay) + known.Flaws.Late()
+	return max(old, new.Delay) + v.Bond.Late()
 }
 
 func changedMeanwhile() error {
