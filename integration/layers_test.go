@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"fs/lease":             {"lockmgr"},
 	"fs/reader":            {"store", "internal/wait"},
 	"fs/tree":              {"store"},
-	"fs/history":           {"fs/tree", "store"},
+	"fs/history":           {"fs/tree", "store", "internal/when"},
 	"fs/spool":             {"store", "internal/procfs"},
 	"store":                {"internal/awserr", "internal/awsclient", "internal/count", "internal/wait"},
 	"store/memstore":       {"store"},
@@ -53,6 +53,7 @@ var mayImport = map[string][]string{
 	"internal/seldom":      {},
 	"internal/statedir":    {},
 	"internal/wait":        {},
+	"internal/when":        {},
 }
 
 // Only these packages may import these modules.

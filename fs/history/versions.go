@@ -43,11 +43,17 @@ func (h *History) Versions(ctx context.Context, key string) ([]Version, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing the versions of %q: %w", key, err)
 	}
-	slices.Reverse(versions) // S3 lists the newest first
+	order(versions)
+	return versions, nil
+}
+
+// order brings the versions of a key, which S3 lists newest first, into the order in which they were
+// made, and gives them their times and names.
+func order(versions []Version) {
+	slices.Reverse(versions)
 	setTimes(versions)
 	setMeta(versions)
 	setNames(versions)
-	return versions, nil
 }
 
 // setTimes lets the times follow the order of the versions.
