@@ -24,6 +24,7 @@ type front struct {
 	history  *history.History
 	defaults file.Defaults
 	holder   func(ctx context.Context, key string) (lockmgr.Holder, error) // nil: there are no locks
+	userName func(uid uint32) string                                       // nil: commits do not carry it
 	readOnly bool
 	ttl      time.Duration
 	log      *slog.Logger
@@ -44,7 +45,7 @@ type front struct {
 
 func newFront(c Config) *front {
 	return &front{
-		tree: c.Tree, files: c.Files, reader: c.Reader, history: c.History, defaults: c.Defaults, holder: c.Holder,
+		tree: c.Tree, files: c.Files, reader: c.Reader, history: c.History, defaults: c.Defaults, holder: c.Holder, userName: c.UserName,
 		readOnly: c.ReadOnly, ttl: c.MetadataTTL, log: c.Log, began: time.Now(), proc: procfs.Default,
 		said:    seldom.New(c.Log),
 		stale:   staleCalls{m: make(map[staleCall]secondTry)},

@@ -30,6 +30,8 @@ type Config struct {
 	Defaults file.Defaults
 	// Holder tells who has the lock of a key, for the log. Nil: a mount that takes no locks.
 	Holder func(ctx context.Context, key string) (lockmgr.Holder, error)
+	// UserName gives the name of a user, for commits to carry. Nil: they do not.
+	UserName func(uid uint32) string
 
 	ReadOnly, AllowOther bool
 	// NoExec and NoATime are mount(8)'s. There is no access time; the kernel only shows the word.

@@ -22,7 +22,7 @@ func (d *dirNode) Mkdir(ctx context.Context, name string, mode uint32, out *fuse
 	}
 	c := callerOf(ctx)
 	gid, setGID := d.group(c.Gid)
-	a, err := d.f.files.Mkdir(uninterrupted(), key, mode|setGID, c.Uid, gid)
+	a, err := d.f.files.Mkdir(d.f.forUser(uninterrupted(), ctx), key, mode|setGID, c.Uid, gid)
 	if err != nil {
 		d.f.tree.Forget(key)
 		return nil, d.f.fail("mkdir", key, err)
@@ -39,7 +39,7 @@ func (d *dirNode) Symlink(ctx context.Context, target, name string, out *fuse.En
 	}
 	c := callerOf(ctx)
 	gid, _ := d.group(c.Gid)
-	a, err := d.f.files.Symlink(uninterrupted(), file.SymlinkRequest{
+	a, err := d.f.files.Symlink(d.f.forUser(uninterrupted(), ctx), file.SymlinkRequest{
 		Key: key, Target: target, UID: c.Uid, GID: gid, Number: d.f.numberOf(key, 0),
 	})
 	if err != nil {
@@ -145,18 +145,18 @@ func hidden(e *file.NotEmptyError) bool {
 }
 
 // Rename implements fs.NodeRenamer.
-func (d *dirNode) Rename(_ context.Context, name string, newParent fs.InodeEmbedder, newName string, flags uint32) syscall.Errno {
+func (d *dirNode) Rename(ctx context.Context, name string, newParent fs.InodeEmbedder, newName string, flags uint32) syscall.Errno {
 	to, ok := newParent.(*dirNode)
 	if !ok {
 		return d.f.fail("rename", d.key+name, errReadOnly)
 	}
-	if err := d.rename(name, to, newName, flags); err != nil {
+	if err := d.rename(d.f.forUser(uninterrupted(), ctx), name, to, newName, flags); err != nil {
 		return d.f.fail("rename", d.key+name, err)
 	}
 	return 0
 }
 
-func (d *dirNode) rename(name string, to *dirNode, newName string, flags uint32) error {
+func (d *dirNode) rename(ctx context.Context, name string, to *dirNode, newName string, flags uint32) error {
 	if flags&^unix.RENAME_NOREPLACE != 0 {
 		return errExchange
 	}
@@ -179,7 +179,7 @@ func (d *dirNode) rename(name string, to *dirNode, newName string, flags uint32)
 	}
 	m := d.moving(name, oldKey, to, newName, newKey)
 	defer d.f.lists.forget(oldKey) // as in Unlink
-	if err := d.f.files.Rename(uninterrupted(), oldKey, newKey, flags&unix.RENAME_NOREPLACE != 0, m.moved); err != nil {
+	if err := d.f.files.Rename(ctx, oldKey, newKey, flags&unix.RENAME_NOREPLACE != 0, m.moved); err != nil {
 		m.fail()
 		d.f.tree.Forget(oldKey)
 		d.f.tree.Forget(newKey)

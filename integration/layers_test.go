@@ -19,8 +19,8 @@ const module = "github.com/latchfs/latchfs"
 // import none.
 var mayImport = map[string][]string{
 	"":                     {"internal/cli"},
-	"internal/cli":         {"internal/doctor", "internal/gc", "internal/mount", "internal/volume", "internal/statedir", "internal/bytesize", "internal/logfile", "internal/procfs"},
-	"internal/mount":       {"fs", "fs/*", "lockmgr", "internal/volume", "internal/registry", "internal/shell", "internal/statedir", "internal/bytesize", "internal/procfs", "internal/wait"},
+	"internal/cli":         {"store", "internal/doctor", "internal/gc", "internal/mount", "internal/volume", "internal/statedir", "internal/bytesize", "internal/logfile", "internal/procfs"},
+	"internal/mount":       {"fs", "fs/*", "store", "lockmgr", "internal/usernames", "internal/volume", "internal/registry", "internal/shell", "internal/statedir", "internal/bytesize", "internal/procfs", "internal/wait"},
 	"internal/iam":         {},
 	"internal/shell":       {},
 	"internal/gc":          {"internal/volume", "internal/statedir", "internal/wait", "fs/spool", "store", "lockmgr"},
@@ -52,6 +52,7 @@ var mayImport = map[string][]string{
 	"internal/registry":    {},
 	"internal/seldom":      {},
 	"internal/statedir":    {},
+	"internal/usernames":   {},
 	"internal/wait":        {},
 	"internal/when":        {},
 }

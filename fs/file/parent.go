@@ -251,7 +251,7 @@ func (t *Table) putBack(ctx context.Context, p parent, limit time.Duration) (err
 
 // marker makes the marker of a claimed directory as it was.
 func (t *Table) marker(ctx context.Context, c *claim, was store.Info) (store.Info, error) {
-	w := store.Write{Key: c.f.name(), ID: store.NewWriteID(), Props: was.Props}
+	w := store.Write{Key: c.f.name(), ID: store.NewWriteID(), Props: was.Props, Audit: store.Audit{What: store.WhatWrite}}
 	w.Props.TagCount = 0 // tags are gone with the version that had them
 	info, err := t.put(ctx, c.hold, w, store.Body{ReaderAt: strings.NewReader("")})
 	if err == nil {

@@ -220,7 +220,7 @@ func (r *Recovery) attributes(ctx context.Context, f *spool.Found) error {
 		c.release(unanswered)
 	}()
 	if sameVersion(c.found.Base(), f.Base) {
-		w := store.Write{Key: f.Key, ID: store.NewWriteID(), Base: f.Base, Props: f.Props}
+		w := store.Write{Key: f.Key, ID: store.NewWriteID(), Base: f.Base, Props: f.Props, Audit: store.Audit{What: store.WhatMeta}}
 		var info store.Info
 		info, err = r.t.copy(ctx, c.hold, w, store.Source{Key: f.Key, Base: f.Base, Size: c.found.Size})
 		unanswered = errors.Is(err, store.ErrUnknownOutcome) && ctx.Err() != nil

@@ -37,7 +37,7 @@ func (t *Table) rename(ctx context.Context, from, to string, noReplace bool, mov
 	if err := t.saveFirst(from); err != nil {
 		return err
 	}
-	r := &renaming{t: t, from: from, to: to, told: moved}
+	r := &renaming{t: t, from: from, to: to, user: userOf(ctx), told: moved}
 	if err := r.claim(ctx); err != nil {
 		return err
 	}
@@ -56,6 +56,7 @@ func (t *Table) rename(ctx context.Context, from, to string, noReplace bool, mov
 type renaming struct {
 	t        *Table
 	from, to string
+	user     string
 	src, dst *claim
 	told     func(was, now store.Base)
 	once     sync.Once
@@ -118,6 +119,7 @@ func (r *renaming) send(ctx context.Context, p store.Permit, waiting waiter) err
 	w := store.Write{
 		Key: r.to, ID: store.NewWriteID(), Base: r.dst.found.Base(), Props: withNumber(withMtime(src), r.to, numberOf(src)),
 		Unanswered: waiting.unanswered, Progress: waiting.progress,
+		Audit: store.Audit{User: r.user, What: store.WhatRename, From: r.from},
 	}
 	info, err := r.t.copy(ctx, p, w, store.Source{Key: r.from, Base: src.Base(), Size: src.Size})
 	if err == nil && w.Base.Absent() {

@@ -16,6 +16,7 @@ import (
 	"github.com/latchfs/latchfs/internal/bytesize"
 	"github.com/latchfs/latchfs/internal/mount"
 	"github.com/latchfs/latchfs/internal/volume"
+	"github.com/latchfs/latchfs/store"
 )
 
 func mountCommand(args []string, std Stdio) *cli.Command {
@@ -138,6 +139,7 @@ func mountFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "allow-other", Usage: "let other users in, by the permissions of the files", DisableDefaultText: true},
 		&cli.BoolFlag{Name: "read-only", Usage: "refuse every change", DisableDefaultText: true},
 		&cli.BoolFlag{Name: "accept-degraded", Usage: "mount a server that cannot keep a DELETE from removing what others write meanwhile", DisableDefaultText: true},
+		&cli.StringFlag{Name: "audit", Usage: "what each version says of its author: `LEVEL` off, minimal (host and kind) or full (the user too)", Value: "minimal"},
 		&cli.StringFlag{Name: "fsname", Usage: "`NAME` that df and findmnt show", DefaultText: "SOURCE"},
 		&cli.GenericFlag{Name: "metadata-ttl", Usage: "`TIME` that names and attributes are believed; 0: they are asked for each time", Value: &timeValue{time.Second}},
 		&cli.StringFlag{Name: "log-level", Usage: "`LEVEL` of the log: debug, info, warn or error", Value: "info"},
@@ -145,6 +147,8 @@ func mountFlags() []cli.Flag {
 }
 
 var logLevels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+
+var auditLevels = map[string]store.AuditLevel{"off": store.AuditOff, "minimal": store.AuditMinimal, "full": store.AuditFull}
 
 // maxFsName is the most bytes of --fsname: mount(2) takes one page for all its options.
 const maxFsName = 1024
@@ -184,6 +188,9 @@ func parseMount(c *cli.Context) (o mountOptions, err error) {
 	var ok bool
 	if o.LogLevel, ok = logLevels[strings.ToLower(c.String("log-level"))]; !ok {
 		return o, usagef("--log-level %q: choose debug, info, warn or error", c.String("log-level"))
+	}
+	if o.Audit, ok = auditLevels[c.String("audit")]; !ok {
+		return o, usagef("--audit %q: choose off, minimal or full", c.String("audit"))
 	}
 	if o.LockTimeout, err = duration(c, "lock-timeout"); err != nil {
 		return o, err

@@ -22,8 +22,10 @@ import (
 	"github.com/latchfs/latchfs/fs/tree"
 	"github.com/latchfs/latchfs/internal/procfs"
 	"github.com/latchfs/latchfs/internal/statedir"
+	"github.com/latchfs/latchfs/internal/usernames"
 	"github.com/latchfs/latchfs/internal/volume"
 	"github.com/latchfs/latchfs/lockmgr"
+	"github.com/latchfs/latchfs/store"
 )
 
 const (
@@ -39,7 +41,7 @@ const (
 
 // openVolume reaches the bucket and reads its bond to a lock table.
 func (m *Mount) openVolume(ctx context.Context) (err error) {
-	m.volume, err = volume.Open(ctx, volume.Options{Source: m.o.Source, Access: m.o.Access, Host: m.host, Log: m.log})
+	m.volume, err = volume.Open(ctx, volume.Options{Source: m.o.Source, Access: m.o.Access, Host: m.host, Audit: m.o.Audit, Log: m.log})
 	if err != nil {
 		return err
 	}
@@ -164,6 +166,9 @@ func (m *Mount) openFiles(context.Context) error {
 		Holder: holder, Tree: names, Files: files, Reader: ahead, History: history.New(m.volume.Bucket), Defaults: defaults,
 		ReadOnly: o.ReadOnly, AllowOther: o.AllowOther, NoExec: o.NoExec, NoATime: o.NoATime, MetadataTTL: o.MetadataTTL,
 		FsName: cmp.Or(o.FsName, o.Source.String()), Log: m.log,
+	}
+	if o.Audit == store.AuditFull {
+		m.front.UserName = new(usernames.Names).Of
 	}
 	return nil
 }

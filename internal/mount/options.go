@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/latchfs/latchfs/internal/volume"
+	"github.com/latchfs/latchfs/store"
 )
 
 // Options say what is mounted where, and how.
@@ -25,7 +26,8 @@ type Options struct {
 	Umask             uint32 // is taken from both modes
 	AllowOther        bool
 	ReadOnly          bool
-	NoExec, NoATime   bool // as in mount(8)
+	Audit             store.AuditLevel // what each commit says of its author
+	NoExec, NoATime   bool             // as in mount(8)
 	// AcceptDegraded: a server that ignores the conditions of DELETE is mounted all the same.
 	AcceptDegraded bool
 

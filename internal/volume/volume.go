@@ -23,7 +23,9 @@ type Options struct {
 	Source Source
 	Access Access
 	Host   string // the name of this host, which is noted with what is written
-	Log    *slog.Logger
+	// Audit says how much of its author each commit carries.
+	Audit store.AuditLevel
+	Log   *slog.Logger
 	// Existing: a local source that is not there yet is an error, and is not made.
 	Existing bool
 }
@@ -84,7 +86,7 @@ func Dial(ctx context.Context, o Options) (*Volume, error) {
 	if err != nil {
 		return nil, err
 	}
-	bucket, err := at.bucket(ctx, o.Source.Bucket, store.Options{Host: o.Host, Log: o.Log})
+	bucket, err := at.bucket(ctx, o.Source.Bucket, store.Options{Host: o.Host, Audit: o.Audit, Log: o.Log})
 	if err != nil {
 		at.discard()
 		return nil, err
