@@ -38,7 +38,7 @@ func Run(ctx context.Context, o Options, tell func(Line)) error {
 		},
 		func() []Line { return checkKeys(ctx, v.Bucket, v.Source.Prefix) },
 		func() []Line { return one(checkUploads(ctx, v.Bucket, v.Source.Prefix)) },
-		func() []Line { return one(checkLeftovers(ctx, v.Bucket)) },
+		func() []Line { return leftovers(ctx, v) },
 	} {
 		lines := check()
 		if ctx.Err() != nil { // what a check made of that is nobody's business
