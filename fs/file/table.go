@@ -76,6 +76,7 @@ type Table struct {
 	changedHere changed
 	reports     atomic.Int64 // commits that the log tells of
 	said        *seldom.Log  // what may come again and again
+	hopeless    sync.Map     // what a recovery can never save: Recovery.seed -> error
 
 	mu     sync.Mutex       // taken before any File.mu
 	files  map[string]*File // by key; a detached File is not in it
