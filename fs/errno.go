@@ -72,6 +72,7 @@ var errnos = []struct {
 	{errRootAttr, unix.EPERM, told},
 	{lockmgr.ErrAccessDenied, unix.EACCES, bad},
 	{lockmgr.ErrUnavailable, unix.EIO, bad},
+	{lockmgr.ErrUnbound, unix.EIO, bad},
 	{store.ErrUnknownOutcome, unix.EIO, bad},
 	{store.ErrNotFound, unix.ENOENT, silent},
 	{store.ErrConflict, unix.ESTALE, silent},

@@ -24,6 +24,9 @@ func checkBond(ctx context.Context, v *volume.Volume) Line {
 		}
 		return l
 	}
+	if err := v.CheckBond(); err != nil {
+		return Line{Check: check, Status: Fail, Found: oneLine(err)}
+	}
 	return ok(check, "%s names lock table %s:%s", store.BucketConfigKey, v.Bond.Lock.Backend, v.Bond.Lock.Table)
 }
 
@@ -32,6 +35,9 @@ func checkTable(ctx context.Context, v *volume.Volume) Line {
 	const check = "lock-table"
 	if v.Bond == nil {
 		return Line{Check: check, Status: Warn, Found: "not looked at: nothing names it", Advice: "see bond"}
+	}
+	if v.Bond.Rebind != nil {
+		return Line{Check: check, Status: Warn, Found: "not looked at: another one is about to be named", Advice: "see bond"}
 	}
 	t, err := lockTable(ctx, v)
 	if err != nil {

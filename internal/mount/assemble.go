@@ -139,7 +139,7 @@ func (m *Mount) openFiles(context.Context) error {
 	if !o.ReadOnly {
 		manager := lockmgr.New(m.table.Table, m.table.Config, lockmgr.Options{
 			BucketID: m.volume.Bond.ID, Host: m.host, User: userName(), PID: os.Getpid(), Version: o.Version,
-			Name: m.dir.Name(), Log: m.log,
+			Name: m.dir.Name(), Log: m.log, Bound: m.volume.Bound,
 			LocalDead: func(name string) bool { return statedir.Dead(o.StateDir, name) },
 			OnSession: func(sid string) error {
 				return m.dir.Update(func(d *statedir.Mount) { d.SIDs = append(d.SIDs, sid) })

@@ -40,6 +40,7 @@ type Volume struct {
 	Verdict store.Verdict
 
 	at    *reach
+	host  string
 	log   *slog.Logger
 	table *store.Probed // of the lock table's bucket, once init has probed it
 	fresh bool          // versioning was just switched on
@@ -91,7 +92,7 @@ func Dial(ctx context.Context, o Options) (*Volume, error) {
 		at.discard()
 		return nil, err
 	}
-	return &Volume{Source: o.Source, Bucket: bucket, at: at, log: o.Log}, nil
+	return &Volume{Source: o.Source, Bucket: bucket, at: at, host: o.Host, log: o.Log}, nil
 }
 
 // Table gives the lock table that the bucket is bound to, whatever state it is in; nothing is sent
@@ -166,10 +167,11 @@ func (v *Volume) ReadBond(ctx context.Context) error {
 	return nil
 }
 
-// CheckBond fails if the bucket was not set up. Its lock table is not asked.
+// CheckBond fails if the bucket was not set up, or is being bound to another lock table. Its lock
+// table is not asked.
 func (v *Volume) CheckBond() error {
 	if v.Bond != nil {
-		return nil
+		return v.checkFence(v.Bond.Rebind)
 	}
 	return fmt.Errorf("bucket %s has no %s, which binds it to its lock table: run %s",
 		v.Source.Bucket, store.BucketConfigKey, v.at.initCommand(""))
