@@ -39,8 +39,8 @@ type Probed struct {
 	// Denied are the requests, named as the methods of API, that these credentials may not make. What
 	// they would have shown is not known.
 	Denied []string
-	// Left is how many versions and objects could not be removed again. Kept says that it was Object
-	// Lock, or a right that is missing: the next probe would leave as many.
+	// Left is how many versions, objects and uploads could not be removed again. Kept says that it was
+	// Object Lock: the next probe would leave as many, as it does with the same rights if one in Denied was missing.
 	Left int
 	Kept bool
 }

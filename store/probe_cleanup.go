@@ -87,7 +87,7 @@ func (p *prober) leave(n int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.left += n
-	p.kept = p.kept || n > 0 && (errors.Is(err, ErrAccessDenied) || errors.Is(err, ErrRetained))
+	p.kept = p.kept || n > 0 && errors.Is(err, ErrRetained)
 }
 
 // deny notes that a request is not for these credentials, if err says so.

@@ -63,8 +63,8 @@ func (o Options) prover(retention Line, permissions []Line) prover {
 		return prover{unsafe: "what that writes may be retained (see object-lock)"}
 	}
 	for _, l := range permissions {
-		if l.Action == "s3:DeleteObjectVersion" && l.Status != OK {
-			return prover{unsafe: "what that writes could not be removed (see s3:DeleteObjectVersion)"}
+		if (l.Action == "s3:DeleteObjectVersion" || l.Action == "s3:AbortMultipartUpload") && l.Status != OK {
+			return prover{unsafe: "what that writes could not be removed (see " + l.Action + ")"}
 		}
 	}
 	return prover{}

@@ -42,6 +42,18 @@ func (r *reach) explainBucket(err error) error {
 	return fmt.Errorf("bucket %s at %s: %w", r.src.Bucket, r.where(), err)
 }
 
+// ofTable gives an error of the bucket of a lock table the kind that one of the table has.
+func ofTable(err error) error {
+	for _, kind := range []struct{ of, is error }{
+		{store.ErrNoBucket, lockmgr.ErrNoTable}, {store.ErrAccessDenied, lockmgr.ErrAccessDenied}, {store.ErrUnavailable, lockmgr.ErrUnavailable},
+	} {
+		if errors.Is(err, kind.of) {
+			return fmt.Errorf("%w: %w", kind.is, err)
+		}
+	}
+	return err
+}
+
 // explainTable does the same for the lock table.
 func (v *Volume) explainTable(err error, n TableName) error {
 	r := v.at

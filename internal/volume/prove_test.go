@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +25,16 @@ type proven struct {
 	header   string
 	degraded bool
 	said     []string
+	locks    *memstore.Bucket // the bucket of the lock table, once bound to it
+	f2       *faultstore.Store
+}
+
+// bind binds the bucket to a lock table in a bucket on the same server.
+func (p *proven) bind(id string, o memstore.Options) {
+	p.locks = memstore.New(o)
+	p.f2 = faultstore.New(p.locks)
+	text := regexp.MustCompile(`"lock":[^}]*}`).ReplaceAllString(strings.ReplaceAll(p.config(), "\n", ""), `"lock":{"backend":"s3","table":"locks","table_id":"`+id+`"}`)
+	p.b.PutForeign(store.BucketConfigKey, strings.ReplaceAll(text, `"lock": {`, `"lock":{`))
 }
 
 func newProven(t *testing.T, o memstore.Options) *proven {
@@ -47,6 +58,13 @@ func (p *proven) volume() *Volume {
 	p.Helper()
 	src := Source{Bucket: "b"}
 	v := &Volume{Source: src, Bucket: store.New(named{p.f, p}, store.Options{}), at: &reach{src: src, Access: Access{Endpoint: p.endpoint, Region: "r"}}}
+	v.at.asked.Endpoint = p.endpoint
+	v.at.dial = func(_ context.Context, c store.S3Config) (store.API, error) {
+		if c.Bucket != "locks" {
+			return nil, fmt.Errorf("bucket %s", c.Bucket)
+		}
+		return named{p.f2, p}, nil
+	}
 	if err := v.ReadBond(p.Context()); err != nil {
 		p.Fatal(err)
 	}
@@ -144,16 +162,14 @@ func TestProveJoinsRaces(t *testing.T) {
 		p.mounts(flaw, false, "true the S3 server \"s/1\" at http://e/ ")
 		p.mounts(flaw, false, says)
 	}
-	old := store.Flaws(store.CopyConditions | store.CompleteConditions)
-	flaws, races := join(store.Probed{Flaws: store.PartSource}, true, old, store.CompleteConditions, false)
-	if flaws != store.PartSource|store.CompleteConditions || races != store.CompleteConditions {
-		t.Errorf("joined %s, races %s", flaws, races)
+	old := lesson{known: store.Verdict{Flaws: store.CopyConditions | store.CompleteConditions, Races: store.CompleteConditions}, recalled: true,
+		found: store.Probed{Flaws: store.PartSource}}
+	if now := old.verdict(); now.Flaws != store.PartSource|store.CompleteConditions || now.Races != store.CompleteConditions {
+		t.Errorf("joined %+v", now)
 	}
-	if flaws, races := join(store.Probed{Flaws: store.PartSource}, true, old, store.CompleteConditions, true); flaws != store.PartSource || races != 0 {
-		t.Errorf("raced again %s, races %s", flaws, races)
-	}
-	if flaws, races := join(store.Probed{}, false, old, store.CompleteConditions, false); flaws != old || races != store.CompleteConditions {
-		t.Errorf("not proved %s, races %s", flaws, races)
+	old.races = true
+	if now := old.verdict(); now.Flaws != store.PartSource || now.Races != 0 {
+		t.Errorf("raced again %+v", now)
 	}
 }
 
@@ -222,7 +238,7 @@ func TestProveUnderRetention(t *testing.T) {
 	if err := p.init(true); err != nil {
 		t.Error(err)
 	}
-	p.says("What is written to bucket b stays", "small objects or versions of the probe stay", "of CopyObject")
+	p.says("What is written to bucket b stays", "small objects, versions or uploads of the probe stay", "of CopyObject")
 	p.mounts(store.CopyConditions, false, "false the S3 server")
 }
 
@@ -266,11 +282,94 @@ func TestProveInPart(t *testing.T) {
 func TestProveThatLeavesVersions(t *testing.T) {
 	p := newProven(t, memstore.Options{})
 	p.f.On("DeleteVersion").Fail(store.Refused, store.ErrAccessDenied)
-	p.mounts(0, true, "false the S3 server \"s/1\" at http://e/ is proved in part: these credentials lack s3:DeleteObjectVersion", "stay below .latchfs/probe/ in bucket b")
+	p.mounts(0, true, "false the S3 server \"s/1\" at http://e/ is proved in part: these credentials lack s3:DeleteObjectVersion", "stay below .latchfs/probe/ in bucket b, since these credentials lack s3:DeleteObjectVersion")
 	before := p.b.Count("Put")
 	p.mounts(0, false)
 	if p.b.Count("Put") != before {
 		t.Error("the second mount probes again")
+	}
+	if err := p.init(false); err != nil {
+		t.Error(err)
+	}
+	p.says("What is written to bucket b stays", "not proved")
+	text := p.config()
+	p.f.Heal()
+	p.mounts(0, false)
+	if p.b.Count("Put") == before || p.config() != text {
+		t.Errorf("who may remove it does not probe, or writes %s over %s", p.config(), text)
+	}
+	p.f.On("DeleteVersion").Fail(store.Refused, store.ErrAccessDenied)
+	before = p.b.Count("Put")
+	p.mounts(0, false)
+	if p.b.Count("Put") != before {
+		t.Error("who may not remove it probes after one who may")
+	}
+}
+
+// Likewise who cannot abort uploads. What that would have shown the next one finds out who may.
+func TestProveThatLeavesUploads(t *testing.T) {
+	p := newProven(t, memstore.Options{Flaws: store.AbortHarms})
+	denied := func() { p.f.On("AbortUpload").Fail(store.Refused, store.ErrAccessDenied) }
+	denied()
+	p.mounts(0, true, "false the S3 server \"s/1\" at http://e/ is proved in part: these credentials lack s3:AbortMultipartUpload", "stay below .latchfs/probe/ in bucket b, since these credentials lack s3:AbortMultipartUpload")
+	if n := p.b.OpenUploads(); n == 0 || !strings.Contains(p.said[1], fmt.Sprintf("true %d small objects", n)) {
+		t.Errorf("%d uploads are left, said %q", n, p.said)
+	}
+	before := p.b.Count("Put")
+	p.mounts(0, false)
+	if p.b.Count("Put") != before || !strings.Contains(p.config(), `"unknown"`) {
+		t.Errorf("the second mount probes again: %s", p.config())
+	}
+	p.f.Heal()
+	p.f.On("DeleteVersion").Fail(store.Refused, store.ErrAccessDenied)
+	if _, err := p.prove(); err == nil || !strings.Contains(err.Error(), "AbortMultipartUpload") {
+		t.Errorf("who may abort: %v", err)
+	}
+	p.f.Heal()
+	denied()
+	if _, err := p.prove(); err == nil || strings.Contains(p.config(), `"unknown"`) {
+		t.Errorf("after that: %v, %s", err, p.config())
+	}
+}
+
+// Where a default rule may not be asked for, what Object Lock kept once decides.
+func TestProveUnderHiddenRetention(t *testing.T) {
+	p := newProven(t, memstore.Options{Retention: store.Retention{Mode: "GOVERNANCE", Days: 1}})
+	p.f.On("DefaultRetention").Fail(store.Refused, store.ErrAccessDenied)
+	p.mounts(0, true, "since Object Lock keeps them")
+	before := p.b.Count("Put")
+	p.mounts(0, false)
+	if p.b.Count("Put") != before {
+		t.Error("the second mount probes again")
+	}
+}
+
+// A verdict under the name that a server had before its probe is about no other: where several servers stand
+// behind one address, what each of them is known to do wrong counts, and nothing is kept.
+func TestProveBehindABalancer(t *testing.T) {
+	p := newProven(t, memstore.Options{})
+	swap := func() {
+		p.f.Hook(func(op, _ string, _ int) faultstore.Fault {
+			if op == "Copy" {
+				p.header = "s/2"
+			}
+			return faultstore.Fault{}
+		})
+	}
+	swap()
+	before := p.config()
+	p.mounts(0, true, `false the S3 server at http://e/ says that it is "s/1", then "s/2"`)
+	if p.config() != before {
+		t.Errorf("kept %s", p.config())
+	}
+	p.f.Heal()
+	if err := store.New(p.f, store.Options{}).KeepVerdicts(t.Context(), store.Verdict{Endpoint: "http://e", Server: "s/2", Flaws: store.WrongReads}); err != nil {
+		t.Fatal(err)
+	}
+	p.header = "s/1"
+	swap()
+	if _, err := p.prove(); err == nil || !strings.Contains(err.Error(), "--read-only") {
+		t.Errorf("what the other is known to do: %v", err)
 	}
 }
 
@@ -354,4 +453,91 @@ func TestProveWhileBucketJSONHangs(t *testing.T) {
 			t.Errorf("it took %s", took)
 		}
 	})
+}
+
+// What is known of the bucket of a lock table is known of that one: a table that was made anew, elsewhere or
+// not, is proved with racers.
+func TestProveLockTable(t *testing.T) {
+	p := newProven(t, memstore.Options{})
+	p.bind("T", memstore.Options{})
+	raced := func(want bool, says ...string) *Volume {
+		t.Helper()
+		before := p.locks.Count("Put")
+		v, err := p.prove()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := p.locks.Count("Put") - before; want != (n > 20) || n == 0 {
+			t.Errorf("%d PUTs to the bucket of the lock table; racing: want %v", n, want)
+		}
+		p.says(says...)
+		return v
+	}
+	raced(true)
+	if v := raced(false); !v.removesRecords() {
+		t.Error("records are not removed")
+	}
+	p.bind("U", memstore.Options{Flaws: store.DeleteConditions})
+	if line := p.volume().Recall(); line != "" {
+		t.Error(line)
+	}
+	v := p.volume()
+	v.Recall()
+	if _, known := v.KnownTable(); known || v.removesRecords() {
+		t.Error("what was known of another table counts")
+	}
+	puts := p.b.Count("Put")
+	if v := raced(true); v.removesRecords() || p.b.Count("Put")-puts > 40 {
+		t.Errorf("records are removed: %v; the bucket for files has %d PUTs", v.removesRecords(), p.b.Count("Put")-puts)
+	}
+	raced(false)
+	p.bind("V", memstore.Options{Flaws: store.PutConditions})
+	for range 2 {
+		if _, err := p.prove(); err == nil || !strings.HasSuffix(err.Error(), "two hosts could hold one lock; keep the locks in DynamoDB with latchfs init --rebind --endpoint-url http://e/ --lock dynamodb:latchfs s3://b, or use another server") {
+			t.Errorf("error %v", err)
+		}
+	}
+}
+
+// Errors of the probe of a lock table's bucket name that.
+func TestProveLockTableErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProven(t, memstore.Options{})
+		for says, fail := range map[string]func(){
+			"the bucket's lock table s3:locks (id T) is gone": func() { p.bind("T", memstore.Options{Missing: true}) },
+			"does not answer for lock table s3:locks":         func() { p.f2.On("Put").Fail(store.Unsent, errors.New("no answer")) },
+		} {
+			p.bind("T", memstore.Options{})
+			fail()
+			if _, err := p.prove(); err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "bucket b") {
+				t.Errorf("error %v; want %q", err, says)
+			}
+		}
+	})
+}
+
+// Where the user does not want a probe of the bucket, what was just seen of the lock table counts, and what
+// is known of the bucket.
+func TestProveInitAnsweredNo(t *testing.T) {
+	kept := memstore.Options{Retention: store.Retention{Mode: "GOVERNANCE", Days: 1}, Flaws: store.WrongReads}
+	p := newProven(t, kept)
+	p.bind("T", memstore.Options{Flaws: store.DeleteConditions})
+	if err := p.init(false); err != nil {
+		t.Error(err)
+	}
+	v := p.volume()
+	v.Recall()
+	if known, ok := v.KnownTable(); !ok || known.Flaws != store.DeleteConditions {
+		t.Errorf("of the lock table is known %+v, %v", known, ok)
+	}
+	if err := p.init(true); err == nil {
+		t.Error("wrong reads are accepted")
+	}
+	if err := p.init(false); err == nil || !strings.Contains(err.Error(), "--read-only") {
+		t.Errorf("with a verdict: %v", err)
+	}
+	p.bind("U", memstore.Options{Flaws: store.PutConditions})
+	if err := p.init(false); err == nil || !strings.Contains(err.Error(), "cannot keep a lock table") {
+		t.Errorf("an unfit lock table: %v", err)
+	}
 }

@@ -36,6 +36,9 @@ type reach struct {
 	AccessKey, SecretKey string                 // static, for an embedded server
 	credentials          *awsclient.Credentials // of all clients; nil for an embedded server
 
+	// dial reaches a bucket; nil is store.DialS3.
+	dial func(ctx context.Context, c store.S3Config) (store.API, error)
+
 	src   Source
 	asked Access              // in the user's own words
 	local *localserver.Server // nil for a source that is not local
@@ -91,7 +94,11 @@ func reachSource(ctx context.Context, src Source, a Access, log *slog.Logger) (*
 
 // bucket gives the bucket of that name; nothing is sent yet.
 func (r *reach) bucket(ctx context.Context, name string, o store.Options) (*store.Client, error) {
-	api, err := store.DialS3(ctx, store.S3Config{
+	dial := r.dial
+	if dial == nil {
+		dial = store.DialS3
+	}
+	api, err := dial(ctx, store.S3Config{
 		Bucket: name, Region: r.Region, Endpoint: r.Endpoint, Profile: r.Profile, PathStyle: r.PathStyle,
 		AccessKey: r.AccessKey, SecretKey: r.SecretKey, Credentials: r.credentials,
 	})

@@ -48,8 +48,7 @@ func (v *Volume) removesRecords() bool {
 	if v.at.onAWS() {
 		return true
 	}
-	known, proved := v.known()
-	return (proved || v.tableProved) && !(known.Table | v.Verdict.Table).Has(store.DeleteConditions)
+	return v.lockProved && !v.lockVerdict.Flaws.Has(store.DeleteConditions)
 }
 
 // on gives the table as a mount uses it on such a server, which has to be known by then: whoever takes over

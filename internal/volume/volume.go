@@ -44,8 +44,10 @@ type Volume struct {
 	log   *slog.Logger
 	table *store.Probed // of the lock table's bucket, once init has probed it
 	fresh bool          // versioning was just switched on
-	// tableProved: this process has probed the lock table's bucket as a whole.
-	tableProved bool
+	// lockVerdict is what is known of the server on the lock table's bucket, by Prove or Recall, if it is on one;
+	// lockProved: all that is asked there.
+	lockVerdict store.Verdict
+	lockProved  bool
 }
 
 // Open reaches the bucket and reads its bond to a lock table. A local source that has none
