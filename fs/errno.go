@@ -46,6 +46,7 @@ var errnos = []struct {
 }{
 	{fs.ErrExist, unix.EEXIST, silent},
 	{file.ErrStale, unix.ESTALE, silent},
+	{file.ErrHalfRenamed, unix.EBUSY, told},
 	{file.ErrConflicted, unix.ESTALE, silent}, // logged where the conflict file is written
 	{reader.ErrChanged, unix.ESTALE, told},
 	{file.ErrUnsaved, unix.EIO, bad},

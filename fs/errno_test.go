@@ -29,6 +29,7 @@ func TestErrno(t *testing.T) {
 		{fmt.Errorf("%w: %w", file.ErrStale, store.ErrConflict), unix.ESTALE},
 		{store.ErrConflict, unix.ESTALE},
 		{errors.Join(file.ErrUnsaved, errors.New("no sync")), unix.EIO},
+		{fmt.Errorf("%w (%v)", file.ErrHalfRenamed, store.ErrConflict), unix.EBUSY},
 		{file.ErrNoSpace, unix.ENOSPC},
 		{fmt.Errorf("%w: %w", file.ErrDisk, unix.EROFS), unix.EIO},
 		{store.ErrNotFound, unix.ENOENT},

@@ -116,7 +116,7 @@ func allowed(err error) bool {
 		return true
 	}
 	for _, e := range []error{
-		store.ErrNotFound, fs.ErrExist, ErrIsDir, ErrNotDir, ErrNotEmpty, ErrStale, ErrConflicted, ErrUnsaved,
+		store.ErrNotFound, fs.ErrExist, ErrIsDir, ErrNotDir, ErrNotEmpty, ErrStale, ErrHalfRenamed, ErrConflicted, ErrUnsaved,
 		store.ErrUnavailable, store.ErrUnknownOutcome, store.ErrAccessDenied, lockmgr.ErrUnavailable,
 		store.ErrNotPermitted,
 	} {
