@@ -87,6 +87,15 @@ type version interface {
 	fs.NodeRemovexattrer
 }
 
+type alias interface {
+	fs.NodeGetattrer
+	fs.NodeSetattrer
+	fs.NodeReadlinker
+	fs.NodeGetxattrer
+	fs.NodeSetxattrer
+	fs.NodeRemovexattrer
+}
+
 var (
 	_ directory       = (*dirNode)(nil)
 	_ regular         = (*fileNode)(nil)
@@ -95,6 +104,7 @@ var (
 	_ viewDirectory   = (*viewNode)(nil)
 	_ viewDirectory   = (*nameNode)(nil)
 	_ version         = (*versionNode)(nil)
+	_ alias           = (*aliasNode)(nil)
 	_ fs.FileReader   = (*versionHandle)(nil)
 	_ fs.FileReleaser = (*versionHandle)(nil)
 )

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -35,7 +36,7 @@ type front struct {
 	locksSaid sync.Once
 	said      *seldom.Log // what may come again and again
 	stale     staleCalls
-	lists     versionLists
+	*Versions
 
 	mu      sync.Mutex // taken before fileNode.mu
 	current map[string]node
@@ -47,9 +48,9 @@ func newFront(c Config) *front {
 	return &front{
 		tree: c.Tree, files: c.Files, reader: c.Reader, history: c.History, defaults: c.Defaults, holder: c.Holder, userName: c.UserName,
 		readOnly: c.ReadOnly, ttl: c.MetadataTTL, log: c.Log, began: time.Now(), proc: procfs.Default,
-		said:    seldom.New(c.Log),
-		stale:   staleCalls{m: make(map[staleCall]secondTry)},
-		lists:   versionLists{lists: make(map[string]*versionList)},
-		current: make(map[string]node), numbers: make(map[uint64][]node),
+		said:     seldom.New(c.Log),
+		stale:    staleCalls{m: make(map[staleCall]secondTry)},
+		Versions: cmp.Or(c.Versions, NewVersions()),
+		current:  make(map[string]node), numbers: make(map[uint64][]node),
 	}
 }

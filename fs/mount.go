@@ -27,6 +27,7 @@ type Config struct {
 	Files    *file.Table
 	Reader   *reader.Reader
 	History  *history.History
+	Versions *Versions // is told of what Files change
 	Defaults file.Defaults
 	// Holder tells who has the lock of a key, for the log. Nil: a mount that takes no locks.
 	Holder func(ctx context.Context, key string) (lockmgr.Holder, error)

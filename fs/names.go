@@ -87,7 +87,7 @@ func (d *dirNode) Unlink(_ context.Context, name string) syscall.Errno {
 		return d.f.fail("unlink", d.key+name, err)
 	}
 	r := d.removing(name, key)
-	defer d.f.lists.forget(key) // the removal counts at once for who may read its versions (permit)
+	defer d.f.Versions.Forget(key) // the removal counts at once for who may read its versions (permit)
 	if err := d.f.files.Unlink(uninterrupted(), key, r.gone); err != nil {
 		r.fail()
 		d.f.tree.Forget(key)
@@ -106,7 +106,7 @@ func (d *dirNode) Rmdir(_ context.Context, name string) syscall.Errno {
 		return d.f.fail("rmdir", d.key+name, err)
 	}
 	r := d.removing(name, key)
-	defer d.f.lists.forget(key) // the markers that it had when it was removed before
+	defer d.f.Versions.Forget(key) // the markers that it had when it was removed before
 	entries, err := d.f.entries(key)
 	if err == nil {
 		err = d.f.files.Rmdir(uninterrupted(), key, r.gone)
@@ -178,7 +178,7 @@ func (d *dirNode) rename(ctx context.Context, name string, to *dirNode, newName 
 		return nil
 	}
 	m := d.moving(name, oldKey, to, newName, newKey)
-	defer d.f.lists.forget(oldKey) // as in Unlink
+	defer d.f.Versions.Forget(oldKey) // as in Unlink
 	if err := d.f.files.Rename(ctx, oldKey, newKey, flags&unix.RENAME_NOREPLACE != 0, m.moved); err != nil {
 		m.fail()
 		d.f.tree.Forget(oldKey)

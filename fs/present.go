@@ -57,7 +57,7 @@ func (f *front) presentFile(ctx context.Context, key string) (a file.Attr, found
 		return a, false, err
 	}
 	// It may be there all the same, hidden by a directory of its name. Its last version tells.
-	f.lists.forget(key) // not as of a moment ago: this decides
+	f.Versions.Forget(key) // not as of a moment ago: this decides
 	return f.lastAttr(ctx, key)
 }
 
@@ -128,15 +128,25 @@ func (f *front) whenRemoved(ctx context.Context, key string, made store.Info) (a
 
 // versions gives the versions of a key, those of a moment ago if they are still believed.
 func (f *front) versions(ctx context.Context, key string) ([]history.Version, error) {
-	if versions, ok := f.lists.get(key); ok {
+	if versions, ok := f.lists.get(key, f.ttl); ok {
 		return versions, nil
 	}
-	began := time.Now()
-	versions, err := f.history.Versions(ctx, key)
+	return f.newVersions(ctx, key)
+}
+
+// newVersions lists the versions of a key. It goes on from what a look-up has just read of them.
+func (f *front) newVersions(ctx context.Context, key string) ([]history.Version, error) {
+	read, began, ok := f.begun.take(key, f.ttl)
+	list := func() ([]history.Version, error) { return f.history.Rest(ctx, read) }
+	if !ok {
+		began = time.Now()
+		list = func() ([]history.Version, error) { return f.history.Versions(ctx, key) }
+	}
+	versions, err := list()
 	if err != nil {
 		return nil, err
 	}
-	f.lists.put(key, versions, f.ttl-time.Since(began))
+	f.lists.put(key, versions, began)
 	return versions, nil
 }
 

@@ -260,7 +260,7 @@ func TestLastVersionIsPurged(t *testing.T) {
 		}
 		for i, want := range []string{"40700 1000", "40700 0"} { // then nobody's, as if it never had one
 			w.bucket.Destroy("d/", all[1-i].Info.VersionID)
-			w.front.lists.put("d/", all, testTTL)
+			w.front.lists.put("d/", all, time.Now())
 			if a, err := w.front.presentDir(t.Context(), "d/"); err != nil || fmt.Sprintf("%o %d", a.Mode, a.UID) != want {
 				t.Errorf("the directory is %o of %d, %v; want %s", a.Mode, a.UID, err, want)
 			}

@@ -173,8 +173,16 @@ func TestNames(t *testing.T) {
 			}
 			for _, n := range names {
 				b.requests = 0
-				if found, err := New(b).Find(t.Context(), dir, n.Name); err != nil || found != n || b.requests > 2 {
+				found, begun, err := New(b).Find(t.Context(), dir, n.Name)
+				if most := map[bool]int{true: 1, false: 2}[n.File]; b.requests > most || found.Dir && !n.Dir || found.Name != n.Name || found.File != n.File {
 					t.Errorf("Find(%q, %q): %+v, %v, %d requests, want %+v", dir, n.Name, found, err, b.requests, n)
+				}
+				if was, err := New(b).WasDir(t.Context(), dir+n.Name+"/"); was != n.Dir || err != nil || !n.File && !found.Dir {
+					t.Errorf("WasDir(%q, %q): %v, %v; Find: %+v", dir, n.Name, was, err, found)
+				}
+				rest, err := New(b).Rest(t.Context(), begun)
+				if all := versionsOf(t, b, dir+n.Name); err != nil || !slices.Equal(namesIn(rest), namesIn(all)) || n.File != (len(all) > 0) {
+					t.Errorf("Rest(%q, %q): %q, %v; want %q", dir, n.Name, namesIn(rest), err, namesIn(all))
 				}
 			}
 			if got := strings.Join(got, " "); got != want {
@@ -190,7 +198,7 @@ func TestFindNothing(t *testing.T) {
 		b.add(key, "v", 0)
 	}
 	for _, name := range []string{"a", "b", ".latchfs", "", ".", "a/b"} {
-		if found, err := New(b).Find(t.Context(), "", name); !errors.Is(err, store.ErrNotFound) {
+		if found, _, err := New(b).Find(t.Context(), "", name); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("Find(%q) = %+v, %v", name, found, err)
 		}
 	}
@@ -213,10 +221,17 @@ func TestErrors(t *testing.T) {
 	if _, err := New(b).Names(t.Context(), "d/"); !errors.Is(err, b.err) {
 		t.Errorf("Names: %v", err)
 	}
-	if _, err := New(b).Find(t.Context(), "", "d"); !errors.Is(err, b.err) {
+	if _, _, err := New(b).Find(t.Context(), "", "d"); !errors.Is(err, b.err) {
 		t.Errorf("Find: %v", err)
 	}
 	if _, err := New(b).Versions(t.Context(), "d/"); !errors.Is(err, b.err) {
 		t.Errorf("Versions: %v", err)
 	}
+}
+
+func namesIn(versions []Version) (names []string) {
+	for _, v := range versions {
+		names = append(names, v.Name)
+	}
+	return names
 }

@@ -30,21 +30,52 @@ type Version struct {
 // has none. That of a directory gives those of its marker. It fails with the errors of the
 // store.
 func (h *History) Versions(ctx context.Context, key string) ([]Version, error) {
-	var versions []Version
-	err := h.pages(ctx, store.VersionOptions{Prefix: key}, func(page store.VersionPage) bool {
-		for _, v := range page.Versions {
-			if v.Info.Key != key {
-				return false // a key comes before all longer ones
-			}
-			versions = append(versions, Version{Info: v.Info, Deleted: v.Deleted})
-		}
-		return true
-	})
+	page, err := h.objects.ListVersions(ctx, store.VersionOptions{Prefix: key})
 	if err != nil {
 		return nil, fmt.Errorf("listing the versions of %q: %w", key, err)
 	}
-	order(versions)
-	return versions, nil
+	return h.Rest(ctx, begin(key, page))
+}
+
+// A Beginning is the first page of the versions of a key.
+type Beginning struct {
+	key      string
+	versions []Version            // newest first
+	next     store.VersionOptions // the next page
+	more     bool                 // there is one
+}
+
+func begin(key string, first store.VersionPage) Beginning {
+	b := Beginning{key: key, next: store.VersionOptions{Prefix: key}}
+	b.take(first)
+	return b
+}
+
+// take adds a page.
+func (b *Beginning) take(page store.VersionPage) {
+	b.next.KeyMarker, b.next.VersionMarker = page.NextKey, page.NextVersion
+	b.more = page.NextKey != ""
+	for _, v := range page.Versions {
+		if v.Info.Key != b.key {
+			b.more = false // a key comes before all longer ones
+			break
+		}
+		b.versions = append(b.versions, Version{Info: v.Info, Deleted: v.Deleted})
+	}
+}
+
+// Rest returns what Versions would, with requests for what comes after the beginning alone. The
+// beginning is used up.
+func (h *History) Rest(ctx context.Context, b Beginning) ([]Version, error) {
+	for b.more {
+		page, err := h.objects.ListVersions(ctx, b.next)
+		if err != nil {
+			return nil, fmt.Errorf("listing the versions of %q: %w", b.key, err)
+		}
+		b.take(page)
+	}
+	order(b.versions)
+	return b.versions, nil
 }
 
 // order brings the versions of a key, which S3 lists newest first, into the order in which they were

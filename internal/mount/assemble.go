@@ -156,14 +156,19 @@ func (m *Mount) openFiles(context.Context) error {
 	defaults := file.Defaults{UID: o.UID, GID: o.GID, FileMode: o.FileMode &^ o.Umask, DirMode: o.DirMode &^ o.Umask}
 	ahead := reader.New(m.volume.Bucket, readBudget)
 	names := tree.New(m.volume.Bucket, tree.Options{Prefix: o.Source.Prefix, TTL: o.MetadataTTL, Ahead: lookAhead, MaxTarget: file.MaxTarget})
+	versions := lfs.NewVersions()
+	changed := func(key string, i *store.Info) {
+		names.Note(key, i)
+		versions.Forget(key)
+	}
 	files := file.NewTable(file.Options{
 		Objects: m.volume.Bucket, Root: o.Source.Prefix, Locks: locks, Spool: m.spool, Reader: ahead, Host: m.host, Defaults: defaults,
 		LockTimeout: o.LockTimeout, FlushTimeout: o.FlushTimeout, Quiet: m.table.Config.Delay, Log: m.log,
-		Changed: names.Note, Lasting: names.Lasting, Marker: names.Marker,
+		Changed: changed, Lasting: names.Lasting, Marker: names.Marker,
 	})
 	m.files = files
 	m.front = lfs.Config{
-		Holder: holder, Tree: names, Files: files, Reader: ahead, History: history.New(m.volume.Bucket), Defaults: defaults,
+		Holder: holder, Tree: names, Files: files, Reader: ahead, History: history.New(m.volume.Bucket), Versions: versions, Defaults: defaults,
 		ReadOnly: o.ReadOnly, AllowOther: o.AllowOther, NoExec: o.NoExec, NoATime: o.NoATime, MetadataTTL: o.MetadataTTL,
 		FsName: cmp.Or(o.FsName, o.Source.String()), Log: m.log,
 	}
