@@ -11,6 +11,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
+
 	"github.com/latchfs/latchfs/fs/history"
 	"github.com/latchfs/latchfs/store"
 )
