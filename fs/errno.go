@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/fs/file"
+	"github.com/latchfs/latchfs/fs/history"
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/tree"
 	"github.com/latchfs/latchfs/lockmgr"
@@ -76,6 +77,7 @@ var errnos = []struct {
 	{lockmgr.ErrUnbound, unix.EIO, bad},
 	{store.ErrUnknownOutcome, unix.EIO, bad},
 	{store.ErrNotFound, unix.ENOENT, silent},
+	{history.ErrNoVersion, unix.ENOENT, silent},
 	{store.ErrConflict, unix.ESTALE, silent},
 	{store.ErrAccessDenied, unix.EACCES, bad},
 	{store.ErrRetained, unix.EPERM, told},

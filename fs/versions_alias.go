@@ -11,7 +11,6 @@ import (
 
 	"github.com/latchfs/latchfs/fs/file"
 	"github.com/latchfs/latchfs/fs/history"
-	"github.com/latchfs/latchfs/store"
 )
 
 // aliasMark begins the names in .versions/NAME/ that stand for a version and are in no listing. No
@@ -26,16 +25,17 @@ type aliasNode struct {
 	attr   file.Attr
 }
 
-// alias looks up what the word stands for now. That changes as time goes on and with each version, so
+// alias looks up what the word stands for now: all that names a version after PATH@ in a command. That changes as time goes on and with each version, so
 // the kernel keeps nothing.
 func (n *nameNode) alias(ctx context.Context, word string, out *fuse.EntryOut) (*fs.Inode, error) {
 	versions, err := n.f.versions(ctx, n.key)
 	if err != nil {
 		return nil, err
 	}
-	v, ok := history.Alias(versions, word, time.Now())
-	if !ok {
-		return nil, store.ErrNotFound
+	// The kernel does not tell the zone of the caller.
+	v, err := history.Revs{Now: time.Now(), Zone: time.UTC}.Find(ctx, n.key, versions, word)
+	if err != nil {
+		return nil, err
 	}
 	dir, err := n.f.presentDir(ctx, n.dir)
 	if err != nil {

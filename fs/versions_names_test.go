@@ -254,9 +254,10 @@ func TestVersionAliases(t *testing.T) {
 				}
 			}
 		}
+		names := strings.Fields(w.list(view))
 		first := began.UTC().Format("@2006-01-02T15.04.05Z")
 		check(map[string]string{"@first": "version 0", "@prev": "version 1", "@90m": "version 1", "@-90m": "version 1", "@0s": "version 2", first: "version 0",
-			"@4h": "", "@yesterday": "", "@last": "", "@": "", "@2019": ""})
+			"@4h": "", "@yesterday": "", "@~2": "version 0", "@~3": "", "@last": "", "@": "", "@2019": "", "@" + names[0]: "version 0", "@" + w.versionIDs("d/f.txt")[1]: "version 1"})
 		if got := w.list(view); strings.Contains(got, "@") {
 			t.Errorf("%s is listed", got)
 		}
