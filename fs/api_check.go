@@ -38,9 +38,9 @@ type regular interface {
 	fs.NodeGetlker       // refused
 	fs.NodeSetlker       // refused
 	fs.NodeSetlkwer      // refused
-	fs.NodeGetxattrer    // none is there
+	fs.NodeGetxattrer    // ownxattr.go
 	fs.NodeSetxattrer    // refused
-	fs.NodeRemovexattrer // none is there
+	fs.NodeRemovexattrer // refused
 }
 
 type openFile interface {

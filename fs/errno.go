@@ -26,6 +26,8 @@ var (
 	errDeletion  = errors.New("a deletion has no content")
 	errForbidden = errors.New("the caller may not read the file")
 	errXattr     = errors.New("extended attributes cannot be set")
+	errOwnXattr  = errors.New("what latchfs tells of a file cannot be set")
+	errNoXattr   = errors.New("there is no such attribute")
 	errHidden    = errors.New("no name in the mount shows that key: remove it with the tool that made it")
 	errRootAttr  = errors.New("the mount's root has no object that could keep its mode and owner")
 )
@@ -71,6 +73,8 @@ var errnos = []struct {
 	{errDeletion, unix.ENODATA, silent},
 	{errForbidden, unix.EACCES, silent},
 	{errXattr, unix.ENOTSUP, silent}, // cp -p tries each file
+	{errOwnXattr, unix.EPERM, told},
+	{errNoXattr, unix.ENODATA, silent},
 	{errRootAttr, unix.EPERM, told},
 	{lockmgr.ErrAccessDenied, unix.EACCES, bad},
 	{lockmgr.ErrUnavailable, unix.EIO, bad},

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/fs/file"
+	"github.com/latchfs/latchfs/fs/history"
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
@@ -46,6 +47,10 @@ func TestErrno(t *testing.T) {
 		{errNode, unix.ENOTSUP},
 		{errRenameDir, unix.EXDEV},
 		{errDeletion, unix.ENODATA},
+		{errNoXattr, unix.ENODATA},
+		{errOwnXattr, unix.EPERM},
+		{errXattr, unix.ENOTSUP},
+		{history.ErrNoVersion, unix.ENOENT},
 		{errors.Join(errForbidden, store.ErrNotFound), unix.EACCES},
 		{&os.PathError{Op: "write", Path: "mount.json", Err: unix.ENOSPC}, unix.ENOSPC},
 		{&os.PathError{Op: "write", Path: "mount.json", Err: unix.EDQUOT}, unix.ENOSPC},
