@@ -28,7 +28,9 @@ func TestUsageErrorsAreOneLineAndExitTwo(t *testing.T) {
 		{[]string{"mount"}, "SOURCE is missing"},
 		{[]string{"mount", "bucket"}, "MOUNTPOINT is missing"},
 		{[]string{"mount", "bucket", "/mnt", "more"}, `"more" is too much`},
-		{[]string{"mount", "bucket", "/mnt", "-f"}, "flag -f comes after an argument"},
+		{[]string{"mount", "bucket", "/mnt", "--lock-timeout"}, "lock-timeout"},
+		{[]string{"mount", "bucket", "/mnt", "--nope"}, "nope"},
+		{[]string{"mount", "bucket", "/mnt", "--", "-f"}, `"-f" is too much`},
 		{[]string{"mount", "b", "/mnt"}, "names no bucket"},
 		{[]string{"mount", "--lock-timeout", "soon", "bucket", "/mnt"}, "lock-timeout"},
 		{[]string{"mount", "--lock-timeout", "0", "bucket", "/mnt"}, "--lock-timeout"},
@@ -114,8 +116,8 @@ func TestHelpAndVersion(t *testing.T) {
 	if _, out, _ := run(t, "mount", "x", "-h"); !strings.Contains(out, "--spool-limit") {
 		t.Errorf("the help of mount is not that of mount:\n%s", out)
 	}
-	if code, _, errs := run(t, "mount", "--", "x", "-h"); code != ExitUsage || !strings.Contains(errs, "flag -h comes after an argument") {
-		t.Errorf("-h after --: exit code %d, %q", code, errs)
+	if code, _, errs := run(t, "mount", "--", "x", "-h"); code != ExitUsage || !strings.Contains(errs, `SOURCE "x"`) {
+		t.Errorf("-h after -- is no flag: exit code %d, %q", code, errs)
 	}
 	if code, out, _ := run(t, "--version"); code != ExitOK || !strings.Contains(out, Version) {
 		t.Errorf("--version: exit code %d, %q", code, out)

@@ -6,6 +6,8 @@ import (
 
 	"github.com/latchfs/latchfs/internal/mount"
 	"github.com/latchfs/latchfs/internal/volume"
+	"github.com/latchfs/latchfs/lockmgr"
+	"github.com/latchfs/latchfs/store"
 )
 
 // usagef is the error of a wrong command line.
@@ -23,6 +25,15 @@ func exitCode(err error) int {
 	}
 	if reported, ok := errors.AsType[*reportedError](err); ok {
 		return reported.code
+	}
+	if _, ok := errors.AsType[*lockmgr.HeldError](err); ok {
+		return ExitLocked
+	}
+	switch {
+	case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrPrecondition):
+		return ExitChanged
+	case errors.Is(err, store.ErrRetained):
+		return ExitRetained
 	}
 	return ExitFailed
 }

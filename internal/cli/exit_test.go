@@ -6,12 +6,16 @@ import (
 	"testing"
 
 	"github.com/latchfs/latchfs/internal/mount"
+	"github.com/latchfs/latchfs/lockmgr"
+	"github.com/latchfs/latchfs/store"
 )
 
 func TestExitCodes(t *testing.T) {
 	for want, err := range map[int]error{
 		ExitOK: nil, ExitFailed: errors.New("x"), ExitUsage: fmt.Errorf("more: %w", usagef("x")),
 		ExitUnsaved: fmt.Errorf("more: %w", &mount.UnsavedError{}), 7: &reportedError{7},
+		ExitLocked: fmt.Errorf("more: %w", &lockmgr.HeldError{}), ExitChanged: fmt.Errorf("more: %w", store.ErrConflict),
+		ExitRetained: fmt.Errorf("more: %w", store.ErrRetained),
 	} {
 		if got := exitCode(err); got != want {
 			t.Errorf("%v: exit code %d, want %d", err, got, want)

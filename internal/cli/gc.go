@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -175,14 +174,4 @@ func removeItems(ctx context.Context, items []gc.Item, asJSON bool, std Stdio) e
 		return fmt.Errorf("%d of %d could not be removed: mend that and run it again", failed, len(items))
 	}
 	return nil
-}
-
-// printable is a name in one line without control characters.
-func printable(name string) string {
-	for _, r := range name {
-		if !strconv.IsPrint(r) || r == '\uFFFD' {
-			return strconv.Quote(name)
-		}
-	}
-	return name
 }

@@ -170,21 +170,29 @@ func (r *reach) initCommand(table string, flags ...string) string {
 	if strings.HasPrefix(table, BackendS3+":") {
 		dynamo = "" // init refuses it with such a table
 	}
+	asked := r.asked
+	asked.DynamoDBEndpoint = dynamo
+	words = append(words, asked.Flags()...)
+	if table != "" {
+		words = append(words, "--lock", table)
+	}
+	return shell.Join(append(words, "s3://"+r.src.Bucket)...)
+}
+
+// Flags are the flags of a command that say the same.
+func (a Access) Flags() (words []string) {
 	for _, f := range []struct{ name, value string }{
-		{"--region", r.asked.Region}, {"--endpoint-url", shown(r.asked.Endpoint)},
-		{"--dynamodb-endpoint-url", shown(dynamo)}, {"--profile", r.asked.Profile},
+		{"--region", a.Region}, {"--endpoint-url", shown(a.Endpoint)},
+		{"--dynamodb-endpoint-url", shown(a.DynamoDBEndpoint)}, {"--profile", a.Profile},
 	} {
 		if f.value != "" {
 			words = append(words, f.name, f.value)
 		}
 	}
-	if r.asked.PathStyle {
+	if a.PathStyle {
 		words = append(words, "--force-path-style")
 	}
-	if table != "" {
-		words = append(words, "--lock", table)
-	}
-	return shell.Join(append(words, "s3://"+r.src.Bucket)...)
+	return words
 }
 
 // newTable is the lock table to propose for a bucket that has none. Another server than AWS seldom

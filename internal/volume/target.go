@@ -160,6 +160,11 @@ func (t Target) sameVolume(o Target) bool {
 	return t.Source == o.Source && t.Access == o.Access
 }
 
+// Reaches tells whether the volume is that of the target, reached in the same way.
+func (v *Volume) Reaches(t Target) bool {
+	return v.Source.Local == t.Source.Local && v.Source.Bucket == t.Source.Bucket && (v.Source.Local != "" || v.at.asked == t.Access)
+}
+
 // Options are those to Open the target's volume with.
 func (t Target) Options() Options {
 	return Options{Source: t.Source, Access: t.Access, Existing: true}

@@ -17,7 +17,7 @@ func (v *Volume) Choose(ctx context.Context, t Target) (Target, error) {
 		t.written = nil
 		asWritten, err := s.meant(ctx, w.key, t.Key)
 		if err != nil {
-			return t, v.at.explainBucket(err)
+			return t, v.Explain(err)
 		}
 		if asWritten {
 			t.Key, t.Rev, t.Zone = w.key, w.rev, w.zone
@@ -28,7 +28,7 @@ func (v *Volume) Choose(ctx context.Context, t Target) (Target, error) {
 	}
 	key, err := s.shown(ctx, t.Key)
 	if err != nil {
-		return t, v.at.explainBucket(err)
+		return t, v.Explain(err)
 	}
 	t.Key = key
 	return t, nil

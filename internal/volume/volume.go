@@ -136,6 +136,16 @@ func (v *Volume) Check(ctx context.Context) error {
 	return nil
 }
 
+// Explain adds to an error of the bucket what to do about it. Other errors stay as they are.
+func (v *Volume) Explain(err error) error {
+	for _, known := range []error{store.ErrNoBucket, store.ErrAccessDenied, store.ErrRefused, store.ErrUnavailable} {
+		if errors.Is(err, known) {
+			return v.at.explainBucket(err)
+		}
+	}
+	return err
+}
+
 // Where names the place that the bucket is asked at.
 func (v *Volume) Where() string { return v.at.where() }
 
