@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"internal/cli":         {"store", "internal/doctor", "internal/gc", "internal/mount", "internal/volume", "internal/statedir", "internal/bytesize", "internal/logfile", "internal/procfs", "lockmgr", "fs/history", "internal/review", "internal/shell", "internal/when"},
 	"internal/mount":       {"fs", "fs/*", "store", "lockmgr", "internal/usernames", "internal/volume", "internal/registry", "internal/shell", "internal/statedir", "internal/bytesize", "internal/procfs", "internal/wait"},
 	"internal/iam":         {},
+	"internal/review":      {"fs/history", "store"},
 	"internal/shell":       {},
 	"internal/gc":          {"internal/volume", "internal/statedir", "internal/wait", "fs/spool", "store", "lockmgr"},
 	"internal/volume":      {"internal/iam", "store", "lockmgr", "lockmgr/*", "internal/awsclient", "internal/awserr", "internal/localserver", "internal/procfs", "internal/registry", "internal/shell", "internal/wait"},
@@ -62,6 +63,7 @@ var foreignImports = map[string][]string{
 	"github.com/hanwen/go-fuse/": {"fs"},
 	"github.com/aws/":            {"store", "lockmgr/dynamo", "lockmgr/s3table", "internal/awsclient", "internal/awserr", "internal/volume"},
 	"github.com/urfave/":         {"internal/cli"},
+	"github.com/rogpeppe/":       {"internal/review"},
 	"github.com/anishathalye/":   {},
 	"github.com/versity/":        {},
 }
@@ -125,6 +127,7 @@ var pinned = map[string]string{
 	"github.com/aws/smithy-go":                      "v1.28.8",
 	"github.com/hanwen/go-fuse/v2":                  "v2.12.1",
 	"github.com/urfave/cli/v2":                      "v2.27.7",
+	"github.com/rogpeppe/go-internal":               "v1.16.0",
 	"github.com/anishathalye/porcupine":             "v1.3.1",
 }
 

@@ -91,6 +91,9 @@ func commands(args []string, std Stdio) []*cli.Command {
 		umountCommand(std),
 		doctorCommand(std),
 		gcCommand(std),
+		logCommand(std),
+		catCommand(std),
+		diffCommand(std),
 	}
 }
 

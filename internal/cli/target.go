@@ -32,7 +32,7 @@ type fileCommand struct {
 
 // newFileCommand makes a command on files of one that has neither the flags of access nor an action.
 func newFileCommand(std Stdio, cmd *cli.Command, run func(context.Context, *fileCommand) error) *cli.Command {
-	cmd.Description = targetHelp + "\n\n" + cmd.Description
+	cmd.Description += "\n\n" + targetHelp
 	cmd.Flags = append(cmd.Flags, accessFlags()...)
 	cmd.Action = func(c *cli.Context) (err error) {
 		if err := refuseEmpty(c); err != nil {
