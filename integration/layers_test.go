@@ -19,11 +19,12 @@ const module = "github.com/latchfs/latchfs"
 // import none.
 var mayImport = map[string][]string{
 	"":                     {"internal/cli"},
-	"internal/cli":         {"store", "internal/doctor", "internal/gc", "internal/mount", "internal/volume", "internal/statedir", "internal/bytesize", "internal/logfile", "internal/procfs", "lockmgr", "fs/history", "internal/review", "internal/shell", "internal/when"},
+	"internal/cli":         {"store", "internal/doctor", "internal/gc", "internal/mount", "internal/volume", "internal/statedir", "internal/bytesize", "internal/logfile", "internal/procfs", "lockmgr", "fs/history", "internal/review", "internal/shell", "internal/when", "internal/change"},
 	"internal/mount":       {"fs", "fs/*", "store", "lockmgr", "internal/usernames", "internal/volume", "internal/registry", "internal/shell", "internal/statedir", "internal/bytesize", "internal/procfs", "internal/wait"},
 	"internal/iam":         {},
 	"internal/review":      {"fs/history", "store"},
 	"internal/shell":       {},
+	"internal/change":      {"internal/volume", "fs/file", "fs/lease", "lockmgr", "store"},
 	"internal/gc":          {"internal/volume", "internal/statedir", "internal/wait", "fs/spool", "store", "lockmgr"},
 	"internal/volume":      {"internal/iam", "store", "lockmgr", "lockmgr/*", "internal/awsclient", "internal/awserr", "internal/localserver", "internal/procfs", "internal/registry", "internal/shell", "internal/wait"},
 	"fs":                   {"fs/*", "store", "lockmgr", "internal/procfs", "internal/seldom"},

@@ -124,7 +124,7 @@ func (p proof) lines(of store.Flaws, move string) []Line {
 // lockFlaw says what a flaw does to locks.
 func lockFlaw(l Line, f store.Flaws, move string) Line {
 	if f.Has(store.PutConditions) {
-		l.Status, l.Advice = Fail, "two hosts could hold one lock; keep the locks in DynamoDB with " + move + ", or use another server"
+		l.Status, l.Advice = Fail, "two hosts could hold one lock; keep the locks in DynamoDB with "+move+", or use another server"
 		return l
 	}
 	l.Status, l.Advice = Warn, "records of locks that nobody holds stay in the bucket; nothing has to be done"

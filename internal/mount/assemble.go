@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/user"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -138,7 +136,7 @@ func (m *Mount) openFiles(context.Context) error {
 	var holder func(context.Context, string) (lockmgr.Holder, error)
 	if !o.ReadOnly {
 		manager := lockmgr.New(m.table.Table, m.table.Config, lockmgr.Options{
-			BucketID: m.volume.Bond.ID, Host: m.host, User: userName(), PID: os.Getpid(), Version: o.Version,
+			BucketID: m.volume.Bond.ID, Host: m.host, User: volume.UserName(), PID: os.Getpid(), Version: o.Version,
 			Name: m.dir.Name(), Log: m.log, Bound: m.volume.Bound,
 			LocalDead: func(name string) bool { return statedir.Dead(o.StateDir, name) },
 			OnSession: func(sid string) error {
@@ -199,13 +197,6 @@ func (m *Mount) attach(ctx context.Context) (err error) {
 	m.device = at.Device
 	m.enter()
 	return m.dir.Update(func(d *statedir.Mount) { d.Device = at.Device })
-}
-
-func userName() string {
-	if u, err := user.Current(); err == nil {
-		return u.Username
-	}
-	return strconv.Itoa(os.Getuid())
 }
 
 // noLocks stands for the locks of a read-only mount, in which nothing asks for one.
