@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/latchfs/latchfs/internal/volume"
@@ -43,7 +44,8 @@ func checkTable(ctx context.Context, v *volume.Volume) Line {
 	if err != nil {
 		return Line{Check: check, Status: Fail, Found: oneLine(err)}
 	}
-	found := ok(check, "%s answers, id %s, beat %s, lease %s, delay %s", t.Name, t.Config.ID, t.Config.Beat, t.Config.Lease, t.Config.Delay)
+	known, _ := v.Known()
+	found := timesLine(check, t, known.Flaws)
 	bucket, err := v.LockBucket(ctx)
 	if err != nil {
 		return undecided(check, err)
@@ -52,6 +54,15 @@ func checkTable(ctx context.Context, v *volume.Volume) Line {
 		return found
 	}
 	return checkLockBucket(ctx, check, t.Name, bucket, found)
+}
+
+// timesLine tells the times of a lock table, and how much longer a dead host has its locks on a server with such flaws.
+func timesLine(check string, t volume.LockTable, f store.Flaws) Line {
+	l := ok(check, "%s answers, id %s, beat %s, lease %s, delay %s", t.Name, t.Config.ID, t.Config.Beat, t.Config.Lease, t.Config.Delay)
+	if late := f.Late(); late > 0 {
+		l.Found += fmt.Sprintf("; on this server %s more until a lock of a dead host is taken over, since one request may make 5 GiB", late)
+	}
+	return l
 }
 
 const (

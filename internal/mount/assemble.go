@@ -89,7 +89,12 @@ func (m *Mount) openTable(ctx context.Context) (err error) {
 	if m.o.FlushTimeout == 0 {
 		m.o.FlushTimeout = m.table.FlushTimeout()
 	}
-	return m.table.CheckFlushTimeout(m.o.FlushTimeout)
+	use, warning, err := m.table.AllowFlushTimeout(m.o.FlushTimeout)
+	if warning != "" {
+		m.log.Warn(warning)
+	}
+	m.o.FlushTimeout = use
+	return err
 }
 
 // openState makes the session directory and the spool in it.
