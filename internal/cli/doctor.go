@@ -63,7 +63,7 @@ func runDoctor(ctx context.Context, o doctor.Options, asJSON bool, out io.Writer
 			fmt.Fprintln(out, doctor.Header())
 			header = true
 		}
-		fmt.Fprintln(out, l)
+		fmt.Fprintln(out, visible(l.String()))
 	})
 	if err == nil && failed {
 		return &reportedError{ExitFailed}

@@ -29,3 +29,19 @@ func TestOneLine(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// What others have named cannot write to the terminal, or a line of its own.
+func TestVisible(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain, grün, \"quoted\" and a\\b": "plain, grün, \"quoted\" and a\\b",
+		"\x1b[31mred\x1b[0m\r\n":           `\x1b[31mred\x1b[0m\r\n`,
+		"bad \xff\ufffd\u202e":             `bad \xff` + "\ufffd" + `\u202e`,
+	} {
+		if got := visible(text); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+	if got := oneLine(errors.New("a\x1b\nb")); got != `a\x1b; b` {
+		t.Errorf("one line: %s", got)
+	}
+}

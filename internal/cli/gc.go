@@ -86,12 +86,15 @@ func runGC(ctx context.Context, o gcOptions, std Stdio) error {
 	defer v.Close()
 	o.GC.Tell = func(line string) { fmt.Fprintf(std.Err, "latchfs: %s\n", line) }
 	found, err := gc.Find(ctx, v, o.GC)
+	if ctx.Err() != nil {
+		return fmt.Errorf("interrupted: nothing was removed")
+	}
 	if err != nil {
 		return err
 	}
 	failed := 0
 	for _, left := range found.Left {
-		fmt.Fprintf(std.Err, "latchfs: not looked at: %s\n", printable(oneLine(errors.New(left.Why))))
+		fmt.Fprintf(std.Err, "latchfs: not looked at: %s\n", oneLine(errors.New(left.Why)))
 		if left.Failed {
 			failed++
 		}
@@ -133,7 +136,7 @@ func listItems(items []gc.Item, asJSON bool, std Stdio) error {
 	table := tabwriter.NewWriter(std.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "KIND\tNAME\tWHY")
 	for _, i := range items {
-		fmt.Fprintf(table, "%s\t%s\t%s\n", i.Kind, printable(i.Name), printable(i.Why))
+		fmt.Fprintf(table, "%s\t%s\t%s\n", i.Kind, printable(i.Name), visible(i.Why))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -160,7 +163,7 @@ func removeItems(ctx context.Context, items []gc.Item, asJSON bool, std Stdio) e
 			}
 			_ = out.Encode(line) // the next command sees what was not told
 		case r.Err != nil:
-			fmt.Fprintf(std.Err, "latchfs: %s %s stays: %s\n", r.Kind, printable(r.Name), printable(oneLine(r.Err)))
+			fmt.Fprintf(std.Err, "latchfs: %s %s stays: %s\n", r.Kind, printable(r.Name), oneLine(r.Err))
 		case r.Removed:
 			fmt.Fprintf(std.Out, "removed %s %s\n", r.Kind, printable(r.Name))
 		default:

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/latchfs/latchfs/internal/volume"
@@ -99,8 +101,12 @@ type Result struct {
 	Err     error
 }
 
-// Remove removes the items in their order, those that have to rest after those that need not. It
-// goes on after a failure. Pause, if set, is told of a wait before it begins.
+// atOnce is how many removals are under way at the same time.
+const atOnce = 8
+
+// Remove removes the items in the order of their kinds, those that have to rest after those that need not. It
+// goes on after a failure. Pause, if set, is told of a wait before it begins; done is called for one item after
+// the other.
 func Remove(ctx context.Context, items []Item, pause func(time.Duration), done func(Result)) error {
 	var rest time.Duration
 	for _, i := range items {
@@ -111,23 +117,50 @@ func Remove(ctx context.Context, items []Item, pause func(time.Duration), done f
 	}
 	found := time.Now()
 	for _, rested := range []bool{false, true} {
-		for _, i := range items {
-			if (i.Rest > 0) != rested {
-				continue
+		now := slices.DeleteFunc(slices.Clone(items), func(i Item) bool { return (i.Rest > 0) != rested })
+		if left := rest - time.Since(found); rested && left > 0 && len(now) > 0 {
+			if pause != nil {
+				pause(left)
 			}
-			if left := rest - time.Since(found); rested && left > 0 {
-				if pause != nil {
-					pause(left)
-					pause = nil
-				}
-				wait.For(ctx, left, nil)
+			wait.For(ctx, left, nil)
+		}
+		for len(now) > 0 {
+			n := slices.IndexFunc(now, func(i Item) bool { return i.Kind != now[0].Kind })
+			if n < 0 {
+				n = len(now)
 			}
-			if err := context.Cause(ctx); err != nil {
+			if err := removeAll(ctx, now[:n], done); err != nil {
 				return err
 			}
-			removed, err := i.remove(ctx)
-			done(Result{Item: i, Removed: removed, Err: err})
+			now = now[n:]
 		}
 	}
 	return nil
+}
+
+// removeAll removes items of which none has to go before another, some at a time. When ctx ends it begins
+// with no other one.
+func removeAll(ctx context.Context, items []Item, done func(Result)) error {
+	results := make(chan Result)
+	go func() {
+		defer close(results)
+		places := make(chan struct{}, atOnce)
+		var all sync.WaitGroup
+		defer all.Wait()
+		for _, i := range items {
+			places <- struct{}{}
+			if ctx.Err() != nil {
+				return
+			}
+			all.Go(func() {
+				defer func() { <-places }()
+				removed, err := i.remove(ctx)
+				results <- Result{Item: i, Removed: removed, Err: err}
+			})
+		}
+	}()
+	for r := range results {
+		done(r)
+	}
+	return context.Cause(ctx)
 }

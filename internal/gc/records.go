@@ -41,6 +41,7 @@ func (f *Found) lockRecords(ctx context.Context, t volume.LockTable, bucketID st
 	if err := table.Records(ctx, s.note); err != nil {
 		return err
 	}
+	s.lookAgain(ctx)
 	for _, r := range s.bad {
 		f.left(true, "%s", describe(r))
 	}
@@ -65,6 +66,28 @@ func (s *sweep) note(r lockmgr.Record) error {
 		s.locks = append(s.locks, r)
 	}
 	return nil
+}
+
+// lookAgain asks for the sessions of locks that were not among the records: one that began while these were
+// listed is none that is missing.
+func (s *sweep) lookAgain(ctx context.Context) {
+	var silent error // the table does not answer any more
+	for _, r := range s.locks {
+		sid := r.Lock.SID
+		if _, known := s.states[sid]; known || r.Lock.Nonce == "" {
+			continue
+		}
+		if silent != nil {
+			s.states[sid] = unread
+			continue
+		}
+		one, err := lockmgr.Insist(ctx, func(ctx context.Context) (lockmgr.Session, error) { return s.t.Table.GetSession(ctx, sid) })
+		if err != nil {
+			s.bad = append(s.bad, lockmgr.Record{Session: &lockmgr.Session{SID: sid}, Err: err})
+			silent, one.State = err, unread
+		}
+		s.states[sid] = one.State
+	}
 }
 
 // watch finds which of the sessions that say alive are as good as dead.

@@ -122,8 +122,11 @@ func (t *Table) pages(ctx context.Context, prefix, delimiter string, use func(*s
 		if err := use(out); err != nil {
 			return err
 		}
-		if !aws.ToBool(out.IsTruncated) || aws.ToString(out.NextContinuationToken) == "" {
+		if !aws.ToBool(out.IsTruncated) {
 			return nil
+		}
+		if aws.ToString(out.NextContinuationToken) == "" {
+			return fmt.Errorf("lock bucket %s: a listing is cut off without a way to continue it: %w", t.bucket, lockmgr.ErrUnavailable)
 		}
 		in.ContinuationToken = out.NextContinuationToken
 	}
