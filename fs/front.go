@@ -26,11 +26,14 @@ type front struct {
 	defaults file.Defaults
 	holder   func(ctx context.Context, key string) (lockmgr.Holder, error) // nil: there are no locks
 	userName func(uid uint32) string                                       // nil: commits do not carry it
-	readOnly bool
-	ttl      time.Duration
-	log      *slog.Logger
-	proc     procfs.FS
-	began    time.Time // shown as the time of directories that have none
+	// versionsName is the name of the view of each directory; "": there is none.
+	versionsName string
+	showVersions bool // readdir shows the view
+	readOnly     bool
+	ttl          time.Duration
+	log          *slog.Logger
+	proc         procfs.FS
+	began        time.Time // shown as the time of directories that have none
 
 	device    atomic.Uint64 // st_dev of the mount
 	locksSaid sync.Once
@@ -47,7 +50,7 @@ type front struct {
 func newFront(c Config) *front {
 	return &front{
 		tree: c.Tree, files: c.Files, reader: c.Reader, history: c.History, defaults: c.Defaults, holder: c.Holder, userName: c.UserName,
-		readOnly: c.ReadOnly, ttl: c.MetadataTTL, log: c.Log, began: time.Now(), proc: procfs.Default,
+		versionsName: c.VersionsName, showVersions: c.ShowVersions, readOnly: c.ReadOnly, ttl: c.MetadataTTL, log: c.Log, began: time.Now(), proc: procfs.Default,
 		said:     seldom.New(c.Log),
 		stale:    staleCalls{m: make(map[staleCall]secondTry)},
 		Versions: cmp.Or(c.Versions, NewVersions()),

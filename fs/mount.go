@@ -34,6 +34,11 @@ type Config struct {
 	// UserName gives the name of a user, for commits to carry. Nil: they do not.
 	UserName func(uid uint32) string
 
+	// VersionsName is the name by which each directory shows its versions, as VersionsName; "": none
+	// does. ShowVersions: readdir shows it.
+	VersionsName string
+	ShowVersions bool
+
 	ReadOnly, AllowOther bool
 	// NoExec and NoATime are mount(8)'s. There is no access time; the kernel only shows the word.
 	NoExec, NoATime bool

@@ -98,7 +98,7 @@ func (d *dirNode) Unlink(_ context.Context, name string) syscall.Errno {
 
 // Rmdir implements fs.NodeRmdirer.
 func (d *dirNode) Rmdir(_ context.Context, name string) syscall.Errno {
-	if name == versionsName {
+	if d.f.isView(name) {
 		return unix.EPERM
 	}
 	key, err := d.f.tree.DirKey(d.key, name)
@@ -112,7 +112,7 @@ func (d *dirNode) Rmdir(_ context.Context, name string) syscall.Errno {
 		err = d.f.files.Rmdir(uninterrupted(), key, r.gone)
 	}
 	// Whoever sees nothing in the directory has to learn why it cannot be removed.
-	if e, ok := errors.AsType[*file.NotEmptyError](err); ok && entries == 0 && hidden(e) {
+	if e, ok := errors.AsType[*file.NotEmptyError](err); ok && entries == 0 && d.f.hidden(e) {
 		err = fmt.Errorf("%w: %w", err, errHidden)
 	}
 	if err != nil {
@@ -125,23 +125,26 @@ func (d *dirNode) Rmdir(_ context.Context, name string) syscall.Errno {
 
 // entries counts what the directory shows, and fails if that includes a directory that the bucket
 // does not have: one whose last entry was removed here, which stays until it is removed itself.
-func (f *front) entries(key string) (int, error) {
+func (f *front) entries(key string) (n int, err error) {
 	entries, err := f.tree.List(uninterrupted(), key)
 	if err != nil {
 		return 0, err
 	}
 	for _, e := range entries {
 		if e.Dir && e.Complete && e.Info.ETag == "" {
-			return len(entries), file.ErrNotEmpty
+			return n, file.ErrNotEmpty
+		}
+		if !f.isView(e.Name) {
+			n++
 		}
 	}
-	return len(entries), nil
+	return n, nil
 }
 
 // hidden tells whether the key that was found in a directory is shown under no name.
-func hidden(e *file.NotEmptyError) bool {
-	_, _, shown := tree.Child(e.Dir, e.Key)
-	return !shown
+func (f *front) hidden(e *file.NotEmptyError) bool {
+	name, _, shown := tree.Child(e.Dir, e.Key)
+	return !shown || f.isView(name)
 }
 
 // Rename implements fs.NodeRenamer.
@@ -160,7 +163,7 @@ func (d *dirNode) rename(ctx context.Context, name string, to *dirNode, newName 
 	if flags&^unix.RENAME_NOREPLACE != 0 {
 		return errExchange
 	}
-	if name == versionsName {
+	if d.f.isView(name) || d.f.isView(newName) {
 		return errReadOnly
 	}
 	if in := d.GetChild(name); in != nil && in.IsDir() {

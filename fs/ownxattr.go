@@ -34,7 +34,7 @@ func (n *fileNode) tells(ctx context.Context, word string) (string, error) {
 		return "", staleIfGone(err)
 	case a.Base.Absent():
 		return "", errNoXattr // it is not in the bucket yet
-	case word == xattrETag || word == xattrVersion && a.Base.VersionID != "":
+	case word == xattrETag, word == xattrVersion:
 		return attributeOf(store.Info{ETag: a.Base.ETag, VersionID: a.Base.VersionID}, word)
 	}
 	i, err := n.f.history.Info(ctx, n.keyNow(), a.Base.VersionID)

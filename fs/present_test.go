@@ -87,13 +87,13 @@ func (w *world) versionOf(dir, name string, n int) uint64 {
 	if n >= len(all) {
 		w.t.Fatalf("%d versions of %s", len(all), name)
 	}
-	return w.walk(dir + versionsName + "/" + name + "/" + all[n].Name)
+	return w.walk(dir + VersionsName + "/" + name + "/" + all[n].Name)
 }
 
 // versionsOf gives all versions of a path.
 func (w *world) versionsOf(dir, name string) []history.Version {
 	w.t.Helper()
-	all, err := w.front.history.Versions(w.t.Context(), strings.ReplaceAll(dir, versionsName+"/", "")+name)
+	all, err := w.front.history.Versions(w.t.Context(), strings.ReplaceAll(dir, VersionsName+"/", "")+name)
 	if err != nil {
 		w.t.Fatal(err)
 	}

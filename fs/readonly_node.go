@@ -27,7 +27,7 @@ func (r readOnlyNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.At
 	defer stop()
 	a, err := r.f.presentDir(ctx, r.dir)
 	if err != nil {
-		return r.f.fail("getattr", r.dir+versionsName, err)
+		return r.f.fail("getattr", r.dir+r.f.versionsName, err)
 	}
 	r.f.fill(&out.Attr, a)
 	return 0
@@ -89,7 +89,7 @@ func (readOnlyNode) Getxattr(_ context.Context, name string, _ []byte) (uint32, 
 // Setxattr implements fs.NodeSetxattrer.
 func (r readOnlyNode) Setxattr(_ context.Context, name string, _ []byte, _ uint32) syscall.Errno {
 	if strings.HasPrefix(name, ownXattr) {
-		return r.f.setxattr(r.dir+versionsName, name)
+		return r.f.setxattr(r.dir+r.f.versionsName, name)
 	}
 	return unix.EROFS
 }

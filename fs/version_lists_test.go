@@ -105,7 +105,7 @@ func TestVersionsAreNotKept(t *testing.T) {
 				w.bucket.PutForeign(fmt.Sprintf("d/f%d", i), fmt.Sprint(j))
 			}
 		}
-		view := w.find(w.find(root, "d"), versionsName)
+		view := w.find(w.find(root, "d"), VersionsName)
 		names := w.bucket.History("d/f7")
 		for i := range 20 {
 			d := w.openDir(w.find(view, fmt.Sprintf("f%d", i)))

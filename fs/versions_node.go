@@ -11,13 +11,18 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/fs/history"
 	"github.com/latchfs/latchfs/store"
 )
 
-// versionsName is the hidden view that every directory has (SEMANTICS, ".versions/").
-const versionsName = ".versions"
+// VersionsName is what the hidden view of each directory is called, unless the mount says otherwise
+// (SEMANTICS, ".versions/").
+const VersionsName = ".versions"
+
+// isView tells whether a name of a directory is that of the view.
+func (f *front) isView(name string) bool { return f.versionsName != "" && name == f.versionsName }
 
 // A viewNode is .versions of a directory: a directory for each name that ever was in it.
 type viewNode struct {
@@ -43,10 +48,10 @@ func (d *dirNode) lookupVersions(ctx context.Context, out *fuse.EntryOut) (*fs.I
 func view(ctx context.Context, parent *fs.Inode, r readOnlyNode, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
 	a, err := r.f.presentDir(ctx, r.dir)
 	if err != nil {
-		return nil, r.f.fail("lookup", r.dir+versionsName, err)
+		return nil, r.f.fail("lookup", r.dir+r.f.versionsName, err)
 	}
 	r.fillView(a, out)
-	if in := parent.GetChild(versionsName); in != nil {
+	if in := parent.GetChild(r.f.versionsName); in != nil {
 		return in, 0
 	}
 	return parent.NewInode(ctx, &viewNode{readOnlyNode: r}, fs.StableAttr{Mode: fuse.S_IFDIR}), 0
@@ -56,6 +61,9 @@ func view(ctx context.Context, parent *fs.Inode, r readOnlyNode, out *fuse.Entry
 func (v *viewNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
 	ctx, stop := untilKilled(ctx)
 	defer stop()
+	if v.f.isView(name) {
+		return nil, unix.ENOENT // a key of this name is not shown
+	}
 	began := time.Now()
 	found, read, err := v.f.history.Find(ctx, v.dir, name)
 	if err != nil {
@@ -95,6 +103,9 @@ func (v *viewNode) OpendirHandle(context.Context, uint32) (fs.FileHandle, uint32
 		}
 		entries := make([]listed, 0, len(names))
 		for _, n := range names {
+			if v.f.isView(n.Name) {
+				continue
+			}
 			entries = append(entries, listed{
 				DirEntry: fuse.DirEntry{Name: n.Name, Mode: fuse.S_IFDIR},
 				node: func(ctx context.Context, out *fuse.EntryOut) *fs.Inode {
@@ -112,7 +123,7 @@ func (v *viewNode) OpendirHandle(context.Context, uint32) (fs.FileHandle, uint32
 func (n *nameNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
 	ctx, stop := untilKilled(ctx)
 	defer stop()
-	if name == versionsName {
+	if n.f.isView(name) {
 		if err := n.needDir(ctx); err != nil {
 			return nil, n.f.fail("lookup", n.key, err)
 		}
@@ -207,6 +218,14 @@ func (n *nameNode) OpendirHandle(context.Context, uint32) (fs.FileHandle, uint32
 		entries := make([]listed, len(versions))
 		for i, v := range versions {
 			entries[i].DirEntry = fuse.DirEntry{Name: v.Name, Ino: numberOf(v.Info), Mode: fuse.S_IFREG}
+		}
+		if n.f.showVersions {
+			switch err := n.needDir(ctx); {
+			case err == nil:
+				entries = append(entries, n.f.viewEntry())
+			case !errors.Is(err, store.ErrNotFound):
+				return nil, err
+			}
 		}
 		return entries, nil
 	}

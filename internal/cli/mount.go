@@ -139,6 +139,8 @@ func mountFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "allow-other", Usage: "let other users in, by the permissions of the files", DisableDefaultText: true},
 		&cli.BoolFlag{Name: "read-only", Usage: "refuse every change", DisableDefaultText: true},
 		&cli.BoolFlag{Name: "accept-degraded", Usage: "mount a server that cannot keep a DELETE from removing what others write meanwhile", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "show-versions", Usage: "list .versions in every directory: find, tar and rm -r then walk into it", DisableDefaultText: true},
+		versionsDirFlag("that shows the versions of what is in a directory; off: none does"),
 		&cli.StringFlag{Name: "audit", Usage: "what each version says of its author: `LEVEL` off, minimal (host and kind) or full (the user too)", Value: "minimal"},
 		&cli.StringFlag{Name: "fsname", Usage: "`NAME` that df and findmnt show", DefaultText: "SOURCE"},
 		&cli.GenericFlag{Name: "metadata-ttl", Usage: "`TIME` that names and attributes are believed; 0: they are asked for each time", Value: &timeValue{time.Second}},
@@ -218,6 +220,12 @@ func parseMount(c *cli.Context) (o mountOptions, err error) {
 		if *m.to, ok = parseMode(c.String(m.name)); !ok {
 			return o, usagef("--%s %q is not an octal mode: write for example %s", m.name, c.String(m.name), m.example)
 		}
+	}
+	if o.VersionsDir, err = parseVersionsDir(c); err != nil {
+		return o, err
+	}
+	if o.ShowVersions = c.Bool("show-versions"); o.ShowVersions && o.VersionsDir == mount.NoVersionsDir {
+		return o, usagef("--show-versions does not go with --versions-dir off: leave one of them out")
 	}
 	o.AllowOther, o.ReadOnly, o.AcceptDegraded = c.Bool("allow-other"), c.Bool("read-only"), c.Bool("accept-degraded")
 	return o, nil

@@ -85,10 +85,10 @@ func TestTransientAnswers(t *testing.T) {
 		}
 		wants(t, checkVersioning(t.Context(), w.c), "versioning", OK, "on")
 		wants(t, checkRetention(t.Context(), w.c), "object-lock", OK, "no default rule")
-		wants(t, checkKeys(t.Context(), w.c, "")[1], "markers-with-bytes", Warn, `1 of 1 keys`)
+		wants(t, checkKeys(t.Context(), w.c, "", versionsDir)[1], "markers-with-bytes", Warn, `1 of 1 keys`)
 		w.f.On("").Fail(store.Unsent, store.ErrUnavailable)
 		wants(t, checkVersioning(t.Context(), w.c), "versioning", Fail, "run doctor again")
-		for _, l := range checkKeys(t.Context(), w.c, "") {
+		for _, l := range checkKeys(t.Context(), w.c, "", versionsDir) {
 			wants(t, l, l.Check, Fail, "not known")
 		}
 	})
@@ -100,7 +100,7 @@ func TestKeysOfManyPages(t *testing.T) {
 	for i := range 2500 {
 		w.b.PutForeign(strings.Repeat("x", 1+i%200)+"//"+strings.Repeat("y", i/200), "")
 	}
-	wants(t, checkKeys(t.Context(), w.c, "")[0], "unnameable-keys", Warn, "2500 of 2500 keys")
+	wants(t, checkKeys(t.Context(), w.c, "", versionsDir)[0], "unnameable-keys", Warn, "2500 of 2500 keys")
 }
 
 // The line of the lock table tells how long a dead host has its locks.

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/latchfs/latchfs/internal/volume"
@@ -11,6 +12,8 @@ type Options struct {
 	volume.Options
 	// NoProbe: the server is not tried, which would write; what bucket.json knows of it is told.
 	NoProbe bool
+	// VersionsDir is the name by which the mounts show versions; "": .versions; "off": they show none.
+	VersionsDir string
 }
 
 // Run makes all checks of a source and hands each line to tell as soon as it is known. It fails
@@ -36,7 +39,7 @@ func Run(ctx context.Context, o Options, tell func(Line)) error {
 		func() []Line {
 			return checkServer(ctx, v, o.prover(retention, permissions), versioning.Status == OK)
 		},
-		func() []Line { return checkKeys(ctx, v.Bucket, v.Source.Prefix) },
+		func() []Line { return checkKeys(ctx, v.Bucket, v.Source.Prefix, cmp.Or(o.VersionsDir, versionsDir)) },
 		func() []Line { return one(checkUploads(ctx, v.Bucket, v.Source.Prefix)) },
 		func() []Line { return leftovers(ctx, v) },
 	} {

@@ -9,7 +9,7 @@ import (
 )
 
 func scanned(root string, keys ...string) *scan {
-	s := &scan{root: root}
+	s := &scan{root: root, view: versionsDir}
 	for _, k := range keys {
 		s.see(k, int64(len(k)))
 	}
@@ -95,6 +95,19 @@ func TestScanBothModel(t *testing.T) {
 		got := slices.Sorted(slices.Values(plain.both.first))
 		if !slices.Equal(got, want) {
 			t.Fatalf("seed %d: of %q it finds %q, want %q", seed, keys, got, want)
+		}
+	}
+}
+
+// Keys that a mount hides are those of the name by which it shows versions.
+func TestScanOfAnotherView(t *testing.T) {
+	for view, want := range map[string]int{versionsDir: 2, "history": 1, "other": 0, noVersionsDir: 0} {
+		s := &scan{view: view}
+		for _, k := range []string{"a/.versions", "a/.versions/x", "a/history/x", "off/x"} {
+			s.see(k, 0)
+		}
+		if s.versions.count != want {
+			t.Errorf("%s: %q", view, s.versions.first)
 		}
 	}
 }

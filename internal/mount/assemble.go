@@ -51,7 +51,7 @@ func (m *Mount) openVolume(ctx context.Context) (err error) {
 		return err
 	}
 	if !m.versioned {
-		m.log.Warn("the bucket keeps no versions: .versions stays empty, and a changed file ends its readers with ESTALE", "bucket", m.o.Source.Bucket)
+		m.log.Warn("the bucket keeps no versions: what is overwritten is gone, and a changed file ends its readers with ESTALE", "bucket", m.o.Source.Bucket)
 	}
 	return nil
 }
@@ -173,6 +173,7 @@ func (m *Mount) openFiles(context.Context) error {
 	m.front = lfs.Config{
 		Holder: holder, Tree: names, Files: files, Reader: ahead, History: history.New(m.volume.Bucket), Versions: versions, Defaults: defaults,
 		ReadOnly: o.ReadOnly, AllowOther: o.AllowOther, NoExec: o.NoExec, NoATime: o.NoATime, MetadataTTL: o.MetadataTTL,
+		VersionsName: o.versionsName(), ShowVersions: o.ShowVersions,
 		FsName: cmp.Or(o.FsName, o.Source.String()), Log: m.log,
 	}
 	if o.Audit == store.AuditFull {

@@ -1,8 +1,10 @@
 package mount
 
 import (
+	"cmp"
 	"time"
 
+	lfs "github.com/latchfs/latchfs/fs"
 	"github.com/latchfs/latchfs/internal/volume"
 	"github.com/latchfs/latchfs/store"
 )
@@ -31,6 +33,24 @@ type Options struct {
 	// AcceptDegraded: a server that ignores the conditions of DELETE is mounted all the same.
 	AcceptDegraded bool
 
+	// VersionsDir is the name by which each directory shows its versions; "": the default;
+	// NoVersionsDir: none does. ShowVersions: it is listed.
+	VersionsDir  string
+	ShowVersions bool
+
 	// Stopping is called once, when a mount that is served begins to end; nil: nobody asks.
 	Stopping func()
+}
+
+// Values of VersionsDir.
+const (
+	DefaultVersionsDir = lfs.VersionsName
+	NoVersionsDir      = "off"
+)
+
+func (o Options) versionsName() string {
+	if o.VersionsDir == NoVersionsDir {
+		return ""
+	}
+	return cmp.Or(o.VersionsDir, DefaultVersionsDir)
 }
