@@ -6,6 +6,8 @@ import (
 
 	"github.com/latchfs/latchfs/fs/file"
 	"github.com/latchfs/latchfs/fs/history"
+	"github.com/latchfs/latchfs/fs/tree"
+	"github.com/latchfs/latchfs/store"
 )
 
 // maxListedVersions bounds the weight of all lists that are kept, at about 0.5 KiB for each
@@ -23,11 +25,18 @@ func NewVersions() *Versions {
 	return &Versions{versionLists{lists: make(map[string]*versionList)}, beginnings{kept: make(map[string]*beginning)}}
 }
 
-// Forget lets the versions of a key be listed anew. It is to be told of each key that this host has
-// changed, whose new version then shows at once.
+// Forget lets the versions of a key be listed anew, since this host has changed it.
 func (v *Versions) Forget(key string) {
 	v.lists.forget(key)
 	v.begun.forget(key)
+}
+
+// Changed is what the open files of a mount tell of their changes to: its names and its versions.
+func Changed(names *tree.Tree, versions *Versions) func(key string, i *store.Info) {
+	return func(key string, i *store.Info) {
+		names.Note(key, i)
+		versions.Forget(key)
+	}
 }
 
 // keepLists is how long a list is kept to tell which version a name is of.

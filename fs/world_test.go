@@ -73,13 +73,9 @@ func newWorldOn(t *testing.T, b *memstore.Bucket) *world {
 	ahead := reader.New(bucket, 1<<20)
 	defaults := file.Defaults{FileMode: 0o644, DirMode: 0o755}
 	versions := NewVersions()
-	changed := func(key string, i *store.Info) {
-		names.Note(key, i)
-		versions.Forget(key)
-	}
 	files := file.NewTable(file.Options{
 		Objects: bucket, Locks: w.locks, Spool: sp, Reader: ahead, Host: "here", Defaults: defaults,
-		LockTimeout: time.Minute, FlushTimeout: 80 * time.Second, Quiet: testQuiet, Proc: procfs.FS(t.TempDir()), Changed: changed, Lasting: names.Lasting, Marker: names.Marker,
+		LockTimeout: time.Minute, FlushTimeout: 80 * time.Second, Quiet: testQuiet, Proc: procfs.FS(t.TempDir()), Changed: Changed(names, versions), Lasting: names.Lasting, Marker: names.Marker,
 	})
 	w.front = newFront(Config{Tree: names, Files: files, Reader: ahead, History: history.New(bucket), Versions: versions, Defaults: defaults, MetadataTTL: testTTL, VersionsName: VersionsName, Log: log})
 	w.raw = w.front.serve(w.kernel)

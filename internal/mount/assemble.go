@@ -23,7 +23,6 @@ import (
 	"github.com/latchfs/latchfs/internal/usernames"
 	"github.com/latchfs/latchfs/internal/volume"
 	"github.com/latchfs/latchfs/lockmgr"
-	"github.com/latchfs/latchfs/store"
 )
 
 const (
@@ -160,14 +159,10 @@ func (m *Mount) openFiles(context.Context) error {
 	ahead := reader.New(m.volume.Bucket, readBudget)
 	names := tree.New(m.volume.Bucket, tree.Options{Prefix: o.Source.Prefix, TTL: o.MetadataTTL, Ahead: lookAhead, MaxTarget: file.MaxTarget})
 	versions := lfs.NewVersions()
-	changed := func(key string, i *store.Info) {
-		names.Note(key, i)
-		versions.Forget(key)
-	}
 	files := file.NewTable(file.Options{
 		Objects: m.volume.Bucket, Root: o.Source.Prefix, Locks: locks, Spool: m.spool, Reader: ahead, Host: m.host, Defaults: defaults,
 		LockTimeout: o.LockTimeout, FlushTimeout: o.FlushTimeout, Quiet: m.table.Config.Delay, Log: m.log,
-		Changed: changed, Lasting: names.Lasting, Marker: names.Marker,
+		Changed: lfs.Changed(names, versions), Lasting: names.Lasting, Marker: names.Marker,
 	})
 	m.files = files
 	m.front = lfs.Config{
