@@ -38,7 +38,7 @@ type regular interface {
 	fs.NodeGetlker       // refused
 	fs.NodeSetlker       // refused
 	fs.NodeSetlkwer      // refused
-	fs.NodeGetxattrer    // ownxattr.go
+	fs.NodeGetxattrer    // xattr_own.go
 	fs.NodeSetxattrer    // refused
 	fs.NodeRemovexattrer // refused
 }

@@ -12,7 +12,7 @@ import (
 // request; never ENOSYS, which the kernel would remember for all attributes. Access control
 // lists are not supported, which tools tell by ENOTSUP.
 
-// ownXattr begins the names of what latchfs tells of a file (ownxattr.go).
+// ownXattr begins the names of what latchfs tells of a file (xattr_own.go).
 const ownXattr = "user.latchfs."
 
 func getxattr(name string) syscall.Errno {
