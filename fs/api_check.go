@@ -87,7 +87,20 @@ type version interface {
 	fs.NodeRemovexattrer
 }
 
-type alias interface {
+// past is a directory of the past.
+type past interface {
+	viewDirectory
+	fs.NodeStatfser
+}
+
+// pastObject is a file or a symlink of the past.
+type pastObject interface {
+	version
+	fs.NodeReadlinker
+}
+
+// link is a symlink of a view.
+type link interface {
 	fs.NodeGetattrer
 	fs.NodeSetattrer
 	fs.NodeReadlinker
@@ -103,8 +116,12 @@ var (
 	_ openDirectory   = (*dirHandle)(nil)
 	_ viewDirectory   = (*viewNode)(nil)
 	_ viewDirectory   = (*nameNode)(nil)
+	_ viewDirectory   = (*timesNode)(nil)
+	_ link            = (*timeLink)(nil)
+	_ past            = (*pastDir)(nil)
+	_ pastObject      = (*pastFile)(nil)
 	_ version         = (*versionNode)(nil)
-	_ alias           = (*aliasNode)(nil)
+	_ link            = (*aliasNode)(nil)
 	_ fs.FileReader   = (*versionHandle)(nil)
 	_ fs.FileReleaser = (*versionHandle)(nil)
 )

@@ -24,6 +24,12 @@
 // once: Linux looks the name up again and repeats the open, unseen by the program
 // (stale.go). Without that an append would go to the offset of an old size.
 //
+// # The past
+//
+// Below .versions/@ the nodes are a pastDir for a directory and a pastFile for what is in one (past.go),
+// each of one time and one version, so that they never change. Which version a name had is for
+// history.Past to say. A mount as of a time has a pastDir as its root, and no other nodes.
+//
 // # Who may
 //
 // The kernel judges its callers by the attributes that it is told. Only an open of a version is
@@ -59,7 +65,7 @@
 //
 //	front.mu       the maps of current nodes and taken inode numbers
 //	  fileNode.mu  what is known of one node
-//	versionLists.mu, beginnings.mu, staleCalls.mu, landing.mu, seldom.Log  leaves
+//	versionLists.mu, beginnings.mu, staleCalls.mu, ages.mu, landing.mu, seldom.Log  leaves
 //
 // None is held over the bucket, the lock table, a call of the table of open files or a
 // notification to the kernel.

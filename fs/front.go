@@ -23,6 +23,7 @@ type front struct {
 	files    *file.Table
 	reader   *reader.Reader
 	history  *history.History
+	past     *history.Past
 	defaults file.Defaults
 	holder   func(ctx context.Context, key string) (lockmgr.Holder, error) // nil: there are no locks
 	userName func(uid uint32) string                                       // nil: commits do not carry it
@@ -30,6 +31,7 @@ type front struct {
 	versionsName string
 	showVersions bool // readdir shows the view
 	readOnly     bool
+	asOf         time.Time // zero: everything is shown as it is now
 	ttl          time.Duration
 	log          *slog.Logger
 	proc         procfs.FS
@@ -40,6 +42,7 @@ type front struct {
 	said      *seldom.Log // what may come again and again
 	stale     staleCalls
 	*Versions
+	ages ages
 
 	mu      sync.Mutex // taken before fileNode.mu
 	current map[string]node
@@ -49,11 +52,12 @@ type front struct {
 
 func newFront(c Config) *front {
 	return &front{
-		tree: c.Tree, files: c.Files, reader: c.Reader, history: c.History, defaults: c.Defaults, holder: c.Holder, userName: c.UserName,
-		versionsName: c.VersionsName, showVersions: c.ShowVersions, readOnly: c.ReadOnly, ttl: c.MetadataTTL, log: c.Log, began: time.Now(), proc: procfs.Default,
+		tree: c.Tree, files: c.Files, reader: c.Reader, history: c.History, past: c.Past, defaults: c.Defaults, holder: c.Holder, userName: c.UserName,
+		versionsName: c.VersionsName, showVersions: c.ShowVersions, readOnly: c.ReadOnly, asOf: c.AsOf, ttl: c.MetadataTTL, log: c.Log, began: time.Now(), proc: procfs.Default,
 		said:     seldom.New(c.Log),
 		stale:    staleCalls{m: make(map[staleCall]secondTry)},
 		Versions: cmp.Or(c.Versions, NewVersions()),
+		ages:     ages{m: make(map[string]moment)},
 		current:  make(map[string]node), numbers: make(map[uint64][]node),
 	}
 }

@@ -28,6 +28,7 @@ type Config struct {
 	Reader   *reader.Reader
 	History  *history.History
 	Versions *Versions // is told of what Files change
+	Past     *history.Past
 	Defaults file.Defaults
 	// Holder tells who has the lock of a key, for the log. Nil: a mount that takes no locks.
 	Holder func(ctx context.Context, key string) (lockmgr.Holder, error)
@@ -42,6 +43,8 @@ type Config struct {
 	ReadOnly, AllowOther bool
 	// NoExec and NoATime are mount(8)'s. There is no access time; the kernel only shows the word.
 	NoExec, NoATime bool
+	// AsOf is the time as of which everything is shown, read-only; zero: as it is now.
+	AsOf time.Time
 	// MetadataTTL is how long the kernel may believe names and attributes.
 	MetadataTTL time.Duration
 	// FsName is what df and /proc/mounts call the mount: its source.
@@ -132,13 +135,21 @@ func Mount(dir string, c Config) (*Server, error) {
 // kernel; nil: the server that mounts it does.
 func (f *front) serve(kernel fs.ServerCallbacks) fuse.RawFileSystem {
 	zero := time.Duration(0)
-	return writeBack{fs.NewNodeFS(&dirNode{f: f, key: f.tree.Root()}, &fs.Options{
+	return writeBack{fs.NewNodeFS(f.root(), &fs.Options{
 		// Every reply sets its own; where one could be forgotten nothing is believed.
 		EntryTimeout: &zero, AttrTimeout: &zero,
 		NullPermissions: true,
 		RootStableAttr:  &fs.StableAttr{Ino: rootIno},
 		ServerCallbacks: kernel,
 	})}
+}
+
+// root gives the directory that is mounted.
+func (f *front) root() fs.InodeEmbedder {
+	if !f.asOf.IsZero() {
+		return f.pastRoot(f.asOf)
+	}
+	return &dirNode{f: f, key: f.tree.Root()}
 }
 
 // learnDevice finds the device number of the mount, by which descriptors of its files are

@@ -61,6 +61,9 @@ func view(ctx context.Context, parent *fs.Inode, r readOnlyNode, out *fuse.Entry
 func (v *viewNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
 	ctx, stop := untilKilled(ctx)
 	defer stop()
+	if name == pastName {
+		return v.lookupPast(ctx, out)
+	}
 	if v.f.isView(name) {
 		return nil, unix.ENOENT // a key of this name is not shown
 	}

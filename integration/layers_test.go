@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"internal/change":      {"internal/volume", "fs/file", "fs/lease", "lockmgr", "store"},
 	"internal/gc":          {"internal/volume", "internal/statedir", "internal/wait", "fs/spool", "store", "lockmgr"},
 	"internal/volume":      {"internal/iam", "store", "lockmgr", "lockmgr/*", "internal/awsclient", "internal/awserr", "internal/localserver", "internal/procfs", "internal/registry", "internal/shell", "internal/wait"},
-	"fs":                   {"fs/*", "store", "lockmgr", "internal/procfs", "internal/seldom"},
+	"fs":                   {"fs/*", "store", "lockmgr", "internal/procfs", "internal/seldom", "internal/when"},
 	"fs/file":              {"fs/lease", "fs/spool", "fs/reader", "store", "lockmgr", "internal/procfs", "internal/seldom", "internal/wait"},
 	"fs/lease":             {"lockmgr"},
 	"fs/reader":            {"store", "internal/wait"},

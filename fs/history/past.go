@@ -69,6 +69,9 @@ func NewPast(objects PastObjects, o PastOptions) *Past {
 	}
 }
 
+// Now is the time by the clock that all others here are of: the server's.
+func (p *Past) Now() time.Time { return p.objects.ServerNow() }
+
 // List returns what stood in a directory at a time, sorted by name and under the names that
 // tree.Tree.List gives. Entries have what a listing tells of the version that had the name;
 // a directory is there if anything below it was, its own marker included, and has the marker's

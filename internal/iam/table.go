@@ -25,7 +25,7 @@ func Actions() []Action {
 		{"s3:DeleteObjectVersionTagging", Objects, History, "", "remove labels", []string{"DeleteObjectTagging with versionId"}},
 		{"s3:GetLifecycleConfiguration", Bucket, History, "", "show the bucket's lifecycle rules", []string{"GetBucketLifecycleConfiguration"}},
 		{"s3:PutLifecycleConfiguration", Bucket, History, "", "set them", []string{"PutBucketLifecycleConfiguration", "DeleteBucketLifecycle"}},
-		{"s3:ListBucketMultipartUploads", Bucket, Care, "", "find stray uploads", []string{"ListMultipartUploads"}},
+		{"s3:ListBucketMultipartUploads", Bucket, Mount | Care, "to remember what .versions/@ shows", "know which uploads are under way", []string{"ListMultipartUploads"}},
 		{"s3:GetBucketObjectLockConfiguration", Bucket, Care, "", "know the default rule of Object Lock", []string{"GetObjectLockConfiguration"}},
 		{"s3:CreateBucket", Bucket, Init, "", "create the bucket", []string{"CreateBucket"}},
 		{"s3:PutBucketVersioning", Bucket, Init, "", "switch versioning on", []string{"PutBucketVersioning"}},

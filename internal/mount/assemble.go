@@ -23,6 +23,7 @@ import (
 	"github.com/latchfs/latchfs/internal/usernames"
 	"github.com/latchfs/latchfs/internal/volume"
 	"github.com/latchfs/latchfs/lockmgr"
+	"github.com/latchfs/latchfs/store"
 )
 
 const (
@@ -167,6 +168,7 @@ func (m *Mount) openFiles(context.Context) error {
 	m.files = files
 	m.front = lfs.Config{
 		Holder: holder, Tree: names, Files: files, Reader: ahead, History: history.New(m.volume.Bucket), Versions: versions, Defaults: defaults,
+		Past: history.NewPast(m.volume.Bucket, history.PastOptions{Prefix: o.Source.Prefix, TTL: o.MetadataTTL}), AsOf: o.AsOf,
 		ReadOnly: o.ReadOnly, AllowOther: o.AllowOther, NoExec: o.NoExec, NoATime: o.NoATime, MetadataTTL: o.MetadataTTL,
 		VersionsName: o.versionsName(), ShowVersions: o.ShowVersions,
 		FsName: cmp.Or(o.FsName, o.Source.String()), Log: m.log,

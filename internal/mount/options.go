@@ -30,6 +30,8 @@ type Options struct {
 	ReadOnly          bool
 	Audit             store.AuditLevel // what each commit says of its author
 	NoExec, NoATime   bool             // as in mount(8)
+	// AsOf: everything is shown as it stood at this time; zero: as it is. Such a mount is ReadOnly.
+	AsOf time.Time
 	// AcceptDegraded: a server that ignores the conditions of DELETE is mounted all the same.
 	AcceptDegraded bool
 
