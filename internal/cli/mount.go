@@ -16,6 +16,7 @@ import (
 	"github.com/latchfs/latchfs/internal/bytesize"
 	"github.com/latchfs/latchfs/internal/mount"
 	"github.com/latchfs/latchfs/internal/volume"
+	"github.com/latchfs/latchfs/internal/when"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -138,6 +139,7 @@ func mountFlags() []cli.Flag {
 		&cli.StringFlag{Name: "umask", Usage: "octal `BITS` taken from --file-mode and --dir-mode", Value: "0"},
 		&cli.BoolFlag{Name: "allow-other", Usage: "let other users in, by the permissions of the files", DisableDefaultText: true},
 		&cli.BoolFlag{Name: "read-only", Usage: "refuse every change", DisableDefaultText: true},
+		&cli.StringFlag{Name: "as-of", Usage: "show the bucket as it stood at `TIME`, read-only: a time of the past as 2026-11-22T18:29, 2h, 7d or yesterday, in the local zone unless it says one"},
 		&cli.BoolFlag{Name: "accept-degraded", Usage: "mount a server that cannot keep a DELETE from removing what others write meanwhile", DisableDefaultText: true},
 		&cli.BoolFlag{Name: "show-versions", Usage: "list .versions in every directory: find, tar and rm -r then walk into it", DisableDefaultText: true},
 		versionsDirFlag("that shows the versions of what is in a directory; off: none does"),
@@ -228,5 +230,11 @@ func parseMount(c *cli.Context) (o mountOptions, err error) {
 		return o, usagef("--show-versions does not go with --versions-dir off: leave one of them out")
 	}
 	o.AllowOther, o.ReadOnly, o.AcceptDegraded = c.Bool("allow-other"), c.Bool("read-only"), c.Bool("accept-degraded")
+	if s := c.String("as-of"); s != "" {
+		if o.AsOf, err = when.Parse(s, time.Now(), time.Local); err != nil {
+			return o, usagef("--as-of %v", err)
+		}
+		o.ReadOnly = true
+	}
 	return o, nil
 }

@@ -50,7 +50,12 @@ func (m *Mount) openVolume(ctx context.Context) (err error) {
 	if m.versioned, err = m.volume.Versioned(ctx); err != nil {
 		return err
 	}
-	if !m.versioned {
+	switch {
+	case m.versioned && !m.o.AsOf.IsZero():
+		m.log.Info("everything is shown as it stood", "at", m.o.AsOf.UTC())
+	case !m.o.AsOf.IsZero():
+		return fmt.Errorf("bucket %s keeps no versions, so that nothing tells how it stood at %s: mount it without --as-of", m.o.Source.Bucket, m.o.AsOf.UTC().Format(time.RFC3339))
+	case !m.versioned:
 		m.log.Warn("the bucket keeps no versions: what is overwritten is gone, and a changed file ends its readers with ESTALE", "bucket", m.o.Source.Bucket)
 	}
 	return nil
