@@ -167,6 +167,13 @@ func TestLogOfSeveral(t *testing.T) {
 	if got := strings.Join(order, ""); err != nil || got != "bcab" || most != 100 {
 		t.Errorf("%s, %v, %d %%", got, err, most)
 	}
+	w.mem.PutForeign("s", "1") // all in one second
+	w.mem.PutForeign("s", "22")
+	w.mem.PutForeign("s", "333")
+	entries, err = Log(t.Context(), w, LogOptions{}, w.versions("s"))
+	if got := brief(entries); err != nil || got != "s:foreign:+1* s:foreign:+1 s:foreign:+1" || entries[0].Info.Size != 3 {
+		t.Errorf("of one second: %s, %v", got, err)
+	}
 	if entries, err := Log(t.Context(), w, LogOptions{}); err != nil || len(entries) != 0 {
 		t.Errorf("of nothing: %v, %v", entries, err)
 	}
