@@ -80,22 +80,26 @@ func (l *Locked) Send(send func(ctx context.Context, p store.Permit, progress fu
 }
 
 // Copy makes a version of an object, of this key or another one, the current one under the name,
-// if that is still what was found. It gives the version props. Where nothing is the name is made,
-// and with it the directories above that have no key. It fails with store.ErrConflict if somebody
-// was faster, with fs.ErrExist or ErrNotDir if another kind of thing has the name or one above
-// it, and as store.Client.Copy does.
-func (l *Locked) Copy(src store.Source, props store.Props, a store.Audit) (store.Info, error) {
+// if that is still what was found. src is what Head says of it. Its properties and its mtime come
+// along; what an earlier commit said of itself does not, and the file keeps its own inode number.
+// Where nothing is the name is made, and with it the directories above that have no key. It fails
+// with store.ErrConflict if somebody was faster, with fs.ErrExist or ErrNotDir if another kind of
+// thing has the name or one above it, and as store.Client.Copy does.
+func (l *Locked) Copy(src store.Info, a store.Audit) (store.Info, error) {
 	t, key := l.f.t, l.f.name()
 	fresh := l.absent()
 	if fresh {
-		if err := t.free(key)(l.ctx, l.claim); err != nil {
+		if err := l.free(); err != nil {
 			return store.Info{}, err
 		}
 	}
 	var info store.Info
 	err := l.Send(func(ctx context.Context, p store.Permit, progress func(int64)) (err error) {
-		w := store.Write{Key: key, ID: store.NewWriteID(), Base: l.found.Base(), Props: props, Audit: a, Progress: progress}
-		if info, err = t.copy(ctx, p, w, src); err == nil && fresh {
+		w := store.Write{
+			Key: key, ID: store.NewWriteID(), Base: l.found.Base(), Props: withNumber(withMtime(src), key, numberOf(l.found)),
+			Audit: a, Progress: progress,
+		}
+		if info, err = t.copy(ctx, p, w, store.Source{Key: src.Key, Base: src.Base(), Size: src.Size}); err == nil && fresh {
 			err = l.settled(ctx, info, NameWait)
 		}
 		return err
@@ -104,6 +108,20 @@ func (l *Locked) Copy(src store.Source, props store.Props, a store.Audit) (store
 		l.found = info
 	}
 	return info, err
+}
+
+// free fails if what is to be made cannot be: as Table.free does, except that a directory that is
+// there by what is inside may get a marker.
+func (l *Locked) free() error {
+	t, key := l.f.t, l.f.name()
+	name := lease.Name(key)
+	if key == name {
+		return t.free(key)(l.ctx, l.claim)
+	}
+	var looks looking
+	looks.ask(func() error { return exists(t.isObject(l.ctx, name)) })
+	looks.ask(func() error { return l.lookAbove(l.ctx, name) })
+	return looks.wait()
 }
 
 // Remove removes what was found, if that is still there; of a directory its marker, if nothing is
@@ -141,7 +159,7 @@ func (l *Locked) Undelete(markers []string, version string) (store.Info, error) 
 	if !l.absent() {
 		return l.found, fs.ErrExist
 	}
-	if err := t.free(key)(l.ctx, l.claim); err != nil {
+	if err := l.free(); err != nil {
 		return store.Info{}, err
 	}
 	var info store.Info

@@ -63,11 +63,11 @@ func Open(ctx context.Context, v *volume.Volume, o Options) (*Session, error) {
 		BucketID: v.Bond.ID, Name: rand.Text(), Host: o.Host, User: volume.UserName(), PID: os.Getpid(), Version: o.Version, Log: o.Log,
 		Bound: v.Bound,
 	})
-	return newSession(v.Bucket, locks, v.Source.Prefix, t.FlushTimeout(), o), nil
+	return New(v.Bucket, locks, v.Source.Prefix, t.FlushTimeout(), o), nil
 }
 
-// newSession makes a session of its parts.
-func newSession(objects *store.Client, locks *lockmgr.Manager, root string, flushTimeout time.Duration, o Options) *Session {
+// New makes a session of its parts. root is the key of the directory whose parents are not looked at.
+func New(objects *store.Client, locks *lockmgr.Manager, root string, flushTimeout time.Duration, o Options) *Session {
 	timing := locks.Timing()
 	return &Session{
 		Objects: objects, locks: locks, silence: timing.Lease + timing.Delay,

@@ -51,7 +51,7 @@ func (w *world) session() *Session {
 	m := lockmgr.New(w.locks.Table(), lockmgr.Config{Schema: 1, Timing: timing, ID: "t"}, lockmgr.Options{
 		BucketID: "b", Name: host, Host: host, User: "u", PID: 7, Now: func() time.Duration { return time.Since(w.began) }})
 	c := store.New(w.net, store.Options{Host: host, Timing: store.Timing{Quiet: timing.Delay, Stall: timing.Stall()}})
-	return newSession(c, m, "", 80*time.Second, Options{Host: host, LockTimeout: 10 * time.Second})
+	return New(c, m, "", 80*time.Second, Options{Host: host, LockTimeout: 10 * time.Second})
 }
 
 // close ends a session that has nothing left.
@@ -66,7 +66,7 @@ func (w *world) close(s *Session) {
 func (w *world) copy(ctx context.Context, s *Session, from, to string) error {
 	old := w.mem.History(from)[0].Info
 	return s.Locked(ctx, to, func(l *file.Locked) error {
-		_, err := l.Copy(store.Source{Key: from, Base: old.Base(), Size: old.Size}, store.Props{}, store.Audit{})
+		_, err := l.Copy(old, store.Audit{})
 		return err
 	})
 }
@@ -123,7 +123,7 @@ func TestSomebodyIsFaster(t *testing.T) {
 		do func(l *file.Locked, old store.Version) error
 	}{
 		{"Copy", func(l *file.Locked, old store.Version) error {
-			_, err := l.Copy(store.Source{Key: "f", Base: old.Info.Base(), Size: old.Info.Size}, store.Props{}, store.Audit{})
+			_, err := l.Copy(old.Info, store.Audit{})
 			return err
 		}},
 		{"Delete", func(l *file.Locked, _ store.Version) error { return l.Remove() }},
@@ -168,7 +168,7 @@ func TestLostReply(t *testing.T) {
 					_, err := l.Undelete([]string{w.mem.History("f")[1].Info.VersionID}, version)
 					return err
 				}
-				_, err := l.Copy(store.Source{Key: "f", Base: l.Found().Base(), Size: 3}, store.Props{}, store.Audit{})
+				_, err := l.Copy(l.Found(), store.Audit{})
 				return err
 			})
 			if n := len(w.mem.History("f")); err != nil || n != want || rule.Fired() != 1 {

@@ -1,0 +1,155 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/latchfs/latchfs/fs/file"
+	"github.com/latchfs/latchfs/fs/history"
+	"github.com/latchfs/latchfs/internal/change"
+	"github.com/latchfs/latchfs/store"
+)
+
+// An Action is what a Step does; it is the word that people and scripts see.
+type Action string
+
+// The actions.
+const (
+	Restore  Action = "restore"  // a version becomes the current one, by a copy
+	Delete   Action = "delete"   // a deletion on top of what is there
+	Undelete Action = "undelete" // the deletions on top are removed
+)
+
+// A Step is the change of one name.
+type Step struct {
+	Key string
+	Do  Action
+	// From is the version to restore, of this key or another one.
+	From store.Info
+	// Is what has to be under the name, or the step is not done; Undelete needs that nothing is there.
+	Is store.Base
+}
+
+// A Restorer makes plans and carries them out. It is safe for concurrent use.
+type Restorer struct {
+	history    *history.History
+	session    *change.Session
+	versioning store.Versioning
+}
+
+// ErrNothing: there is nothing to bring back, or nothing to do.
+var ErrNothing = errors.New("nothing to do")
+
+// New returns a Restorer. It fails in one line if the bucket never kept versions.
+func New(ctx context.Context, s *change.Session) (*Restorer, error) {
+	v, err := s.Objects.Versioning(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if v == store.VersioningOff {
+		return nil, errors.New("the bucket keeps no versions, so that nothing can be brought back: switch versioning on with latchfs init, for what is saved from then on")
+	}
+	return &Restorer{history: history.New(s.Objects), session: s, versioning: v}, nil
+}
+
+// History is that of the bucket.
+func (r *Restorer) History() *history.History { return r.history }
+
+// writes fails where a new version would take the place of one that has no id.
+func (r *Restorer) writes() error {
+	if r.versioning == store.VersioningOn {
+		return nil
+	}
+	return errors.New("versioning of the bucket is suspended, so that something of the history would be lost: switch it on again with latchfs init")
+}
+
+// Do carries one step out, and returns what is under the name then; the zero Info is nothing. It
+// fails with store.ErrConflict if something else is there than the step expects, with an
+// ArchivedError, and as the functions of file.Locked do.
+func (r *Restorer) Do(ctx context.Context, s Step) (info store.Info, err error) {
+	switch s.Do {
+	case Restore:
+		return r.restore(ctx, s)
+	case Undelete:
+		return r.undelete(ctx, s.Key)
+	}
+	err = r.session.Locked(ctx, s.Key, func(l *file.Locked) error {
+		if err := s.stands(l.Found()); err != nil {
+			return err
+		}
+		return l.Remove()
+	})
+	return store.Info{}, err
+}
+
+// stands fails if something else is under the name than the step expects.
+func (s Step) stands(found store.Info) error {
+	if found.Base().Same(s.Is) {
+		return nil
+	}
+	return fmt.Errorf("%q: %w since it was looked at; that stays", s.Key, store.ErrConflict)
+}
+
+// archives are the storage classes whose objects cannot be read at once.
+var archives = []string{"GLACIER", "DEEP_ARCHIVE"}
+
+func (r *Restorer) restore(ctx context.Context, s Step) (info store.Info, err error) {
+	src, err := r.session.Objects.Head(ctx, s.From.Key, s.From.VersionID)
+	if err != nil {
+		return info, fmt.Errorf("version %s of %q: %w", s.From.VersionID, s.From.Key, err)
+	}
+	class := src.Props.StorageClass
+	if slices.Contains(archives, class) {
+		src.Props.StorageClass = "" // what is restored is to be read
+	}
+	err = r.session.Locked(ctx, s.Key, func(l *file.Locked) (err error) {
+		if err := s.stands(l.Found()); err != nil {
+			return err
+		}
+		info, err = l.Copy(src, store.Audit{What: store.WhatRestore, From: src.VersionID})
+		return err
+	})
+	if errors.Is(err, store.ErrArchived) {
+		err = &ArchivedError{Key: s.From.Key, Version: s.From.VersionID, Class: class}
+	}
+	return info, err
+}
+
+// An ArchivedError says that a version has to be got out of its archive first.
+type ArchivedError struct{ Key, Version, Class string }
+
+func (e *ArchivedError) Error() string {
+	return fmt.Sprintf("version %s of %q is in storage class %s, which nobody can read at once: have S3 restore it (aws s3api restore-object with --version-id), and try again then",
+		e.Version, e.Key, e.Class)
+}
+
+// Unwrap makes it match store.ErrArchived.
+func (e *ArchivedError) Unwrap() error { return store.ErrArchived }
+
+func (r *Restorer) undelete(ctx context.Context, key string) (info store.Info, err error) {
+	err = r.session.Locked(ctx, key, func(l *file.Locked) error {
+		if l.Found().ETag != "" {
+			return fs.ErrExist
+		}
+		versions, err := r.history.Versions(ctx, key)
+		if err != nil {
+			return err
+		}
+		var markers []string
+		for _, v := range slices.Backward(versions) {
+			if !v.Deleted {
+				info, err = l.Undelete(markers, v.Info.VersionID)
+				return err
+			}
+			if v.Info.VersionID == "null" {
+				return fmt.Errorf("%q was deleted while versioning was suspended, and that deletion has no id by which it could be removed: use latchfs restore", key)
+			}
+			markers = append(markers, v.Info.VersionID)
+		}
+		return fmt.Errorf("%w: nothing is left of %q but deletions", ErrNothing, key)
+	})
+	return info, err
+}
