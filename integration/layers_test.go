@@ -19,7 +19,7 @@ const module = "github.com/latchfs/latchfs"
 // import none.
 var mayImport = map[string][]string{
 	"":                     {"internal/cli"},
-	"internal/cli":         {"store", "internal/doctor", "internal/gc", "internal/mount", "internal/volume", "internal/statedir", "internal/bytesize", "internal/logfile", "internal/procfs", "lockmgr", "fs/history", "internal/review", "internal/shell", "internal/when", "internal/change", "internal/restore"},
+	"internal/cli":         {"store", "internal/doctor", "internal/gc", "internal/mount", "internal/volume", "internal/statedir", "internal/bytesize", "internal/logfile", "internal/procfs", "lockmgr", "fs/history", "internal/review", "internal/shell", "internal/when", "internal/change", "internal/restore", "fs/file"},
 	"internal/mount":       {"fs", "fs/*", "store", "lockmgr", "internal/usernames", "internal/volume", "internal/registry", "internal/shell", "internal/statedir", "internal/bytesize", "internal/procfs", "internal/wait"},
 	"internal/iam":         {},
 	"internal/review":      {"fs/history", "store"},

@@ -94,6 +94,9 @@ func commands(args []string, std Stdio) []*cli.Command {
 		logCommand(std),
 		catCommand(std),
 		diffCommand(std),
+		restoreCommand(std),
+		undeleteCommand(std),
+		undoCommand(std),
 	}
 }
 

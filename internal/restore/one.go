@@ -40,7 +40,7 @@ func (r *Restorer) To(ctx context.Context, versions []history.Version, v history
 		return s, fmt.Errorf("%s is a deletion, which has no content: name the version before it", v.Name)
 	}
 	if name != v.Info.Key {
-		there, err := r.session.Objects.Head(ctx, name, "")
+		there, err := r.objects.Head(ctx, name, "")
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return s, err
 		}

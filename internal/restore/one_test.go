@@ -2,7 +2,6 @@ package restore
 
 import (
 	"errors"
-	"io/fs"
 	"maps"
 	"testing"
 	"time"
@@ -226,7 +225,7 @@ func TestUndelete(t *testing.T) {
 			one, two = two, one
 		}
 		v := w.versions("f")
-		if two != nil || !errors.Is(one, fs.ErrExist) || len(v) != 2 || v[1].Info.VersionID != id {
+		if two != nil || !errors.Is(one, ErrNothing) || len(v) != 2 || v[1].Info.VersionID != id {
 			w.Errorf("%v, %v, %d versions", one, two, len(v))
 		}
 		// Somebody saves in the moment in which the deletion is removed: what he saved stays.

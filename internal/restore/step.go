@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 
 	"github.com/latchfs/latchfs/fs/file"
@@ -35,6 +34,7 @@ type Step struct {
 
 // A Restorer makes plans and carries them out. It is safe for concurrent use.
 type Restorer struct {
+	objects    *store.Client
 	history    *history.History
 	session    *change.Session
 	versioning store.Versioning
@@ -43,16 +43,17 @@ type Restorer struct {
 // ErrNothing: there is nothing to bring back, or nothing to do.
 var ErrNothing = errors.New("nothing to do")
 
-// New returns a Restorer. It fails in one line if the bucket never kept versions.
-func New(ctx context.Context, s *change.Session) (*Restorer, error) {
-	v, err := s.Objects.Versioning(ctx)
+// New returns a Restorer of a bucket that changes it through a session, which may be nil for one that
+// only makes plans. It fails in one line if the bucket never kept versions.
+func New(ctx context.Context, objects *store.Client, s *change.Session) (*Restorer, error) {
+	v, err := objects.Versioning(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if v == store.VersioningOff {
 		return nil, errors.New("the bucket keeps no versions, so that nothing can be brought back: switch versioning on with latchfs init, for what is saved from then on")
 	}
-	return &Restorer{history: history.New(s.Objects), session: s, versioning: v}, nil
+	return &Restorer{objects: objects, history: history.New(objects), session: s, versioning: v}, nil
 }
 
 // History is that of the bucket.
@@ -97,7 +98,7 @@ func (s Step) stands(found store.Info) error {
 var archives = []string{"GLACIER", "DEEP_ARCHIVE"}
 
 func (r *Restorer) restore(ctx context.Context, s Step) (info store.Info, err error) {
-	src, err := r.session.Objects.Head(ctx, s.From.Key, s.From.VersionID)
+	src, err := r.objects.Head(ctx, s.From.Key, s.From.VersionID)
 	if err != nil {
 		return info, fmt.Errorf("version %s of %q: %w", s.From.VersionID, s.From.Key, err)
 	}
@@ -132,7 +133,7 @@ func (e *ArchivedError) Unwrap() error { return store.ErrArchived }
 func (r *Restorer) undelete(ctx context.Context, key string) (info store.Info, err error) {
 	err = r.session.Locked(ctx, key, func(l *file.Locked) error {
 		if l.Found().ETag != "" {
-			return fs.ErrExist
+			return fmt.Errorf("%w: %q is not deleted", ErrNothing, key)
 		}
 		versions, err := r.history.Versions(ctx, key)
 		if err != nil {
@@ -148,6 +149,9 @@ func (r *Restorer) undelete(ctx context.Context, key string) (info store.Info, e
 				return fmt.Errorf("%q was deleted while versioning was suspended, and that deletion has no id by which it could be removed: use latchfs restore", key)
 			}
 			markers = append(markers, v.Info.VersionID)
+		}
+		if len(markers) == 0 {
+			return fmt.Errorf("%w: nothing is, or was, at %q", ErrNothing, key)
 		}
 		return fmt.Errorf("%w: nothing is left of %q but deletions", ErrNothing, key)
 	})

@@ -48,7 +48,7 @@ func bubble(t *testing.T, f func(w *world)) {
 
 func (w *world) on(s *change.Session) *Restorer {
 	w.Helper()
-	r, err := New(w.Context(), s)
+	r, err := New(w.Context(), s.Objects, s)
 	if err != nil {
 		w.Fatal(err)
 	}
