@@ -86,7 +86,7 @@ func (r doctorReport) healthy(t testing.TB) {
 		}
 	}
 	checks = slices.Compact(checks)
-	want := []string{"bucket", "clock", "versioning", "object-lock", "bond", "lock-table", "permission", "lock-permission", "server",
+	want := []string{"bucket", "clock", "versioning", "object-lock", "lifecycle", "bond", "lock-table", "permission", "lock-permission", "server",
 		"unnameable-keys", "markers-with-bytes", "file-and-directory", "versions-names",
 		"stray-uploads", "probe-leftovers"}
 	if !slices.Equal(checks, want) {

@@ -47,7 +47,7 @@ var mayImport = map[string][]string{
 	"internal/awserr":      {},
 	"internal/bytesize":    {},
 	"internal/count":       {},
-	"internal/doctor":      {"store", "lockmgr", "fs/tree", "internal/iam", "internal/volume", "internal/localserver", "internal/wait"},
+	"internal/doctor":      {"store", "internal/lifecycle", "lockmgr", "fs/tree", "internal/iam", "internal/volume", "internal/localserver", "internal/wait"},
 	"internal/localserver": {"internal/procfs", "internal/wait"},
 	"internal/logfile":     {},
 	"internal/procfs":      {},
@@ -57,6 +57,8 @@ var mayImport = map[string][]string{
 	"internal/statedir":    {},
 	"internal/usernames":   {},
 	"internal/wait":        {},
+	"internal/lifecycle":   {"store", "internal/wait"},
+	"internal/usernames":   {},
 	"internal/when":        {},
 }
 

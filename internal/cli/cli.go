@@ -97,6 +97,7 @@ func commands(args []string, std Stdio) []*cli.Command {
 		restoreCommand(std),
 		undeleteCommand(std),
 		undoCommand(std),
+		lifecycleCommand(std),
 	}
 }
 

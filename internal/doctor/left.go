@@ -47,7 +47,7 @@ func checkUploads(ctx context.Context, c *store.Client, prefix string) Line {
 	return Line{Check: check, Status: Warn, Count: stray.count, Keys: stray.first,
 		Found: fmt.Sprintf("%d of %d open uploads are older than a day, the oldest %s; %d of them ask for the checksums that latchfs asks for and may be its own, which nothing proves",
 			stray.count, all, days(oldest), ours),
-		Advice: "abort those that nobody works on (latchfs gc finds those with its checksums that are a week old), or set a lifecycle rule AbortIncompleteMultipartUpload"}
+		Advice: "abort those that nobody works on (latchfs gc finds those with its checksums that are a week old), or let the service do it: latchfs lifecycle set --abort-uploads 7d"}
 }
 
 // days writes an age of a day or more.

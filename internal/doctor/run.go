@@ -33,6 +33,7 @@ func Run(ctx context.Context, o Options, tell func(Line)) error {
 		func() []Line { return one(checkClock(v.Bucket)) },
 		func() []Line { versioning = checkVersioning(ctx, v.Bucket); return one(versioning) },
 		func() []Line { retention = checkRetention(ctx, v.Bucket); return one(retention) },
+		func() []Line { return one(checkLifecycle(ctx, v.Bucket)) },
 		func() []Line { return one(checkBond(ctx, v)) },
 		func() []Line { return one(checkTable(ctx, v)) },
 		func() []Line { permissions = checkPermissions(ctx, v); return permissions },
