@@ -96,6 +96,9 @@ func (c *Client) prepare(ctx context.Context, op string, p Permit, w Write, from
 	case err != nil:
 		return nil, err
 	}
+	if r.tags, err = withLabels(r.tags, nil); err != nil { // a label is of one version
+		return nil, err
+	}
 	r.props.TagCount = 0
 	if r.tags != "" {
 		r.props.TagCount = strings.Count(r.tags, "&") + 1

@@ -42,6 +42,8 @@ type Info struct {
 	// server's own clock, that no later version of the key has the same. So a listing which shows
 	// this ETag and this time shows this version.
 	Settled bool
+	// Lock is complete after Head and Get, if the credentials may know of it.
+	Lock Lock
 	// Props is complete after Head and Get; a listing gives the storage class alone.
 	Props Props
 }
