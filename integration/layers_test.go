@@ -58,7 +58,6 @@ var mayImport = map[string][]string{
 	"internal/usernames":   {},
 	"internal/wait":        {},
 	"internal/lifecycle":   {"store", "internal/wait"},
-	"internal/usernames":   {},
 	"internal/when":        {},
 }
 
