@@ -33,7 +33,6 @@ func TestRebind(t *testing.T) {
 		says string // of mount
 	}{
 		{"a DynamoDB table that is gone", harness.OnDynamoDB, deleteTable, "is gone from"},
-		{"a DynamoDB table made anew", harness.OnDynamoDB, remakeTable, "but the table of that name has id"},
 		{"an S3 table that is gone", harness.OnS3, deleteTable, "is gone from"},
 		{"an S3 table made anew", harness.OnS3, remakeTable, "but the table of that name has id"},
 		{"an S3 table without its configuration", harness.OnS3, loseConfiguration, "is not a lock table"},
@@ -236,6 +235,11 @@ func TestRebindCutOff(t *testing.T) {
 	before := b.Content(".latchfs/bucket.json")
 	if o := cut(syscall.SIGTERM, "--beat", "250ms", "--lease", "4s", "--delay", "2s"); o.Code != 1 || b.Content(".latchfs/bucket.json") != before {
 		t.Errorf("interrupted: exit code %d, %q; the bond is %s", o.Code, o.Err, b.Content(".latchfs/bucket.json"))
+	}
+	cut(syscall.SIGKILL)
+	stay := append(append([]string{"init", "--rebind", "--yes"}, b.ConnectionFlags()...), "--lock", b.LockFlag(), b.Source())
+	if o := b.Latchfs(stay...); o.Code != 0 || !strings.Contains(o.Out, "is not being bound to lock table") || b.Content(".latchfs/bucket.json") != before {
+		t.Errorf("to the table that it has: exit code %d, %q, %q; the bond is %s", o.Code, o.Out, o.Err, b.Content(".latchfs/bucket.json"))
 	}
 	cut(syscall.SIGKILL)
 	const says = "is being bound to lock table s3:"

@@ -35,10 +35,10 @@ func (v *Volume) mayRebind(ctx context.Context, t lockmgr.Table, n TableName, o 
 	if err := v.notMountedHere(o); err != nil {
 		return false, err
 	}
-	question := fmt.Sprintf("Bucket %s is bound to lock table %s (id %s). A host that has it mounted would go on with that one and not wait for the others. Is the bucket mounted nowhere, so that it can be bound to %s?",
+	question := fmt.Sprintf("Bucket %s is bound to lock table %s (id %s). A host that has it mounted could save nothing more until it mounts it again. Is the bucket mounted nowhere, so that it can be bound to %s?",
 		v.Source.Bucket, was, v.Bond.Lock.TableID, n)
 	if err := o.Confirm(question); err != nil {
-		return false, fmt.Errorf("bucket %s stays bound to lock table %s (id %s), which a host that has it mounted would go on asking: %w",
+		return false, fmt.Errorf("bucket %s stays bound to lock table %s (id %s), without which a host that has it mounted could save nothing more: %w",
 			v.Source.Bucket, was, v.Bond.Lock.TableID, err)
 	}
 	return true, nil
