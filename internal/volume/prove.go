@@ -76,7 +76,7 @@ func (v *Volume) conclude(ctx context.Context, subjects []subject, lessons []les
 			keep = append(keep, now)
 		}
 	}
-	if v.severalServers(subjects, header, p) || len(keep) == 0 {
+	if v.severalServers(subjects, lessons, header, p) || len(keep) == 0 {
 		return nil
 	}
 	keeping, cancel := context.WithTimeout(ctx, keepTime)
@@ -90,25 +90,26 @@ func (v *Volume) conclude(ctx context.Context, subjects []subject, lessons []les
 	return nil
 }
 
-// severalServers tells whether the server says another name now than at the beginning: several servers
+// severalServers tells whether the server had another name in an answer to a probe than before: several servers
 // stand behind the endpoint, or it was exchanged meanwhile. Then nobody knows which one has shown what, so that nothing
-// is kept, and what is known of the other counts as well.
-func (v *Volume) severalServers(subjects []subject, header string, p Proving) (several bool) {
-	for _, s := range subjects {
-		now := s.bucket.Server()
-		if now == header || now == "" || v.at.onAWS() { // "": it was not asked
-			continue
+// is kept, and what is known of the others counts as well.
+func (v *Volume) severalServers(subjects []subject, lessons []lesson, header string, p Proving) (several bool) {
+	for i, s := range subjects {
+		for _, name := range lessons[i].found.Servers {
+			if name == header {
+				continue
+			}
+			other, _ := v.recall(s, name)
+			if s.files() {
+				v.Verdict.Flaws |= other.Flaws
+			} else {
+				v.lockVerdict.Flaws |= other.Flaws
+			}
+			if !several {
+				p.Say(false, fmt.Sprintf("the S3 server at %s says that it is %q, and %q: what was found counts for this time alone", v.at.where(), header, name))
+			}
+			several = true
 		}
-		other, _ := v.recall(s, now)
-		if s.files() {
-			v.Verdict.Flaws |= other.Flaws
-		} else {
-			v.lockVerdict.Flaws |= other.Flaws
-		}
-		if !several {
-			p.Say(false, fmt.Sprintf("the S3 server at %s says that it is %q, then %q: what was found counts for this time alone", v.at.where(), header, now))
-		}
-		several = true
 	}
 	return several
 }
