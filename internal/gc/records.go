@@ -156,7 +156,7 @@ func (s *sweep) lock(r lockmgr.Record, watch *silence) (i Item, ok bool) {
 		i.Why = "nobody holds it"
 	case state == lockmgr.Closed:
 		i.Why = fmt.Sprintf("its mount on %s has ended", r.Lock.Host)
-	case state == lockmgr.Dead:
+	case state == lockmgr.Dead, state == lockmgr.Expired:
 		i.Why = fmt.Sprintf("its mount on %s is dead", r.Lock.Host)
 		i.Rest = s.t.Config.Delay
 	case state == lockmgr.Missing:
@@ -187,10 +187,10 @@ func (s *sweep) session(r lockmgr.Record, watch *silence) (i Item, ok bool) {
 		i.Why, i.Rest = "it is gone and has mail", 0
 	case one.State == lockmgr.Closed:
 		i.Why = fmt.Sprintf("the mount on %s has ended", one.Host)
-	case one.State == lockmgr.Alive:
-		return Item{}, false
-	default:
+	case one.State == lockmgr.Dead, one.State == lockmgr.Expired:
 		i.Why = fmt.Sprintf("the mount on %s is dead", one.Host)
+	default: // alive, or what a later version says
+		return Item{}, false
 	}
 	return i, true
 }

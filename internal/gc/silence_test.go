@@ -159,12 +159,11 @@ func TestSilenceThatCannotBeWatched(t *testing.T) {
 	})
 }
 
-// A moody table refuses what it is asked about a session at times, and does not have all records in a state
-// that can be read.
+// A moody table refuses what it is asked about a session at times, and has records that the fake cannot have.
 type moody struct {
 	*memtable.Table
 	look func() error
-	bad  []lockmgr.Record
+	more []lockmgr.Record
 	late string // a session that begins right after the sessions were listed
 }
 
@@ -178,7 +177,7 @@ func (m *moody) GetSession(ctx context.Context, sid string) (lockmgr.Session, er
 }
 
 func (m *moody) Records(ctx context.Context, use func(lockmgr.Record) error) error {
-	for _, r := range m.bad {
+	for _, r := range m.more {
 		if err := use(r); err != nil {
 			return err
 		}
@@ -234,7 +233,7 @@ func TestRecordsThatCannotBeRead(t *testing.T) {
 			{[]lockmgr.Record{session, lock}, []string{"lock free 0s"}},
 			{[]lockmgr.Record{session, damaged}, []string{"lock free 0s", "session closed 15s"}},
 		} {
-			table.bad = c.bad
+			table.more = c.bad
 			f := w.look()
 			w.want("found", names(f.Items), c.want...)
 			if len(f.Left) != len(c.bad) || !f.Left[0].Failed || strings.Contains(f.Left[len(f.Left)-1].Why, "\n") {
@@ -262,5 +261,17 @@ func TestASessionThatBeginsMeanwhile(t *testing.T) {
 		if len(f.Left) != 1 || !f.Left[0].Failed {
 			t.Errorf("not looked at: %+v", f.Left)
 		}
+	})
+}
+
+// What a later version calls the state of a session says nothing about whether it lives.
+func TestAStateOfALaterVersion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.lock(bucketID, "k", "odd")
+		w.table.Table = &moody{Table: w.server.Table(), more: []lockmgr.Record{
+			{Session: &lockmgr.Session{SID: "odd", State: "resting"}}, {Session: &lockmgr.Session{SID: "without a lock", State: "resting"}},
+		}}
+		w.want("found", names(w.find()))
 	})
 }
