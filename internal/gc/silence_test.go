@@ -79,6 +79,7 @@ func TestASessionThatWakesUp(t *testing.T) {
 		w.gone("late")
 		items := w.find()
 		w.beat("early", w.server.Table(), 0)
+		synctest.Wait()
 		time.AfterFunc(time.Second, func() {
 			if _, err := w.table.Table.Beat(w.Context(), "late"); !errors.Is(err, lockmgr.ErrSessionDead) {
 				t.Errorf("the beat of a session that was killed: %v", err)
