@@ -53,11 +53,19 @@ type front struct {
 func newFront(c Config) *front {
 	return &front{
 		tree: c.Tree, files: c.Files, reader: c.Reader, history: c.History, past: c.Past, defaults: c.Defaults, holder: c.Holder, userName: c.UserName,
-		versionsName: c.VersionsName, showVersions: c.ShowVersions, readOnly: c.ReadOnly, asOf: c.AsOf, ttl: c.MetadataTTL, log: c.Log, began: time.Now(), proc: procfs.Default,
+		versionsName: viewName(c.VersionsName), showVersions: c.ShowVersions, readOnly: c.ReadOnly, asOf: c.AsOf, ttl: c.MetadataTTL, log: c.Log, began: time.Now(), proc: procfs.Default,
 		said:     seldom.New(c.Log),
 		stale:    staleCalls{m: make(map[staleCall]secondTry)},
 		Versions: cmp.Or(c.Versions, NewVersions()),
 		ages:     ages{m: make(map[string]moment)},
 		current:  make(map[string]node), numbers: make(map[uint64][]node),
 	}
+}
+
+// viewName is the name of the view, "" if there is none, by what the mount was told.
+func viewName(told string) string {
+	if told == NoVersions {
+		return ""
+	}
+	return cmp.Or(told, VersionsName)
 }

@@ -35,8 +35,8 @@ type Config struct {
 	// UserName gives the name of a user, for commits to carry. Nil: they do not.
 	UserName func(uid uint32) string
 
-	// VersionsName is the name by which each directory shows its versions, as VersionsName; "": none
-	// does. ShowVersions: readdir shows it.
+	// VersionsName is the name by which each directory shows its versions; "": the constant;
+	// NoVersions: none does. ShowVersions: readdir shows it.
 	VersionsName string
 	ShowVersions bool
 

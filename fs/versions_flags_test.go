@@ -43,10 +43,10 @@ func TestShowVersions(t *testing.T) {
 
 // The view has the name that the mount gives it, or there is none; what has the other name is there.
 func TestVersionsDirOfAnotherName(t *testing.T) {
-	for name, want := range map[string]string{"history": ".versions f", "": ".versions f history"} {
+	for name, want := range map[string]string{"history": ".versions f", NoVersions: ".versions f history"} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
-			w.front.versionsName = name
+			w.front.versionsName = viewName(name)
 			for _, key := range []string{"d/f", "d/.versions/x", "d/history/y"} {
 				w.bucket.PutForeign(key, key)
 			}
@@ -57,7 +57,7 @@ func TestVersionsDirOfAnotherName(t *testing.T) {
 			if got := w.list(w.walk("d/.versions")); got != "x" {
 				t.Errorf("%q: .versions lists %q", name, got)
 			}
-			shown := map[string]string{"history": ".versions f", "": "y"}[name]
+			shown := map[string]string{"history": ".versions f", NoVersions: "y"}[name]
 			if got := w.list(w.walk("d/history")); got != shown {
 				t.Errorf("%q: history lists %q, want %q", name, got, shown)
 			}
@@ -67,7 +67,7 @@ func TestVersionsDirOfAnotherName(t *testing.T) {
 				t.Errorf("%q: rename: %v", name, s)
 			}
 			w.ok("unlink", w.unlink(w.walk("d/.versions"), "moved"))
-			if s := w.rmdir(d, "history"); name != "" && s != fuse.EPERM || name == "" && s != fuse.Status(unix.ENOTEMPTY) {
+			if s := w.rmdir(d, "history"); name != NoVersions && s != fuse.EPERM || name == NoVersions && s != fuse.Status(unix.ENOTEMPTY) {
 				t.Errorf("%q: rmdir: %v", name, s)
 			}
 		})

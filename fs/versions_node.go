@@ -17,9 +17,13 @@ import (
 	"github.com/latchfs/latchfs/store"
 )
 
-// VersionsName is what the hidden view of each directory is called, unless the mount says otherwise
-// (SEMANTICS, ".versions/").
-const VersionsName = ".versions"
+const (
+	// VersionsName is what the hidden view of each directory is called, unless the mount says otherwise
+	// (SEMANTICS, ".versions/").
+	VersionsName = ".versions"
+	// NoVersions is what the mount says for no view.
+	NoVersions = "off"
+)
 
 // isView tells whether a name of a directory is that of the view.
 func (f *front) isView(name string) bool { return f.versionsName != "" && name == f.versionsName }

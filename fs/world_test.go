@@ -77,7 +77,7 @@ func newWorldOn(t *testing.T, b *memstore.Bucket) *world {
 		Objects: bucket, Locks: w.locks, Spool: sp, Reader: ahead, Host: "here", Defaults: defaults,
 		LockTimeout: time.Minute, FlushTimeout: 80 * time.Second, Quiet: testQuiet, Proc: procfs.FS(t.TempDir()), Changed: Changed(names, versions), Lasting: names.Lasting, Marker: names.Marker,
 	})
-	w.front = newFront(Config{Tree: names, Files: files, Reader: ahead, History: history.New(bucket), Past: history.NewPast(bucket, history.PastOptions{TTL: testTTL}), Versions: versions, Defaults: defaults, MetadataTTL: testTTL, VersionsName: VersionsName, Log: log})
+	w.front = newFront(Config{Tree: names, Files: files, Reader: ahead, History: history.New(bucket), Past: history.NewPast(bucket, history.PastOptions{TTL: testTTL}), Versions: versions, Defaults: defaults, MetadataTTL: testTTL, Log: log})
 	w.raw = w.front.serve(w.kernel)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())

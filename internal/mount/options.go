@@ -1,7 +1,6 @@
 package mount
 
 import (
-	"cmp"
 	"time"
 
 	lfs "github.com/latchfs/latchfs/fs"
@@ -47,12 +46,5 @@ type Options struct {
 // Values of VersionsDir.
 const (
 	DefaultVersionsDir = lfs.VersionsName
-	NoVersionsDir      = "off"
+	NoVersionsDir      = lfs.NoVersions
 )
-
-func (o Options) versionsName() string {
-	if o.VersionsDir == NoVersionsDir {
-		return ""
-	}
-	return cmp.Or(o.VersionsDir, DefaultVersionsDir)
-}
