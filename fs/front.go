@@ -24,6 +24,7 @@ type front struct {
 	reader   *reader.Reader
 	history  *history.History
 	past     *history.Past
+	labels   history.Labels // nil: there are none
 	defaults file.Defaults
 	holder   func(ctx context.Context, key string) (lockmgr.Holder, error) // nil: there are no locks
 	userName func(uid uint32) string                                       // nil: commits do not carry it
@@ -52,7 +53,7 @@ type front struct {
 
 func newFront(c Config) *front {
 	return &front{
-		tree: c.Tree, files: c.Files, reader: c.Reader, history: c.History, past: c.Past, defaults: c.Defaults, holder: c.Holder, userName: c.UserName,
+		tree: c.Tree, files: c.Files, reader: c.Reader, history: c.History, past: c.Past, labels: c.Labels, defaults: c.Defaults, holder: c.Holder, userName: c.UserName,
 		versionsName: viewName(c.VersionsName), showVersions: c.ShowVersions, readOnly: c.ReadOnly, asOf: c.AsOf, ttl: c.MetadataTTL, log: c.Log, began: time.Now(), proc: procfs.Default,
 		said:     seldom.New(c.Log),
 		stale:    staleCalls{m: make(map[staleCall]secondTry)},

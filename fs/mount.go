@@ -40,6 +40,9 @@ type Config struct {
 	VersionsName string
 	ShowVersions bool
 
+	// Labels finds versions for .versions/NAME/@LABEL. Nil: there are none.
+	Labels history.Labels
+
 	ReadOnly, AllowOther bool
 	// NoExec and NoATime are mount(8)'s. There is no access time; the kernel only shows the word.
 	NoExec, NoATime bool

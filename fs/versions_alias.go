@@ -33,7 +33,7 @@ func (n *nameNode) alias(ctx context.Context, word string, out *fuse.EntryOut) (
 		return nil, err
 	}
 	// The kernel does not tell the zone of the caller.
-	v, err := history.Revs{Now: time.Now(), Zone: time.UTC}.Find(ctx, n.key, versions, word)
+	v, err := history.Revs{Now: time.Now(), Zone: time.UTC, Labels: n.f.labels}.Find(ctx, n.key, versions, word)
 	if err != nil {
 		return nil, err
 	}

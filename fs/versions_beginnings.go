@@ -1,6 +1,8 @@
 package fs
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,14 +25,17 @@ type beginning struct {
 	expiry *time.Timer
 }
 
-// put keeps a beginning for as long as names are believed.
+// put keeps a beginning for as long as names are believed, at the expense of the oldest.
 func (b *beginnings) put(key string, read history.Beginning, at time.Time, believed time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.drop(key)
 	left := believed - time.Since(at)
-	if left <= 0 || len(b.kept) == maxBeginnings {
+	if left <= 0 {
 		return
+	}
+	if len(b.kept) == maxBeginnings {
+		b.drop(slices.MinFunc(slices.Collect(maps.Keys(b.kept)), func(one, two string) int { return b.kept[one].at.Compare(b.kept[two].at) }))
 	}
 	n := &beginning{Beginning: read, at: at}
 	n.expiry = time.AfterFunc(left, func() {

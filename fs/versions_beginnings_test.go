@@ -17,23 +17,26 @@ func TestBeginningsAreBounded(t *testing.T) {
 		b := &NewVersions().begun
 		began := time.Now()
 		for i := range 2 * maxBeginnings {
-			b.put(fmt.Sprint(i), history.Beginning{}, began, time.Second)
+			b.put(fmt.Sprint(i), history.Beginning{}, began.Add(time.Duration(i)), time.Second)
+		}
+		if _, _, ok := b.take(fmt.Sprint(maxBeginnings-1), time.Second); ok {
+			t.Error("an older one is kept than is dropped")
 		}
 		b.put("late", history.Beginning{}, began.Add(-time.Second), time.Second)
 		if len(b.kept) != maxBeginnings {
 			t.Errorf("%d are kept", len(b.kept))
 		}
 		for i, want := range []bool{true, false} {
-			if _, at, ok := b.take("1", time.Second); ok != want || ok && !at.Equal(began) {
+			if _, at, ok := b.take("20", time.Second); ok != want || ok && !at.Equal(began.Add(20)) {
 				t.Errorf("taken %d times before: %v, of %v", i, ok, at)
 			}
 		}
-		b.forget("2")
-		if _, _, ok := b.take("2", time.Second); ok {
+		b.forget("21")
+		if _, _, ok := b.take("21", time.Second); ok {
 			t.Error("what was to be forgotten is kept")
 		}
-		time.Sleep(time.Second)
-		if _, _, ok := b.take("3", time.Second); ok {
+		time.Sleep(time.Second + 2*maxBeginnings)
+		if _, _, ok := b.take("22", time.Second); ok {
 			t.Error("it is believed for too long")
 		}
 		synctest.Wait()

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -10,6 +11,8 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 
+	"github.com/latchfs/latchfs/fs/history"
+	"github.com/latchfs/latchfs/store"
 	"github.com/latchfs/latchfs/store/memstore"
 )
 
@@ -200,6 +203,33 @@ func (w *world) check(t *testing.T, want string) {
 	}
 }
 
+// Where nothing is believed, a look-up of a listed version is one request all the same, and what was
+// removed for good is missed at once.
+func TestVersionsWhereNothingIsBelieved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.front.ttl = 0
+		for i := range 50 {
+			w.bucket.PutForeign("f", fmt.Sprint("version ", i))
+		}
+		view := w.walk(".versions/f")
+		names, ids := strings.Fields(w.list(view)), w.versionIDs("f")
+		before := w.bucket.Count("ListVersions")
+		for _, name := range names {
+			w.find(view, name)
+		}
+		if n := w.bucket.Count("ListVersions") - before; n != 0 || w.bucket.Count("Head") < len(names) {
+			t.Errorf("the look-ups took %d listings and %d other requests", n, w.bucket.Count("Head"))
+		}
+		w.bucket.Destroy("f", ids[0])
+		w.missing(view, names[0])
+		w.bucket.PutForeign("f", "new")
+		if got := w.readlink(w.find(view, "@0s")); w.content(".versions/f/"+got) != "new" || got != strings.Fields(w.list(view))[49] {
+			t.Errorf("the newest is %s", got)
+		}
+	})
+}
+
 // What another tool removes for good is not there any more once the time is over for which names are
 // believed, also for whoever knows the name; who has it open gets ESTALE.
 func TestVersionIsRemovedElsewhere(t *testing.T) {
@@ -270,6 +300,37 @@ func TestVersionAliases(t *testing.T) {
 		check(map[string]string{"@yesterday": "version 1", "@1d": "version 1"})
 		w.missing(w.walk("d/.versions"), "@first")
 	})
+}
+
+// A label leads to the version that has it; if it cannot be asked for there is an error, and no guess.
+func TestVersionOfALabel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.bucket.PutForeign("f", "one")
+		w.bucket.PutForeign("f", "two")
+		view := w.walk(".versions/f")
+		w.missing(view, "@release")
+		found := labels{"release": w.versionIDs("f")[0]}
+		w.front.labels = found
+		if got := w.content(".versions/f/" + w.readlink(w.find(view, "@release"))); got != "one" {
+			t.Errorf("the label leads to %q", got)
+		}
+		w.missing(view, "@other")
+		found["bad"] = ""
+		if _, s := w.lookup(view, "@bad"); s != fuse.EACCES {
+			t.Errorf("labels that may not be read: %v", s)
+		}
+	})
+}
+
+// labels are the ids of versions by their labels; those without an id may not be read.
+type labels map[string]string
+
+func (l labels) Labeled(_ context.Context, _ []history.Version, label string) (id string, ok bool, err error) {
+	if id, ok = l[label]; ok && id == "" {
+		return "", false, store.ErrAccessDenied
+	}
+	return id, ok, nil
 }
 
 // ls of a file with 10,000 versions takes the ten requests of a listing, and then one for each look-up

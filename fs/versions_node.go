@@ -76,7 +76,9 @@ func (v *viewNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) 
 	if err != nil {
 		return nil, v.f.fail("lookup", v.dir+name, err)
 	}
-	v.f.begun.put(v.dir+name, read, began, v.f.ttl)
+	if found.File {
+		v.f.begun.put(v.dir+name, read, began, v.f.ttl)
+	}
 	a, err := v.f.presentDir(ctx, v.dir)
 	if err != nil {
 		return nil, v.f.fail("lookup", v.dir+name, err)
