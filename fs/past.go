@@ -227,6 +227,11 @@ func (n *pastFile) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut
 	return 0
 }
 
+// Getxattr implements fs.NodeGetxattrer: it has what the version has.
+func (n *pastFile) Getxattr(ctx context.Context, name string, dest []byte) (uint32, syscall.Errno) {
+	return n.version.Getxattr(ctx, name, dest)
+}
+
 // Open implements fs.NodeOpener.
 func (n *pastFile) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
 	if err := n.up.permitPath(ctx); err != nil {
