@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,23 +20,57 @@ import (
 func TestCookbook(t *testing.T) {
 	t.Parallel()
 	c := newCook(t)
-	steps := recipes(t, "../docs/COOKBOOK.md")
-	for i, s := range steps {
+	page := "../docs/COOKBOOK.md"
+	steps := recipes(t, page)
+	for i := range steps {
+		s := &steps[i]
 		c.do(s)
 		if told := i+1 < len(steps) && steps[i+1].command == "echo $?"; c.code != 0 && !told {
 			t.Errorf("line %d: %s: exit code %d, of which the page says nothing", s.line, s.command, c.code)
 		}
 	}
-	if len(steps) < 10 {
+	if len(steps) < 40 {
 		t.Errorf("only %d steps were found", len(steps))
 	}
+	if *recordCookbook {
+		c.Must(os.WriteFile(page, []byte(pageOf(readText(t, page), steps)), 0o644))
+	}
+}
+
+var recordCookbook = flag.Bool("cookbook.record", false, "write into docs/COOKBOOK.md what its commands print")
+
+// pageOf gives a page with what its commands have printed.
+func pageOf(page string, steps []step) string {
+	var out strings.Builder
+	inside, next := false, 0
+	for i, line := range strings.SplitAfter(page, "\n") {
+		for next < len(steps) && steps[next].line < i+1 {
+			next++
+		}
+		bare := strings.TrimSuffix(line, "\n")
+		switch {
+		case bare == "```console":
+			inside = true
+		case bare == "```":
+			inside = false
+		}
+		if inside && bare != "```console" && !strings.HasPrefix(line, "$ ") && !strings.HasPrefix(line, "> ") {
+			continue // what was printed then
+		}
+		out.WriteString(line)
+		if s := next; s < len(steps) && steps[s].command != "" && i+1 == steps[s].line+strings.Count(steps[s].command, "\n") {
+			out.WriteString(steps[s].printed)
+		}
+	}
+	return out.String()
 }
 
 // A step is a command of the page with what it prints, or a pause.
 type step struct {
 	line    int
 	command string
-	prints  string
+	prints  string // as the page says
+	printed string
 	pause   time.Duration // how much older everything becomes
 }
 
@@ -86,6 +121,10 @@ const (
 	cookMount  = "data"
 )
 
+// typing is how long a person needs at least between two commands. A mount shows what a command without a mount has done
+// within --metadata-ttl, which is a second (SEMANTICS G2).
+const typing = 1100 * time.Millisecond
+
 func newCook(t *testing.T) *cook {
 	e := suite.New(t)
 	c := &cook{Env: e, server: e.AgingServer(), bin: newLocal(e).bin, home: e.Mkdir("home")}
@@ -129,7 +168,7 @@ func (c *cook) mustRun(command string) {
 }
 
 // do takes a step of the page.
-func (c *cook) do(s step) {
+func (c *cook) do(s *step) {
 	c.Helper()
 	if s.pause > 0 {
 		back := c.cwd
@@ -140,10 +179,11 @@ func (c *cook) do(s step) {
 		c.cwd, c.code = back, 0
 		return
 	}
+	time.Sleep(typing)
 	o := c.run(s.command)
-	c.code = o.Code
-	if got, want := c.form(o.Out+o.Err), c.form(s.prints); got != want {
-		c.Errorf("line %d: %s prints\n%s\nand not\n%s\nas it is:\n%s%s", s.line, s.command, got, want, o.Out, o.Err)
+	c.code, s.printed = o.Code, c.anonymous(o.Out+o.Err)
+	if got, want := form(s.printed), form(s.prints); got != want && !*recordCookbook {
+		c.Errorf("line %d: %s prints\n%s\nand not\n%s\nwhich is\n%s%s", s.line, s.command, got, want, o.Out, o.Err)
 	}
 }
 
@@ -158,11 +198,16 @@ var varies = []struct {
 	{regexp.MustCompile(`[ \t]+`), " "}, // columns are as wide as the words in them
 }
 
-// form gives a text without what differs from one run to the next.
-func (c *cook) form(text string) string {
-	host, _ := os.Hostname()
+// anonymous gives what a command printed with the names that the page has for host and home directory.
+func (c *cook) anonymous(text string) string {
+	host, err := os.Hostname()
+	c.Must(err)
 	text = strings.ReplaceAll(text, c.home, "/home/ann")
-	text = regexp.MustCompile(`\b`+regexp.QuoteMeta(host)+`\b`).ReplaceAllString(text, "laptop")
+	return regexp.MustCompile(`\b`+regexp.QuoteMeta(host)+`\b`).ReplaceAllString(text, "laptop")
+}
+
+// form gives a text without what differs from one run to the next.
+func form(text string) string {
 	for _, v := range varies {
 		text = v.form.ReplaceAllString(text, v.as)
 	}
