@@ -62,7 +62,7 @@ type lesson struct {
 	err      error // of the probe, or of what has to be asked before it
 }
 
-// learn probes a subject, if what that writes does not stay; with racers if nothing is known.
+// learn probes a subject, if what that writes does not stay; with racers if something is not known.
 func (v *Volume) learn(ctx context.Context, s subject, header string) (l lesson) {
 	l.known, l.recalled = v.recall(s, header)
 	if v.at.onAWS() {
@@ -72,7 +72,7 @@ func (v *Volume) learn(ctx context.Context, s subject, header string) (l lesson)
 	if l.rule, stays, l.err = s.stays(ctx, l.known, l.recalled); l.err != nil || stays {
 		return l
 	}
-	l.probed, l.races = true, !l.recalled
+	l.probed, l.races = true, !l.recalled || l.known.Unknown != 0
 	l.found, l.err = s.probe(ctx, l.races)
 	return l
 }
@@ -81,10 +81,10 @@ func (v *Volume) learn(ctx context.Context, s subject, header string) (l lesson)
 // is known already, since these credentials may not remove it. That is asked anew each time: others may.
 // Who may not ask for the rule goes by what the last probe has met.
 func (s subject) stays(ctx context.Context, known store.Verdict, recalled bool) (rule, stays bool, err error) {
-	if !s.files() {
-		return false, false, nil
+	var retention store.Retention
+	if s.files() {
+		retention, err = s.bucket.DefaultRetention(ctx)
 	}
-	retention, err := s.bucket.DefaultRetention(ctx)
 	switch {
 	case errors.Is(err, store.ErrAccessDenied) && known.Kept:
 		return false, true, nil
@@ -95,15 +95,19 @@ func (s subject) stays(ctx context.Context, known store.Verdict, recalled bool) 
 	case !recalled:
 		return false, false, nil
 	}
-	var versions, uploads bool // would stay
-	if uploads, err = lacks(ctx, s.bucket.TryAbort); err == nil && s.versioned {
-		versions, err = lacks(ctx, s.bucket.TryDeleteVersion)
+	var shown store.Flaws // by what it may
+	for _, r := range s.removals() {
+		denied, err := lacks(ctx, r.try)
+		if err != nil {
+			return false, false, s.explain(err)
+		}
+		if denied {
+			stays = true
+		} else {
+			shown |= r.shows
+		}
 	}
-	if err != nil {
-		return false, false, s.explain(err)
-	}
-	shows := known.Unknown.Has(store.AbortHarms) && !uploads
-	return false, (versions || uploads) && !shows, nil
+	return false, stays && !known.Unknown.Has(shown), nil
 }
 
 // lacks tells whether these credentials may not make a request.
@@ -118,25 +122,50 @@ func lacks(ctx context.Context, try func(context.Context) error) (bool, error) {
 	return false, err
 }
 
+// A removal is a kind of request that removes what a probe has made.
+type removal struct {
+	op    string
+	try   func(context.Context) error // changes nothing
+	shows store.Flaws                 // what only those see who may make it
+}
+
+// removals are those that a probe of the subject needs.
+func (s subject) removals() []removal {
+	object := removal{"Delete", s.bucket.TryDelete, store.DeleteConditions}
+	upload := removal{"AbortUpload", s.bucket.TryAbort, store.AbortHarms}
+	switch {
+	case !s.files():
+		return []removal{object}
+	case s.versioned:
+		return []removal{upload, {"DeleteVersion", s.bucket.TryDeleteVersion, 0}}
+	}
+	return []removal{upload, object}
+}
+
 // inPart tells whether something could not be asked that others may ask who go by the verdict. What cannot be removed is
-// no such thing: who may not do that goes by it, see subject.stays.
-func inPart(found store.Probed) bool {
-	return slices.ContainsFunc(found.Denied, func(op string) bool { return op != "DeleteVersion" && op != "AbortUpload" })
+// no such thing: who may not do that goes by it, see stays.
+func (s subject) inPart(found store.Probed) bool {
+	return slices.ContainsFunc(found.Denied, func(op string) bool {
+		return !slices.ContainsFunc(s.removals(), func(r removal) bool { return r.op == op })
+	})
 }
 
 // verdict is what is known after a probe. What racers showed earlier stays true, and what another one could
 // ask and this one could not.
-func (l lesson) verdict() store.Verdict {
+func (s subject) verdict(l lesson) store.Verdict {
 	now := store.Verdict{Flaws: l.found.Flaws, Races: l.found.Races, Kept: l.found.Kept}
 	if !l.races {
 		now.Flaws |= l.known.Races
 		now.Races = l.known.Races &^ l.found.Flaws
 	}
-	if slices.Contains(l.found.Denied, "AbortUpload") {
-		if now.Unknown = store.AbortHarms; l.recalled && !l.known.Unknown.Has(store.AbortHarms) {
-			now.Unknown = 0
-			now.Flaws |= l.known.Flaws & store.AbortHarms
+	for _, r := range s.removals() {
+		if slices.Contains(l.found.Denied, r.op) {
+			now.Unknown |= r.shows
 		}
+	}
+	if l.recalled {
+		now.Flaws |= l.known.Flaws & now.Unknown
+		now.Unknown &= l.known.Unknown
 	}
 	return now
 }

@@ -63,7 +63,7 @@ func (v *Volume) conclude(ctx context.Context, subjects []subject, lessons []les
 		now, whole := l.known, false
 		if proved {
 			v.tellRest(s, l.found, p)
-			now, whole = l.verdict(), !inPart(l.found)
+			now, whole = s.verdict(l), !s.inPart(l.found)
 			now.Endpoint, now.Server, now.LockTable, now.Date = v.at.name(), header, s.table, time.Now()
 		}
 		if s.files() {

@@ -164,13 +164,14 @@ func TestProveJoinsRaces(t *testing.T) {
 		p.mounts(flaw, false, "true the S3 server \"s/1\" at http://e/ ")
 		p.mounts(flaw, false, says)
 	}
+	s := subject{bucket: newProven(t, memstore.Options{}).volume().Bucket}
 	old := lesson{known: store.Verdict{Flaws: store.CopyConditions | store.CompleteConditions, Races: store.CompleteConditions}, recalled: true,
 		found: store.Probed{Flaws: store.PartSource}}
-	if now := old.verdict(); now.Flaws != store.PartSource|store.CompleteConditions || now.Races != store.CompleteConditions {
+	if now := s.verdict(old); now.Flaws != store.PartSource|store.CompleteConditions || now.Races != store.CompleteConditions {
 		t.Errorf("joined %+v", now)
 	}
 	old.races = true
-	if now := old.verdict(); now.Flaws != store.PartSource || now.Races != 0 {
+	if now := s.verdict(old); now.Flaws != store.PartSource || now.Races != 0 {
 		t.Errorf("raced again %+v", now)
 	}
 }
@@ -545,4 +546,31 @@ func TestProveInitAnsweredNo(t *testing.T) {
 	if err := p.init(false); err == nil || !strings.Contains(err.Error(), "cannot keep a lock table") {
 		t.Errorf("an unfit lock table: %v", err)
 	}
+}
+
+// Who may not remove objects from the bucket of a lock table leaves what a probe writes once. Others remove records there once
+// they have seen that its server keeps the condition.
+func TestProveThatLeavesLockObjects(t *testing.T) {
+	p := newProven(t, memstore.Options{})
+	p.bind("T", memstore.Options{})
+	mounts := func(asks, removes bool, says ...string) {
+		t.Helper()
+		before := p.locks.Count("Put")
+		v, err := p.prove()
+		if err != nil || v.removesRecords() != removes || (p.locks.Count("Put") > before) != asks {
+			t.Errorf("%v; %d PUTs, want some: %v; records are removed: %v, want %v", err, p.locks.Count("Put")-before, asks, v.removesRecords(), removes)
+		}
+		p.says(says...)
+	}
+	p.f2.On("Delete").Fail(store.Refused, store.ErrAccessDenied)
+	mounts(true, false, "is proved in part: these credentials lack s3:DeleteObject below .latchfs/probe/ in bucket locks", "stay below .latchfs/probe/ in bucket locks, since these credentials lack s3:DeleteObject:")
+	mounts(false, false)
+	p.f2.Heal()
+	before := p.locks.Count("Put")
+	mounts(true, true)
+	if n := p.locks.Count("Put") - before; n < 20 {
+		t.Errorf("%d PUTs: nobody has raced for a DELETE yet", n)
+	}
+	p.f2.On("Delete").Fail(store.Refused, store.ErrAccessDenied)
+	mounts(false, true)
 }

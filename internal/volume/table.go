@@ -50,7 +50,7 @@ func (v *Volume) removesRecords() bool {
 	if v.at.onAWS() {
 		return true
 	}
-	return v.lockProved && !v.lockVerdict.Flaws.Has(store.DeleteConditions)
+	return v.lockProved && !(v.lockVerdict.Flaws | v.lockVerdict.Unknown).Has(store.DeleteConditions)
 }
 
 // on gives the table as a mount uses it on such a server, which has to be known by then: whoever takes over
