@@ -43,7 +43,8 @@ type front struct {
 	said      *seldom.Log // what may come again and again
 	stale     staleCalls
 	*Versions
-	ages ages
+	ages      ages
+	pastAhead pastAhead
 
 	mu      sync.Mutex // taken before fileNode.mu
 	current map[string]node
@@ -58,8 +59,8 @@ func newFront(c Config) *front {
 		said:     seldom.New(c.Log),
 		stale:    staleCalls{m: make(map[staleCall]secondTry)},
 		Versions: cmp.Or(c.Versions, NewVersions()),
-		ages:     ages{m: make(map[string]moment)},
-		current:  make(map[string]node), numbers: make(map[uint64][]node),
+		ages:     ages{m: make(map[string]moment)}, pastAhead: pastAhead{m: make(map[string]*coming)},
+		current: make(map[string]node), numbers: make(map[uint64][]node),
 	}
 }
 

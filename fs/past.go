@@ -2,7 +2,9 @@ package fs
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,6 +30,7 @@ type pastDir struct {
 	at   time.Time
 	up   *pastDir // nil for the one that the view is of
 	attr file.Attr
+	last atomic.Pointer[string] // the name that was looked up last, of those that took a request
 }
 
 // A pastFile is a file or a symlink in one.
@@ -137,6 +140,9 @@ func (d *pastDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 		return nil, d.f.fail("lookup", d.dir+name, err)
 	}
 	in, attr, err := d.child(ctx, e)
+	if errors.Is(err, store.ErrNotFound) {
+		d.f.past.Forget(d.dir, d.at) // it was removed for good
+	}
 	if err != nil {
 		return nil, d.f.fail("lookup", d.dir+name, err)
 	}
@@ -166,7 +172,8 @@ func (d *pastDir) child(ctx context.Context, e tree.Entry) (*fs.Inode, file.Attr
 	if e.Dir && e.Info.ETag == "" {
 		return newDir(d.f.pastBare(d.at)) // it had no marker
 	}
-	info, err := d.f.complete(ctx, e.Info)
+	d.lookAhead(e.Name)
+	info, err := d.f.pastAhead.take(ctx, e.Info, d.f.complete)
 	switch {
 	case err != nil:
 		return nil, file.Attr{}, err
@@ -229,6 +236,9 @@ func (n *pastFile) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut
 
 // Getxattr implements fs.NodeGetxattrer: it has what the version has.
 func (n *pastFile) Getxattr(ctx context.Context, name string, dest []byte) (uint32, syscall.Errno) {
+	if n.up.permitPath(ctx) != nil {
+		return 0, getxattr(name)
+	}
 	return n.version.Getxattr(ctx, name, dest)
 }
 

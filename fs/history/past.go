@@ -122,6 +122,28 @@ func (p *Past) Lookup(ctx context.Context, dir, name string, at time.Time) (tree
 	return named(entries, name)
 }
 
+// Following gives up to n entries behind a name, in the order of List, where the directory is known.
+func (p *Past) Following(dir, name string, at time.Time, n int) []tree.Entry {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.get(pastKey{dir, at.UnixNano()})
+	if l == nil || !l.whole {
+		return nil
+	}
+	i, _ := slices.BinarySearchFunc(l.entries, name, func(e tree.Entry, name string) int { return cmp.Compare(e.Name, name) })
+	i = min(i+1, len(l.entries))
+	return l.entries[i:min(i+n, len(l.entries))]
+}
+
+// Forget has a directory listed anew: something that stood in it was removed for good.
+func (p *Past) Forget(dir string, at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e := p.kept[pastKey{dir, at.UnixNano()}]; e != nil {
+		p.drop(e)
+	}
+}
+
 // named finds an entry by its name.
 func named(entries []tree.Entry, name string) (tree.Entry, error) {
 	i, ok := slices.BinarySearchFunc(entries, name, func(e tree.Entry, name string) int { return cmp.Compare(e.Name, name) })
