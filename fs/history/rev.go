@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/latchfs/latchfs/internal/when"
+	"github.com/latchfs/latchfs/store"
 )
 
 // ErrNoVersion: what was asked for names no version.
@@ -91,13 +92,16 @@ func (r Revs) find(ctx context.Context, versions []Version, rev string) (v Versi
 	tried := "no id or name of a version"
 	if r.Labels != nil && IsLabel(rev) {
 		id, ok, err := r.Labels.Labeled(ctx, versions, rev)
-		if err != nil {
+		switch v, is := withID(versions, id); {
+		case errors.Is(err, store.ErrAccessDenied), errors.Is(err, store.ErrNotImplemented):
+			tried += " (the bucket does not tell the labels)" // the beginning of an id needs none
+		case err != nil:
 			return v, err
-		}
-		if v, is := withID(versions, id); ok && is {
+		case ok && is:
 			return v, nil
+		default:
+			tried = "no label, id or name of a version"
 		}
-		tried = "no label, id or name of a version"
 	}
 	t, noTime := when.Parse(rev, r.Now, r.Zone)
 	if noTime == nil {

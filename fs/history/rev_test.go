@@ -14,8 +14,11 @@ import (
 type labels map[string]string
 
 func (l labels) Labeled(_ context.Context, _ []Version, label string) (string, bool, error) {
-	if label == "broken" {
+	switch label {
+	case "broken":
 		return "", false, errors.New("broken")
+	case "deletion", "denied":
+		return "", false, store.ErrAccessDenied
 	}
 	id, ok := l[label]
 	return id, ok, nil
@@ -50,6 +53,7 @@ func TestResolve(t *testing.T) {
 		versions[5].Name: "deletion-6",
 		strings.Replace(versions[4].Name, ".000~", ".007~", 1): "labelled-5", // as it was before others were purged
 		"release":              "labelled-5",
+		"deletion":             "deletion-6", // also for one who may not read labels
 		"~0":                   "deletion-6",
 		"~1":                   "labelled-5",
 		"prev":                 "labelled-5",
@@ -83,6 +87,7 @@ func TestResolveNothing(t *testing.T) {
 		"nothing-1":         "no label, id or name of a version, and",
 		"lost":              "no label, id or name of a version, and",
 		"7nothing":          "it is no id or name of a version, and",
+		"denied":            "it is no id or name of a version (the bucket does not tell the labels), and",
 		"~":                 "write ~1",
 		"~x":                "write ~1",
 		"~-1":               "write ~1",

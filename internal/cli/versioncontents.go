@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/latchfs/latchfs/fs/history"
@@ -31,7 +32,7 @@ func (f *fileCommand) showContents(ctx context.Context, out *bufio.Writer, p pla
 		if i > 0 {
 			fmt.Fprintln(out)
 		}
-		line := describe(p, e)
+		line := slices.DeleteFunc(append(append(describe(p, e), f.locks(e)), e.Labels...), func(s string) bool { return s == "" })
 		if f.Bool("r") {
 			line = append(line, below(p, e.Info.Key))
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,14 +25,16 @@ func logCommand(std Stdio) *cli.Command {
 		ArgsUsage: "PATH",
 		Description: "Newest first: version id, time, size in bytes and how that changed, mode, who made it, and what was done:\n" +
 			"write, meta (the attributes alone), rename from X, restore of V, delete, or foreign, which is another\n" +
-			"tool than latchfs. Who is - where the version does not say, as deletions and other tools do not.",
+			"tool than latchfs. Who is - where the version does not say, as deletions and other tools do not. Where\n" +
+			"there are any: locks, G or C and the date until which governance or compliance keeps the version, and H\n" +
+			"for a legal hold; and labels.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "r", Usage: "all files below a directory, also those that were deleted", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "p", Usage: "each version's difference to the one before it", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "cat", Usage: "each version's content, after a line that says which it is", DisableDefaultText: true},
 			&cli.StringFlag{Name: "since", Usage: "only what was done since `TIME`"},
 			&cli.BoolFlag{Name: "deleted", Usage: "with -r: the files that are deleted, each with the command that brings it back", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "json", Usage: "one JSON object a line: path, version_id, time, size, mode, mtime, host, user, what, from, base, current", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "json", Usage: "one JSON object a line: path, version_id, time, size, mode, mtime, host, user, what, from, base, current, retention, legal_hold, label", DisableDefaultText: true},
 		},
 	}, runLog)
 }
@@ -153,6 +156,15 @@ type logLine struct {
 	From      string     `json:"from,omitempty"`
 	Base      string     `json:"base,omitempty"` // a version id
 	Current   bool       `json:"current"`
+	Retention *retention `json:"retention,omitempty"`
+	LegalHold bool       `json:"legal_hold,omitempty"`
+	Label     []string   `json:"label,omitempty"`
+}
+
+// A retention is that of Object Lock, in JSON.
+type retention struct {
+	Mode  string    `json:"mode"` // GOVERNANCE or COMPLIANCE
+	Until time.Time `json:"until"`
 }
 
 func logLines(p place, entries []review.Entry) []logLine {
@@ -160,7 +172,10 @@ func logLines(p place, entries []review.Entry) []logLine {
 	for _, e := range entries {
 		l := logLine{
 			Path: p.WithKey(e.Info.Key), VersionID: e.Info.VersionID, Time: e.Time.UTC(), Size: e.Info.Size,
-			What: e.What, Current: e.Current,
+			What: e.What, Current: e.Current, LegalHold: e.Info.Lock.Hold, Label: e.Labels,
+		}
+		if lock := e.Info.Lock; lock.Mode != "" {
+			l.Retention = &retention{lock.Mode, lock.Until.UTC()}
 		}
 		if mode, ok := e.Mode(); ok {
 			l.Mode = fmt.Sprintf("%06o", mode)
@@ -180,20 +195,47 @@ func logLines(p place, entries []review.Entry) []logLine {
 	return lines
 }
 
-// logTable gives the table of log.
+// logTable gives the table of log. Columns that would be empty are left out.
 func (f *fileCommand) logTable(p place, entries []review.Entry) (header []string, rows [][]string) {
 	header = []string{"VERSION", "TIME", "SIZE", "CHANGE", "MODE", "WHO", "WHAT"}
-	if f.Bool("r") {
-		header = append(header, "PATH")
+	locks := slices.ContainsFunc(entries, func(e review.Entry) bool { return f.locks(e) != "" })
+	labels := slices.ContainsFunc(entries, func(e review.Entry) bool { return len(e.Labels) > 0 })
+	for _, c := range []struct {
+		name string
+		show bool
+	}{{"LOCKS", locks}, {"LABEL", labels}, {"PATH", f.Bool("r")}} {
+		if c.show {
+			header = append(header, c.name)
+		}
 	}
 	for _, e := range entries {
 		row := describe(p, e)
+		if locks {
+			row = append(row, dash(f.locks(e)))
+		}
+		if labels {
+			row = append(row, dash(strings.Join(e.Labels, " ")))
+		}
 		if f.Bool("r") {
 			row = append(row, below(p, e.Info.Key))
 		}
 		rows = append(rows, row)
 	}
 	return header, rows
+}
+
+// locks says what Object Lock keeps a version by: G or C and the date until which governance or
+// compliance do, H for a legal hold.
+func (f *fileCommand) locks(e review.Entry) string {
+	lock := e.Info.Lock
+	var all []string
+	if lock.Mode != "" && lock.Until.After(f.now) {
+		all = append(all, lock.Mode[:1]+" "+lock.Until.UTC().Format(time.DateOnly))
+	}
+	if lock.Hold {
+		all = append(all, "H")
+	}
+	return strings.Join(all, " ")
 }
 
 // below is the path of a key below the directory that the place is.

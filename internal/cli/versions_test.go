@@ -180,6 +180,25 @@ func TestLogOutput(t *testing.T) {
 	}
 }
 
+// What Object Lock keeps and what has labels says so, in columns that are else left out.
+func TestLogOfLocked(t *testing.T) {
+	s := newShelf(t)
+	s.foreign("f", "one\n")
+	s.now = s.now.Add(time.Minute)
+	two := s.mem.PutForeignProps("f", "two\n", store.Props{}, "latchfs-labels=v1%20release")
+	s.mem.Lock("f", two.VersionID, store.Lock{Mode: "GOVERNANCE", Until: time.Date(2033, 12, 31, 23, 0, 0, 0, time.UTC), Hold: true})
+	s.now = s.now.Add(time.Minute)
+	three := s.mem.PutForeign("f", "three\n")
+	s.mem.Lock("f", three.VersionID, store.Lock{Mode: "COMPLIANCE", Until: s.now.Add(-time.Hour)}) // it is over
+	for flags, file := range map[string]string{"": "log-locked.txt", "--json": "log-locked.jsonl", "--cat": "log-locked-cat.txt"} {
+		code, out, errs := s.log(s.at("f", ""), flags)
+		if code != 0 || errs != "" {
+			t.Errorf("%s: exit code %d, %q", flags, code, errs)
+		}
+		sample(t, file, out)
+	}
+}
+
 func TestLogRefuses(t *testing.T) {
 	s := newShelf(t)
 	s.fill()

@@ -16,6 +16,7 @@ import (
 type Objects interface {
 	history.Objects
 	Get(ctx context.Context, key string, o store.GetOptions) (*store.Object, error)
+	Labels(ctx context.Context, key, version string) ([]string, error)
 }
 
 // parallel is how many requests are sent at a time. S3 takes 5,500 a second for each prefix.
@@ -30,6 +31,7 @@ type Entry struct {
 	What    store.What
 	Change  int64 // of the size, in bytes, against the version before; a deletion takes all
 	Current bool
+	Labels  []string // as far as the caller may read tags
 }
 
 // By names who made the version: the user and the host, or the host alone; "" where that is not known,
@@ -54,8 +56,8 @@ type LogOptions struct {
 }
 
 // Log gives the changes of keys, each given by all its versions, oldest first; what it gives is in the
-// order of time, newest first. It asks one HEAD for each version that it gives, several at a time. A version that was
-// removed for good meanwhile is left out. It fails with the errors of the store.
+// order of time, newest first. It asks one HEAD for each version that it gives, and for the tags of those that have any,
+// several at a time. A version that was removed for good meanwhile is left out. It fails with the errors of the store.
 func Log(ctx context.Context, objects Objects, o LogOptions, keys ...[]history.Version) ([]Entry, error) {
 	var entries []Entry
 	var ends []int // of each key
@@ -143,7 +145,14 @@ func (e *Entry) look(ctx context.Context, objects Objects) error {
 		return fmt.Errorf("looking at version %s of %q: %w", e.Info.VersionID, e.Info.Key, err)
 	}
 	e.Info, e.Commit, e.Posix = i, store.ReadCommit(i.Props.Meta), store.ReadPosix(i.Props.Meta)
-	return nil
+	if i.Props.TagCount == 0 {
+		return nil
+	}
+	e.Labels, err = objects.Labels(ctx, i.Key, i.VersionID)
+	if errors.Is(err, store.ErrAccessDenied) {
+		return nil
+	}
+	return err
 }
 
 // judge tells what made each version. One of an earlier latchfs does not say so itself.

@@ -179,6 +179,28 @@ func TestLogOfSeveral(t *testing.T) {
 	}
 }
 
+// The tags of versions that have any are asked for, and one who may not read them sees the rest.
+func TestLogOfLabels(t *testing.T) {
+	w := newWorld(t)
+	w.foreign("f", "x", nil)
+	w.tick()
+	w.mem.PutForeignProps("f", "y", store.Props{}, "latchfs-labels=v1%20release&other=z")
+	entries, err := Log(t.Context(), w, LogOptions{}, w.versions("f"))
+	if err != nil || fmt.Sprint(entries[0].Labels, entries[1].Labels) != "[v1 release] []" || w.mem.Count("Tags") != 1 {
+		t.Errorf("%v, %v, %d requests for tags", entries, err, w.mem.Count("Tags"))
+	}
+	entries, err = Log(t.Context(), deniedTags{w.Client}, LogOptions{}, w.versions("f"))
+	if err != nil || len(entries) != 2 || entries[0].Labels != nil {
+		t.Errorf("who may not read tags: %v, %v", entries, err)
+	}
+}
+
+type deniedTags struct{ *store.Client }
+
+func (deniedTags) Labels(context.Context, string, string) ([]string, error) {
+	return nil, store.ErrAccessDenied
+}
+
 // A broken store ends it, however many requests are under way.
 func TestLogFails(t *testing.T) {
 	w := newWorld(t)
