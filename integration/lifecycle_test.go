@@ -54,7 +54,7 @@ func TestLifecycle(t *testing.T) {
 		}
 	}
 	o := run(b, "show", "--json", b.Source())
-	if want := readText(t, "testdata/lifecycle.json"); o.Out != want {
+	if want := readText(t, "testdata/lifecycle.jsonl"); o.Out != want {
 		t.Errorf("latchfs lifecycle show --json:\n%swant\n%s", o.Out, want)
 	}
 	// What is sent is what the SDK would send, as the service takes it, and of others nothing is lost.

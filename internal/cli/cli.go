@@ -97,6 +97,8 @@ func commands(args []string, std Stdio) []*cli.Command {
 		restoreCommand(std),
 		undeleteCommand(std),
 		undoCommand(std),
+		labelCommand(std),
+		pruneCommand(std),
 		lifecycleCommand(std),
 	}
 }

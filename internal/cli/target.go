@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/fs/history"
+	"github.com/latchfs/latchfs/internal/label"
 	"github.com/latchfs/latchfs/internal/volume"
 )
 
@@ -89,7 +90,9 @@ func (f *fileCommand) close() {
 }
 
 // revs says how a version of the place is named.
-func (f *fileCommand) revs(p place) history.Revs { return history.Revs{Now: f.now, Zone: p.Zone} }
+func (f *fileCommand) revs(p place) history.Revs {
+	return history.Revs{Now: f.now, Zone: p.Zone, Labels: label.Finder{Bucket: p.Bucket}}
+}
 
 // args gives the arguments, of which there have to be at least and at most so many.
 func (f *fileCommand) args(least, most int) ([]string, error) {
