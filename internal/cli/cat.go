@@ -49,14 +49,29 @@ func (f *fileCommand) cat(ctx context.Context, p place) error {
 
 // version finds the version that the place names; without REV it is the current one.
 func (f *fileCommand) version(ctx context.Context, p place) (v history.Version, err error) {
-	if p.Rev != "" {
-		return history.New(p.Bucket).Resolve(ctx, p.Key, p.Rev, f.revs(p))
+	h := history.New(p.Bucket)
+	if p.DirKey() == p.Key {
+		return v, directoryError(p)
 	}
-	i, err := p.Bucket.Head(ctx, p.Key, "")
-	if errors.Is(err, store.ErrNotFound) {
-		return history.New(p.Bucket).Resolve(ctx, p.Key, "~0", f.revs(p)) // it may be deleted
+	rev := p.Rev
+	if rev == "" {
+		i, err := p.Bucket.Head(ctx, p.Key, "")
+		if !errors.Is(err, store.ErrNotFound) {
+			return history.Version{Info: i, Time: i.LastModified}, err
+		}
+		rev = "~0" // it may be deleted
 	}
-	return history.Version{Info: i, Time: i.LastModified}, err
+	v, err = h.Resolve(ctx, p.Key, rev, f.revs(p))
+	if errors.Is(err, history.ErrNoVersion) && wasDir(ctx, h, p) {
+		if all, lerr := h.Versions(ctx, p.Key); lerr == nil && len(all) == 0 {
+			return v, directoryError(p)
+		}
+	}
+	return v, err
+}
+
+func directoryError(p place) error {
+	return usagef("%s is a directory: name a file in it, or see latchfs log -r and latchfs diff -r", printable(p.Text))
 }
 
 // deletedError says that a version is a deletion, and how to name what was before it.

@@ -131,6 +131,9 @@ func (f *fileCommand) diffTrees(ctx context.Context, places []place) error {
 	if err != nil {
 		return places[0].Explain(err)
 	}
+	if len(differences) == 0 && !wasDir(ctx, history.New(places[0].Bucket), places[0]) {
+		return fmt.Errorf("nothing is, or was, below %s", printable(places[0].WithKey(places[0].DirKey())))
+	}
 	out := bufio.NewWriter(f.std.Out)
 	var lines []diffLine
 	for _, d := range differences {

@@ -273,10 +273,14 @@ func TestCat(t *testing.T) {
 		{"d/sub/x", "", "", 1, "with s3://bucket/d/sub/x@~1"},
 		{"d/sub/x", "~1", "x\n", 0, ""},
 		{"never", "", "", 1, `nothing is, or was, at "never"`},
+		{"d", "", "", 2, "/mnt/d is a directory"},
+		{"d", "~1", "", 2, "/mnt/d@~1 is a directory"},
+		{"d/", "", "", 2, "/mnt/d/ is a directory"},
+		{"", "", "", 2, "/mnt/ is a directory"},
 		{"d/f", "~9", "", 1, "~5 is the oldest"},
 	} {
 		code, out, errs := s.do(catCommand(Stdio{}), "", func(f *fileCommand) error { return f.cat(t.Context(), s.at(tt.key, tt.rev)) })
-		if code != tt.code || out != tt.out || !strings.Contains(errs, tt.says) || strings.Count(errs, "\n") != code {
+		if code != tt.code || out != tt.out || !strings.Contains(errs, tt.says) || strings.Count(errs, "\n") != min(code, 1) {
 			t.Errorf("%s@%s: exit code %d, %q, %q; want %d, %q, %q", tt.key, tt.rev, code, out, errs, tt.code, tt.out, tt.says)
 		}
 	}
@@ -312,6 +316,16 @@ func TestDiff(t *testing.T) {
 	}
 }
 
+func TestDiffRefuses(t *testing.T) {
+	s := newShelf(t)
+	s.fill()
+	for key, says := range map[string]string{"d": "/mnt/d is a directory", "never": `nothing is, or was, at "never"`} {
+		if code, out, errs := s.diff("", s.at(key, "")); code == 0 || out != "" || !strings.Contains(errs, says) {
+			t.Errorf("%s: exit code %d, %q, %q", key, code, out, errs)
+		}
+	}
+}
+
 func TestDiffOfTrees(t *testing.T) {
 	s := newShelf(t)
 	s.fill()
@@ -324,6 +338,12 @@ func TestDiffOfTrees(t *testing.T) {
 	}
 	if code, out, _ := s.diff("-r", s.at("d", "2026-11-22T12:06"), s.at("d", "2026-11-22T12:07")); code != 0 || out != "A sub/x\n" {
 		t.Errorf("between two times: exit code %d, %q", code, out)
+	}
+	if code, out, errs := s.diff("-r", s.at("d/f", "2026-11-22T12:06")); code != 1 || out != "" || !strings.Contains(errs, "nothing is, or was, below s3://bucket/d/f/") {
+		t.Errorf("of a file: exit code %d, %q, %q", code, out, errs)
+	}
+	if code, out, errs := s.diff("-r", s.at("d", "0s")); code != 0 || out != "" || errs != "" {
+		t.Errorf("without a difference: exit code %d, %q, %q", code, out, errs)
 	}
 	for rev, says := range map[string]string{"": "write latchfs diff -r /mnt/d@TIME", "~1": "of a directory a time is named"} {
 		if code, _, errs := s.diff("-r", s.at("d", rev)); code != 2 || !strings.Contains(errs, says) {

@@ -26,6 +26,14 @@ func TestDir(t *testing.T) {
 	}
 }
 
+// Root's directory can be believed by everybody, and is there once.
+func TestDirs(t *testing.T) {
+	dirs := Dirs()
+	if own := Dir(); own != "" && dirs[0] != own || dirs[len(dirs)-1] != "/run/latchfs" || len(dirs) > 2 || len(dirs) == 2 && dirs[0] == dirs[1] {
+		t.Errorf("%q; one's own is %q", dirs, own)
+	}
+}
+
 func add(t *testing.T, dir string, e Entry) *Registration {
 	t.Helper()
 	r, err := Add(dir, e)
