@@ -316,6 +316,27 @@ func TestDiff(t *testing.T) {
 	}
 }
 
+// A bucket without versions has one of each file.
+func TestBucketWithoutVersions(t *testing.T) {
+	s := newShelf(t)
+	s.mem = memstore.New(memstore.Options{Now: func() time.Time { return s.now }})
+	s.bucket = store.New(s.mem, store.Options{})
+	s.foreign("f", "one\n")
+	s.foreign("f", "two\n")
+	code, out, errs := s.log(s.at("f", ""), "")
+	if want := "VERSION  TIME                  SIZE  CHANGE  MODE  WHO  WHAT\nnull     2026-11-22T12:02:00Z  4     +4      -     -    foreign\n"; code != 0 || out != want || errs != "" {
+		t.Errorf("log: exit code %d, %q, %q", code, out, errs)
+	}
+	for _, rev := range []string{"", "null", "~0"} {
+		if code, out, errs := s.do(catCommand(Stdio{}), "", func(f *fileCommand) error { return f.cat(t.Context(), s.at("f", rev)) }); code != 0 || out != "two\n" {
+			t.Errorf("cat @%s: exit code %d, %q, %q", rev, code, out, errs)
+		}
+	}
+	if code, _, errs := s.diff("", s.at("f", "")); code != 1 || !strings.Contains(errs, "~0 is the oldest") {
+		t.Errorf("diff: exit code %d, %q", code, errs)
+	}
+}
+
 func TestDiffRefuses(t *testing.T) {
 	s := newShelf(t)
 	s.fill()
