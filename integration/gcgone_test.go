@@ -77,16 +77,17 @@ func TestGCGoesOn(t *testing.T) {
 		}
 	}
 	e.Must(locks.Put(e.Timeout(time.Minute), "v1/lock/\n", "{"))
-	var work atomic.Bool
+	var work, dead atomic.Bool
 	through := behind(b, func(r *http.Request) harness.Fault {
-		if work.Load() && r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, busy) {
+		if work.Load() && r.Method == http.MethodGet && (strings.HasSuffix(r.URL.Path, busy) || dead.Load() && strings.Contains(r.URL.Path, "/v1/lock/")) {
 			return harness.Busy
 		}
 		return harness.Pass
 	}, nil)
 	through.Init() // proves the server by this name
 	work.Store(true)
-	o := through.Latchfs(append(append([]string{"gc", "--state-dir", e.Dir}, through.ConnectionFlags()...), b.Source())...)
+	gc := append(append([]string{"gc", "--state-dir", e.Dir}, through.ConnectionFlags()...), b.Source())
+	o := through.Latchfs(gc...)
 	if o.Code != 1 || !strings.Contains(o.Out, "free") || strings.Contains(o.Out, "session") {
 		t.Errorf("exit code %d, out:\n%s", o.Code, o.Out)
 	}
@@ -94,6 +95,11 @@ func TestGCGoesOn(t *testing.T) {
 		if !strings.Contains(o.Err, say) {
 			t.Errorf("it does not say %q:\n%s", say, o.Err)
 		}
+	}
+	// Where none answers that is said once.
+	dead.Store(true)
+	if o := through.Latchfs(gc...); o.Code != 1 || o.Out != "" || strings.Count(o.Err, "not looked at") != 1 || !strings.Contains(o.Err, "lock table s3:") {
+		t.Errorf("of a table that does not answer: exit code %d\n%s%s", o.Code, o.Out, o.Err)
 	}
 }
 

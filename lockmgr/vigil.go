@@ -35,10 +35,11 @@ func NewVigil(t Table, times Timing, now func() time.Duration) *Vigil {
 // unless that was more than two beats ago. Unknown are those of which it cannot tell after two leases,
 // and all that are left when ctx ends.
 func (v *Vigil) Silent(ctx context.Context, sessions []Session) (silent, unknown []Session) {
-	until := v.now() + 2*v.times.Lease
+	ctx, cancel := context.WithTimeout(ctx, 2*v.times.Lease)
+	defer cancel()
 	for unknown = sessions; len(unknown) > 0; {
 		unknown, silent = v.round(ctx, unknown, silent)
-		if v.now() >= until || len(unknown) > 0 && !wait.For(ctx, v.times.Beat/2, nil) {
+		if len(unknown) > 0 && !wait.For(ctx, v.times.Beat/2, nil) {
 			break
 		}
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // maxWatched is how many sessions are watched: each is read several times in a lease.
-const maxWatched = 2000
+const maxWatched = 1000
 
 // A silence watches the sessions of hosts that may be gone for good: nobody who wants no lock of
 // theirs will ever find out. It finds them as a taker of their locks does, and kills them as one does.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -71,6 +72,9 @@ func (t *Table) each(ctx context.Context, prefix string, read func(ctx context.C
 			reads.Wait()
 			if err := context.Cause(ctx); err != nil {
 				return err
+			}
+			if len(results) > 1 && !slices.ContainsFunc(results, func(r lockmgr.Record) bool { return !errors.Is(r.Err, lockmgr.ErrUnavailable) }) {
+				return results[0].Err // it is not about each of them
 			}
 			for _, r := range results {
 				switch {
