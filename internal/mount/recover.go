@@ -134,7 +134,7 @@ func (m *Mount) recoverOne(ctx context.Context, r *recoverer, dead *statedir.Dir
 		return fmt.Errorf("closing its lock session: %w", err)
 	}
 	if len(left) > 0 {
-		m.log.Warn("what a dead session left cannot be saved and stays; the next mount tries again", "dir", dead.Path(), "files", describe(left))
+		m.log.Warn("what a dead session left cannot be read, or never be saved, and stays; the next mount tries again", "dir", dead.Path(), "files", describe(left))
 		r.aside.Store(dead.Name(), true)
 		return nil
 	}
