@@ -29,6 +29,10 @@ const MaxLabel = 64
 // ErrLabel: a version cannot have that label.
 var ErrLabel = errors.New("no label for a version")
 
+// ErrNoID: the version was written while the bucket kept no versions, and its id names whatever is
+// written so next.
+var ErrNoID = fmt.Errorf("%w: the version has no id of its own", ErrRefused)
+
 // CheckLabel fails with ErrLabel unless a tag, a name of a file and a command line can all have the
 // label.
 func CheckLabel(label string) error {
@@ -85,12 +89,12 @@ func (c *Client) Labels(ctx context.Context, key, version string) ([]string, err
 // made. change gets the labels and returns what they shall be. S3 has no condition for tags: what
 // another tool sets between the look and the write is lost, and nothing else.
 //
-// It fails with ErrLabel if they do not fit, with ErrRefused if the version has no id of its own, and
+// It fails with ErrLabel if they do not fit, with ErrNoID, and
 // as RemoveVersion does. An attempt without an answer is waited for until it cannot land any more:
 // later it would take back what another one has set since.
 func (c *Client) Label(ctx context.Context, p Permit, key, version string, change func(labels []string) []string) error {
 	if !(Base{VersionID: version}).Pinned() {
-		return fmt.Errorf("label %q: version %q has no id of its own: %w", key, version, ErrRefused)
+		return fmt.Errorf("label %q: %w", key, ErrNoID)
 	}
 	a := attempt{op: "SetTags", key: key, permit: p, limit: c.timing.Load().Stall}
 	pause := pauses()

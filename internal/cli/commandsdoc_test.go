@@ -14,7 +14,8 @@ func TestCommandsDoc(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	json := map[string][]any{"log": {logLine{}, deletedLine{}}, "diff": {diffLine{}}, "cat": nil}
+	json := map[string][]any{"log": {logLine{}, deletedLine{}}, "diff": {diffLine{}}, "cat": nil,
+		"label": {labelLine{}}, "prune": {pruneLine{}}, "lifecycle": {lifecycleLine{}}}
 	for name, lines := range json {
 		_, part, ok := strings.Cut(string(text), "\n## "+name+"\n")
 		part, _, _ = strings.Cut(part, "\n## ")

@@ -197,6 +197,10 @@ func (f *fileCommand) explainLabel(ctx context.Context, p place, err error) erro
 		return &saidError{fmt.Sprintf("allow s3:GetObjectVersionTagging, s3:PutObjectVersionTagging and s3:DeleteObjectVersionTagging on arn:aws:s3:::%s/*: %s", p.Volume.Source.Bucket, oneLine(err)), err}
 	case errors.Is(err, store.ErrNotFound):
 		return &saidError{"somebody has removed the version", err}
+	case errors.Is(err, store.ErrNoID):
+		return &saidError{"it was written while the bucket kept no versions, and has no id of its own: save it again, or switch versioning on (latchfs init)", err}
+	case errors.Is(err, store.ErrLabel):
+		return err
 	}
 	return f.explainChange(ctx, p, err)
 }

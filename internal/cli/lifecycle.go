@@ -40,13 +40,13 @@ func lifecycleCommand(std Stdio) *cli.Command {
 			"A file that is there is never removed, an old version is, labelled or not; what Object Lock retains stays.\n" +
 			"The service keeps only the whole set of rules and has no condition for it: who sets them at the same\n" +
 			"moment can lose his. set looks before and after it writes, and exits with 4 if it sees that.",
-		Flags: append(accessFlags(),
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "expire-versions", Usage: "remove a version this `AGE` (90d, 12w, 2y) after it was replaced or deleted; off: no such rule"},
 			&cli.StringFlag{Name: "keep-versions", Usage: "but for the newest `N` old ones of each file, 1 to 100"},
 			&cli.StringFlag{Name: "abort-uploads", Usage: "end an upload in parts this `AGE` (7d) after it began; off: no such rule"},
 			&cli.BoolFlag{Name: "yes", Usage: "set without asking", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "json", Usage: "one JSON object for each rule: id, status, ours, for, does, expire_versions_days, keep_versions, abort_uploads_days", DisableDefaultText: true},
-		),
+		}, accessFlags()...),
 		Action: func(c *cli.Context) error {
 			o, err := parseLifecycle(c)
 			if err != nil {
