@@ -195,6 +195,11 @@ var metadataRules = []struct {
 		o.lacks("latchfs-user", "latchfs-from")
 		o.sh("chmod 600 $f")
 		o.has(meta{"latchfs-host": "one", "latchfs-what": "meta"})
+		all := o.VersionsOf(o.key)
+		if out := o.Latchfs("restore", o.h.Path(o.key)+"@~1"); out.Code != 0 {
+			o.Errorf("restore: %+v", out)
+		}
+		o.has(meta{"latchfs-what": "restore", "latchfs-from": all[len(all)-2].ID})
 		from := o.key
 		o.key += " \u00e9"
 		o.Sh(o.h.Mountpoint, "mv '"+from+"' '"+o.key+"'")
