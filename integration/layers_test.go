@@ -19,7 +19,7 @@ const module = "github.com/latchfs/latchfs"
 // import none.
 var mayImport = map[string][]string{
 	"":                     {"internal/cli"},
-	"internal/cli":         {"store", "internal/doctor", "internal/gc", "internal/mount", "internal/volume", "internal/statedir", "internal/bytesize", "internal/logfile", "internal/procfs", "lockmgr", "fs/history", "internal/review", "internal/shell", "internal/when", "internal/change", "internal/restore", "fs/file", "internal/label", "internal/lifecycle", "internal/prune"},
+	"internal/cli":         {"store", "internal/doctor", "internal/gc", "internal/mount", "internal/volume", "internal/statedir", "internal/bytesize", "internal/logfile", "internal/procfs", "lockmgr", "fs/history", "internal/review", "internal/shell", "internal/when", "internal/change", "internal/restore", "fs/file", "internal/label", "internal/lifecycle", "internal/prune", "internal/wait"},
 	"internal/mount":       {"fs", "fs/*", "store", "lockmgr", "internal/usernames", "internal/volume", "internal/registry", "internal/shell", "internal/statedir", "internal/bytesize", "internal/procfs", "internal/wait"},
 	"internal/iam":         {},
 	"internal/review":      {"fs/history", "store"},
@@ -55,6 +55,10 @@ var mayImport = map[string][]string{
 	"internal/restore":     {"internal/change", "fs/file", "fs/history", "store"},
 	"internal/seldom":      {},
 	"internal/statedir":    {},
+	"internal/wait":        {},
+	"internal/label":       {"fs/file", "fs/history", "internal/when", "store"},
+	"internal/lifecycle":   {"store", "internal/wait"},
+	"internal/prune":       {"fs/file", "fs/history", "store"},
 	"internal/usernames":   {},
 	"internal/wait":        {},
 	"internal/lifecycle":   {"store", "internal/wait"},

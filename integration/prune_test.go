@@ -51,6 +51,11 @@ func TestLabelAndPrune(t *testing.T) {
 	if n := len(b.VersionsOf("f")); n != 5 {
 		t.Errorf("labels made versions: %d", n)
 	}
+	want(run("diff", "-r", b.Source()+"/d/@release"), 0, `^$`, `^$`)
+	e.Sh(h.Mountpoint, "sleep 1; echo later > d/new; echo 9 > 'd/g h'")
+	want(b.Latchfs("diff", "-r", h.Path("d")+"@release"), 0, `(?s)^M.*g h.*A.*new|A.*new.*M.*g h`, `^$`)
+	want(b.Latchfs("restore", "-r", "-n", h.Path("d")+"@release"), 0, `(?s)g h`, ``)
+	e.Sh(h.Mountpoint, "echo 4 > 'd/g h'; rm d/new")
 	// A new version does not take it along.
 	e.Sh(h.Mountpoint, "echo 5 > f; chmod 644 f; cp f copy; mv copy moved")
 	want(run("cat", f+"@also"), 0, `^2\n$`, `^$`)
@@ -78,11 +83,11 @@ func TestLabelAndPrune(t *testing.T) {
 	if got := sizes("f"); got != "2 2 2 " || b.VersionsOf("f")[0].ID != second {
 		t.Errorf("left are %q", got)
 	}
-	want(b.Latchfs("prune", "-r", "--yes", "--json", h.Mountpoint, "--keep-last=1"), 0, `"path":"[^"]*/d/g h","version_id":"[^"]*","time":"[^"]*Z","size":2,"deleted":false,"removed":true}`, `removed; 1 are kept`)
+	want(b.Latchfs("prune", "-r", "--yes", "--json", h.Mountpoint, "--keep-last=1"), 0, `"path":"[^"]*/d/g h","version_id":"[^"]*","time":"[^"]*Z","size":2,"deleted":false,"removed":true}`, `removed; 2 are kept`)
 	want(run("cat", b.Source()+"/d/deleted@~1"), 0, `^xx\n$`, `^$`)
 	want(run("undelete", b.Source()+"/d/deleted"), 0, ``, `^$`)
 	e.Eventually(5*time.Second, func() error { return equal(e.Sh(h.Mountpoint, "cat d/deleted f"), "xx\n5\n") })
-	want(run("prune", "-r", "--keep-last", "1", b.Source()+"/"), 0, `(?s)^TIME.*label two, also *[^\n]*\n$`, `0 versions of 0.* would be removed`)
+	want(run("prune", "-r", "--keep-last", "1", b.Source()+"/"), 0, `(?s)^TIME.*label two, also`, `0 versions of 0.* would be removed`)
 
 	// Labels that are taken away.
 	want(run("label", "--remove", "two", f), 0, `^$`, `^$`)
@@ -90,6 +95,8 @@ func TestLabelAndPrune(t *testing.T) {
 	want(run("cat", f+"@two"), 1, `^$`, `no label, id or name of a version`)
 	want(run("label", "-r", "--remove", "release", b.Source()+"/"), 0, `^$`, `^$`)
 	want(run("label", "-r", "--list", b.Source()+"/d/"), 0, `^$`, `^$`)
+	want(run("label", "-r", "--remove", "release", b.Source()+"/d/"), 1, `^$`, `has the label release`)
+	want(run("diff", "-r", b.Source()+"/d/@release"), 2, `^$`, `a time or a label`)
 
 	// Roles that may not do it, and wrong words.
 	p := b.Proxy()
@@ -124,6 +131,7 @@ func TestLabelAndPrune(t *testing.T) {
 		{"label a:b " + f, 2, "letters, digits"},
 		{"label a " + b.Source() + "/none", 1, "nothing is, or was"},
 		{"label a " + b.Source() + "/d", 2, "add -r"},
+		{"label -r a " + b.Source() + "/none/", 1, "no file is below"},
 		{"label -r a " + b.Source() + "/d@2h", 2, "leave out @2h"},
 		{"label --list a " + f, 2, "--list PATH"},
 		{"label --list --remove a " + f, 2, "do not go together"},

@@ -12,7 +12,6 @@ import (
 
 	"github.com/latchfs/latchfs/fs/history"
 	"github.com/latchfs/latchfs/internal/review"
-	"github.com/latchfs/latchfs/internal/when"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -118,8 +117,8 @@ func (f *fileCommand) diffTrees(ctx context.Context, places []place) error {
 		t := review.Tree{Objects: p.Bucket, Dir: p.DirKey()}
 		if p.Rev != "" {
 			var err error
-			if t.At, err = when.Parse(p.Rev, f.now, p.Zone); err != nil {
-				return usagef("of a directory a time is named: %v", err)
+			if t.At, err = f.moment(ctx, p); err != nil {
+				return err
 			}
 		}
 		trees = append(trees, t)

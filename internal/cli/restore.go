@@ -14,7 +14,6 @@ import (
 
 	"github.com/latchfs/latchfs/fs/history"
 	"github.com/latchfs/latchfs/internal/restore"
-	"github.com/latchfs/latchfs/internal/when"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -159,9 +158,9 @@ func (f *fileCommand) restoreTree(ctx context.Context, r *restore.Restorer, p pl
 	if p.Rev == "" {
 		return usagef("a time is missing: write latchfs restore -r %s@TIME", printable(p.Text))
 	}
-	at, err := when.Parse(p.Rev, f.now, p.Zone)
+	at, err := f.moment(ctx, p)
 	if err != nil {
-		return usagef("of a directory a time is named: %v", err)
+		return err
 	}
 	plan, err := r.Tree(ctx, p.DirKey(), at, f.Bool("delete"))
 	if err != nil {
