@@ -184,6 +184,11 @@ func TestFlagsOfTheView(t *testing.T) {
 	if got := e.Sh(off.Mountpoint, "find d | sort | tr '\n' ' '; cat d/.versions/key; ls -d .versions || echo none"); got != "d d/.history d/.history/key d/.versions d/.versions/key d/f.txt x\nnone\n" {
 		t.Errorf("without a view there is %q", got)
 	}
+	for h, want := range map[*harness.Host]string{h: ".history", off: "off"} {
+		if got := entryOf(h); got == nil || got.VersionsDir != want {
+			t.Errorf("the registry has %+v, want %s", got, want)
+		}
+	}
 	for name, want := range map[string]string{".history": "d/.history/key", "off": "none of 3 keys", ".versions": "d/.versions/key"} {
 		o := b.Latchfs(append([]string{"doctor", "--no-probe", "--json", "--versions-dir", name}, append(b.ConnectionFlags(), b.Source())...)...)
 		if line := regexp.MustCompile(`(?m)^.*versions-names.*$`).FindString(o.Out); !strings.Contains(line, want) {
