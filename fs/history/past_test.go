@@ -25,6 +25,7 @@ type pastBucket struct {
 	asked   int // how often for the uploads
 	refused error
 	delay   time.Duration // of a listing
+	deaf    bool          // it does not heed a marker that is no key
 }
 
 func (b *pastBucket) ListUploads(context.Context, store.UploadOptions) (store.UploadPage, error) {
@@ -36,6 +37,9 @@ func (b *pastBucket) ServerNow() time.Time { return time.Now() }
 
 func (b *pastBucket) ListVersions(ctx context.Context, o store.VersionOptions) (store.VersionPage, error) {
 	time.Sleep(b.delay)
+	if b.deaf && strings.HasSuffix(o.KeyMarker, "\U0010FFFF") {
+		o.KeyMarker = ""
+	}
 	return b.bucket.ListVersions(ctx, o)
 }
 
@@ -296,6 +300,22 @@ func TestRequestsInALargeTree(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// A server that goes on somewhere else than it was asked to is no reason to go round in circles.
+func TestPastOfAServerThatIgnoresMarkers(t *testing.T) {
+	b := &pastBucket{bucket: &bucket{page: 1}, deaf: true}
+	for i := range 3 * wholePages {
+		b.add(fmt.Sprintf("d/f%02d", i), "v", 0)
+	}
+	b.add("z", "v", 0)
+	p := NewPast(b, PastOptions{TTL: time.Hour})
+	if got, err := p.List(t.Context(), "", noon); err == nil || !strings.Contains(err.Error(), "begins with") {
+		t.Errorf("%s, %v", asListed(got), err)
+	}
+	if got, err := p.List(t.Context(), "d/", noon); err != nil || len(got) != 3*wholePages {
+		t.Errorf("%d entries, %v", len(got), err)
+	}
 }
 
 // The memory of all pasts together is bounded.

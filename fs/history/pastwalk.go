@@ -43,6 +43,9 @@ func (w *pastWalk) page(ctx context.Context) (stood []store.Info, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(page.Versions) > 0 && page.Versions[0].Info.Key < w.o.KeyMarker {
+		return nil, fmt.Errorf("the list of versions behind %q begins with %q", w.o.KeyMarker, page.Versions[0].Info.Key)
+	}
 	next := func() {
 		if w.has && !w.stood.Deleted {
 			stood = append(stood, w.stood.Info)
