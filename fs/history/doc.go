@@ -1,6 +1,6 @@
 // Package history tells what was under a name: on a versioned bucket every close is a
-// version, and a deletion is one too (a delete marker). It keeps nothing; each call asks the
-// bucket.
+// version, and a deletion is one too (a delete marker). A History keeps nothing; each call asks
+// the bucket.
 //
 // # Names of versions
 //
@@ -16,4 +16,11 @@
 // A name is found by its id alone (Named): when older versions are removed for good the places change,
 // and what was "meta" may be the first version with its content. Whoever has read a name finds the
 // version as long as it exists, and never another one.
+//
+// # The past
+//
+// A Past shows directories as they stood at a time (past.go). One walk through a list of versions finds
+// what stood under each key (pastwalk.go) and makes the listings of a directory and of those below
+// (pastlisting.go, pastbuild.go); they are remembered, for good where nothing can change any more
+// (pastsettled.go).
 package history

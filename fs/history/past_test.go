@@ -174,22 +174,6 @@ func TestPastAtRandomTimes(t *testing.T) {
 					}
 				}
 			}
-			var below []string
-			for i, err := range New(b).Below(t.Context(), "a", at) {
-				if err != nil {
-					t.Fatal(err)
-				}
-				below = append(below, i.Key+"@"+i.VersionID)
-			}
-			var wantBelow []string
-			for _, key := range slices.Sorted(maps.Keys(stood)) {
-				if strings.HasPrefix(key, "a") {
-					wantBelow = append(wantBelow, key+"@"+stood[key].VersionID)
-				}
-			}
-			if !slices.Equal(below, wantBelow) {
-				t.Fatalf("seed %d: below \"a\" at %v: %q, want %q", seed, at, below, wantBelow)
-			}
 		}
 	}
 }
@@ -473,11 +457,6 @@ func TestPastFails(t *testing.T) {
 		}
 		if _, err := p.Lookup(t.Context(), "d/", "f", noon); !errors.Is(err, b.err) {
 			t.Errorf("Lookup: %v", err)
-		}
-		for _, err := range New(b).Below(t.Context(), "", noon) {
-			if !errors.Is(err, b.err) {
-				t.Errorf("Below: %v", err)
-			}
 		}
 	}
 	b.err = nil

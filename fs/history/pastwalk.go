@@ -3,7 +3,6 @@ package history
 import (
 	"context"
 	"fmt"
-	"iter"
 	"time"
 
 	"github.com/latchfs/latchfs/store"
@@ -86,24 +85,4 @@ func endOf(dir string) string { return dir + "\U0010FFFF" }
 func (w *pastWalk) skip(key string) {
 	w.done, w.key, w.has = key, "", false
 	w.o.KeyMarker, w.o.VersionMarker = key, ""
-}
-
-// Below gives the versions that were current at a time of all keys with a prefix, in the order of
-// keys, with what a listing tells of them. It asks for one page of versions after the other, as they
-// are wanted. An error of the store ends it.
-func (h *History) Below(ctx context.Context, prefix string, at time.Time) iter.Seq2[store.Info, error] {
-	return func(yield func(store.Info, error) bool) {
-		for w := newPastWalk(h.objects, prefix, "", at); !w.end; {
-			stood, err := w.page(ctx)
-			if err != nil {
-				yield(store.Info{}, fmt.Errorf("listing what stood below %q: %w", prefix, err))
-				return
-			}
-			for _, i := range stood {
-				if !yield(i, nil) {
-					return
-				}
-			}
-		}
-	}
 }
