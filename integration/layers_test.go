@@ -60,10 +60,6 @@ var mayImport = map[string][]string{
 	"internal/lifecycle":   {"store", "internal/wait"},
 	"internal/prune":       {"fs/file", "fs/history", "store"},
 	"internal/usernames":   {},
-	"internal/wait":        {},
-	"internal/lifecycle":   {"store", "internal/wait"},
-	"internal/label":       {"fs/file", "fs/history", "store"},
-	"internal/prune":       {"fs/file", "fs/history", "store"},
 	"internal/when":        {},
 }
 
