@@ -195,8 +195,9 @@ func (f *fileCommand) carryOut(ctx context.Context, r *restore.Restorer, p place
 	asJSON := json.NewEncoder(f.std.Out)
 	asJSON.SetEscapeHTML(false)
 	began := time.Now()
-	var mu sync.Mutex // of the output
-	err := r.Run(ctx, plan, func(s restore.Step, info store.Info, err error) {
+	kept := 0         // old versions that Object Lock keeps
+	var mu sync.Mutex // of the output, and kept
+	err := r.Run(ctx, plan, func(s restore.Step, res restore.Result, err error) {
 		if f.Bool("r") && errors.Is(err, restore.ErrNothing) {
 			err = nil // somebody else did it
 		}
@@ -205,7 +206,7 @@ func (f *fileCommand) carryOut(ctx context.Context, r *restore.Restorer, p place
 		mu.Lock()
 		defer mu.Unlock()
 		l := line(s)
-		l.VersionID = info.VersionID
+		l.VersionID = res.Info.VersionID
 		if err != nil {
 			l.Error, l.Code = oneLine(err), exitCode(err)
 			bar.end()
@@ -217,11 +218,17 @@ func (f *fileCommand) carryOut(ctx context.Context, r *restore.Restorer, p place
 		case err == nil && !f.Bool("r"):
 			lines = append(lines, l)
 		}
+		if err == nil && res.Lock.Keeps(f.now) {
+			kept++
+		}
 		bar.tick(done, len(plan.Steps))
 	})
 	bar.end()
 	if f.Bool("r") && !f.Bool("json") {
 		fmt.Fprintf(f.std.Err, "latchfs: %d of %d changed in %s, %d were alike\n", count.done-count.failed, len(plan.Steps), time.Since(began).Round(time.Second), plan.Alike)
+	}
+	if kept > 0 {
+		fmt.Fprintf(f.std.Err, "latchfs: retention or a legal hold stays with %d old versions, and does not keep the new ones\n", kept)
 	}
 	if perr := f.printSteps(lines); perr != nil {
 		return perr

@@ -181,3 +181,30 @@ func TestRestoreFails(t *testing.T) {
 		}
 	}
 }
+
+// What names or keeps the old version alone does not come along, and it is said.
+func TestRestoreLeavesLocksAndLabels(t *testing.T) {
+	c := newChanger(t)
+	c.mem.PutForeignProps("f", "old", store.Props{}, "a=1")
+	c.foreign("f", "new")
+	id := c.mem.History("f")[0].Info.VersionID
+	c.mem.Lock("f", id, store.Lock{Hold: true})
+	err := c.bucket.Label(t.Context(), always{}, "f", id, func([]string) []string { return []string{"release"} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, _, errs := c.restore("", c.at("f", "first"))
+	if code != 0 || !strings.Contains(errs, "a legal hold stays with 1 old versions") {
+		t.Errorf("%d, %q", code, errs)
+	}
+	now, err := c.bucket.Head(t.Context(), "f", "")
+	if err != nil || now.Lock != (store.Lock{}) || now.Props.TagCount != 1 {
+		t.Errorf("%+v, %v", now, err)
+	}
+	if labels, err := c.bucket.Labels(t.Context(), "f", ""); err != nil || len(labels) > 0 {
+		t.Errorf("labels %q, %v", labels, err)
+	}
+	if code, _, errs := c.restore("", c.at("f", "~1")); code != 0 || errs != "" {
+		t.Errorf("of one that nothing keeps: %d, %q", code, errs)
+	}
+}

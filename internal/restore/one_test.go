@@ -122,7 +122,7 @@ func TestRestoresProperties(t *testing.T) {
 				w.Fatal(err)
 			}
 			first, _ := w.History().Info(w.Context(), key, old.Info.VersionID)
-			now, _ := w.History().Info(w.Context(), key, made.VersionID)
+			now, _ := w.History().Info(w.Context(), key, made.Info.VersionID)
 			if !store.Alike(first, now) || !first.ModTime().Equal(now.ModTime()) || first.Props.TagCount != now.Props.TagCount {
 				w.Errorf("%s is\n%+v, was\n%+v", key, now, first)
 			}

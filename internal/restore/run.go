@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/latchfs/latchfs/internal/change"
-	"github.com/latchfs/latchfs/store"
 )
 
 // Run carries a plan out, 64 steps at a time, and tells of each, from several goroutines. It goes on
@@ -18,11 +17,11 @@ import (
 //  2. directories come back, those above first
 //  3. files come back
 //  4. what was not there goes: files, then directories, those below first
-func (r *Restorer) Run(ctx context.Context, p Plan, done func(s Step, info store.Info, err error)) error {
+func (r *Restorer) Run(ctx context.Context, p Plan, done func(s Step, res Result, err error)) error {
 	for _, phase := range phases(p.Steps) {
 		change.Each(ctx, phase, func(s Step) {
-			info, err := r.Do(ctx, s)
-			done(s, info, err)
+			res, err := r.Do(ctx, s)
+			done(s, res, err)
 		})
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

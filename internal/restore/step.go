@@ -67,15 +67,36 @@ func (r *Restorer) writes() error {
 	return errors.New("versioning of the bucket is suspended, so that something of the history would be lost: switch it on again with latchfs init")
 }
 
-// Do carries one step out, and returns what is under the name then; the zero Info is nothing. It
-// fails with store.ErrConflict if something else is there than the step expects, with an
-// ArchivedError, and as the functions of file.Locked do.
-func (r *Restorer) Do(ctx context.Context, s Step) (info store.Info, err error) {
+// A Result is what a step has done.
+type Result struct {
+	// Info is what is under the name now; the zero Info is nothing.
+	Info store.Info
+	// Lock is by what Object Lock keeps the version that was restored. The new version is not kept by it.
+	Lock store.Lock
+}
+
+// Do carries one step out. It fails with store.ErrConflict if something else is there than the step
+// expects, with an ArchivedError, and as the functions of file.Locked do.
+func (r *Restorer) Do(ctx context.Context, s Step) (res Result, err error) {
+	for range leases {
+		// Without a valid lease nothing was sent, and the step may be begun anew under another one.
+		if res, err = r.once(ctx, s); !errors.Is(err, store.ErrNotPermitted) || ctx.Err() != nil {
+			break
+		}
+	}
+	return res, err
+}
+
+// leases is how many leases are taken for a step: this process may have been stopped for a while.
+const leases = 3
+
+func (r *Restorer) once(ctx context.Context, s Step) (res Result, err error) {
 	switch s.Do {
 	case Restore:
 		return r.restore(ctx, s)
 	case Undelete:
-		return r.undelete(ctx, s.Key)
+		res.Info, err = r.undelete(ctx, s.Key)
+		return res, err
 	}
 	err = r.session.Locked(ctx, s.Key, func(l *file.Locked) error {
 		if err := s.stands(l.Found()); err != nil {
@@ -83,7 +104,7 @@ func (r *Restorer) Do(ctx context.Context, s Step) (info store.Info, err error) 
 		}
 		return l.Remove()
 	})
-	return store.Info{}, err
+	return res, err
 }
 
 // stands fails if something else is under the name than the step expects.
@@ -97,10 +118,10 @@ func (s Step) stands(found store.Info) error {
 // archives are the storage classes whose objects cannot be read at once.
 var archives = []string{"GLACIER", "DEEP_ARCHIVE"}
 
-func (r *Restorer) restore(ctx context.Context, s Step) (info store.Info, err error) {
+func (r *Restorer) restore(ctx context.Context, s Step) (res Result, err error) {
 	src, err := r.objects.Head(ctx, s.From.Key, s.From.VersionID)
 	if err != nil {
-		return info, fmt.Errorf("version %s of %q: %w", s.From.VersionID, s.From.Key, err)
+		return res, fmt.Errorf("version %s of %q: %w", s.From.VersionID, s.From.Key, err)
 	}
 	class := src.Props.StorageClass
 	if slices.Contains(archives, class) {
@@ -110,13 +131,14 @@ func (r *Restorer) restore(ctx context.Context, s Step) (info store.Info, err er
 		if err := s.stands(l.Found()); err != nil {
 			return err
 		}
-		info, err = l.Copy(src, store.Audit{What: store.WhatRestore, From: src.VersionID})
+		res.Info, err = l.Copy(src, store.Audit{What: store.WhatRestore, From: src.VersionID})
 		return err
 	})
 	if errors.Is(err, store.ErrArchived) {
 		err = &ArchivedError{Key: s.From.Key, Version: s.From.VersionID, Class: class}
 	}
-	return info, err
+	res.Lock = src.Lock
+	return res, err
 }
 
 // An ArchivedError says that a version has to be got out of its archive first.

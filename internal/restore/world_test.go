@@ -125,7 +125,7 @@ func (w *world) run(ctx context.Context, p Plan) map[string]error {
 		err error
 	}
 	failures := make(chan failure, len(p.Steps))
-	w.Restorer.Run(ctx, p, func(s Step, _ store.Info, err error) {
+	w.Restorer.Run(ctx, p, func(s Step, _ Result, err error) {
 		if err != nil {
 			failures <- failure{s.Key, err}
 		}
