@@ -20,7 +20,7 @@ const module = "github.com/latchfs/latchfs"
 var mayImport = map[string][]string{
 	"":                     {"internal/cli"},
 	"internal/cli":         {"store", "internal/doctor", "internal/gc", "internal/mount", "internal/volume", "internal/statedir", "internal/bytesize", "internal/logfile", "internal/procfs", "lockmgr", "fs/history", "internal/review", "internal/shell", "internal/when", "internal/change", "internal/restore", "fs/file", "internal/label", "internal/lifecycle", "internal/prune", "internal/wait"},
-	"internal/mount":       {"fs", "fs/*", "store", "lockmgr", "internal/usernames", "internal/volume", "internal/registry", "internal/shell", "internal/statedir", "internal/bytesize", "internal/procfs", "internal/wait"},
+	"internal/mount":       {"internal/label", "fs", "fs/*", "store", "lockmgr", "internal/usernames", "internal/volume", "internal/registry", "internal/shell", "internal/statedir", "internal/bytesize", "internal/procfs", "internal/wait"},
 	"internal/iam":         {},
 	"internal/review":      {"fs/history", "store"},
 	"internal/shell":       {},

@@ -127,9 +127,17 @@ func (p *Pruner) versions(ctx context.Context, versions []history.Version, do fu
 	goes, unknown := make(map[string]bool), false
 	var mu sync.Mutex
 	each := func(some []history.Version) {
+		steps := make([]*Step, len(some))
 		var all sync.WaitGroup
-		defer all.Wait()
-		for _, v := range some {
+		defer func() {
+			all.Wait()
+			for _, s := range steps { // in the order of their time, whatever was answered first
+				if s != nil {
+					p.tell(*s)
+				}
+			}
+		}()
+		for i, v := range some {
 			select {
 			case p.places <- struct{}{}:
 			case <-ctx.Done():
@@ -145,7 +153,7 @@ func (p *Pruner) versions(ctx context.Context, versions []history.Version, do fu
 				goes[v.Info.VersionID] = s.Kept == "" && s.Err == nil
 				unknown = unknown || errors.Is(s.Err, store.ErrUnknownOutcome)
 				mu.Unlock()
-				p.tell(s)
+				steps[i] = &s
 			})
 		}
 	}
