@@ -96,7 +96,7 @@ func TestLabelAndPrune(t *testing.T) {
 	want(run("label", "-r", "--remove", "release", b.Source()+"/"), 0, `^$`, `^$`)
 	want(run("label", "-r", "--list", b.Source()+"/d/"), 0, `^$`, `^$`)
 	want(run("label", "-r", "--remove", "release", b.Source()+"/d/"), 1, `^$`, `has the label release`)
-	want(run("diff", "-r", b.Source()+"/d/@release"), 2, `^$`, `a time or a label`)
+	want(run("diff", "-r", b.Source()+"/d/@release"), 2, `^$`, `a time is named, or a label`)
 
 	// Roles that may not do it, and wrong words.
 	p := b.Proxy()

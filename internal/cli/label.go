@@ -234,7 +234,7 @@ func (f *fileCommand) moment(ctx context.Context, p place) (time.Time, error) {
 	}
 	t, err := when.Parse(p.Rev, f.now, p.Zone)
 	if err != nil {
-		return t, usagef("of a directory a time or a label is named: %v", err)
+		return t, usagef("of a directory a time is named, or a label: %v", err)
 	}
 	return t, nil
 }
