@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"cmp"
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -98,13 +100,27 @@ func (s recordedTime) String() string {
 // SEMANTICS G6
 func TestRandomHistory(t *testing.T) {
 	t.Parallel()
+	randomHistory(t, 5)
+}
+
+// The same with more than 500 changes, at 50 times.
+// SEMANTICS G6
+func TestSoakRandomHistory(t *testing.T) {
+	t.Parallel()
+	randomHistory(t, 50)
+}
+
+// historySeed chooses the changes of a run again; which of them fall into one second it does not.
+var historySeed = flag.Uint64("history.seed", 0, "seed of the random history, 0: another one each time")
+
+// randomHistory makes changes until there are so many seconds with some, and compares.
+func randomHistory(t *testing.T, seconds int) {
 	e := suite.New(t)
 	b := e.Bucket(harness.OnS3, harness.Patient)
 	hosts := []*harness.Host{b.Mount("one", "--metadata-ttl", "0"), b.Mount("two", "--metadata-ttl", "0")}
-	seed := uint64(time.Now().UnixNano())
+	seed := cmp.Or(*historySeed, uint64(time.Now().UnixNano()))
 	t.Logf("seed %d", seed)
 	h := &recorded{r: rand.New(rand.NewPCG(seed, 0)), now: map[string]pastState{}, keys: map[string][]string{}}
-	const seconds = 5
 	for n := 0; len(h.times) < seconds; n++ {
 		switch shell, key, content := h.change(n); {
 		case shell != "":
@@ -139,6 +155,9 @@ func TestRandomHistory(t *testing.T) {
 		changes += len(want)
 	}
 	t.Logf("%d versions", changes)
+	if changes < 3*seconds {
+		t.Errorf("%d changes in %d seconds: too few to tell anything", changes, seconds)
+	}
 	h.r.Shuffle(len(h.times), func(i, j int) { h.times[i], h.times[j] = h.times[j], h.times[i] })
 	for i, at := range h.times {
 		for _, host := range hosts {
@@ -146,8 +165,8 @@ func TestRandomHistory(t *testing.T) {
 				t.Errorf("at %v:\n%swant\n%s", at.at, got, at)
 			}
 		}
-		if i == 0 {
-			asOf := b.Mount("three", "--as-of", when.Path(at.at))
+		if i%10 == 0 {
+			asOf := b.Mount(fmt.Sprint("as-of-", i), "--as-of", when.Path(at.at))
 			if got := shown(asOf, "."); got != at.String() {
 				t.Errorf("as of %v:\n%swant\n%s", at.at, got, at)
 			}
