@@ -45,6 +45,7 @@ type front struct {
 	*Versions
 	ages      ages
 	pastAhead pastAhead
+	dirLabels DirLabels // nil: there are none
 
 	mu      sync.Mutex // taken before fileNode.mu
 	current map[string]node
@@ -59,7 +60,7 @@ func newFront(c Config) *front {
 		said:     seldom.New(c.Log),
 		stale:    staleCalls{m: make(map[staleCall]secondTry)},
 		Versions: cmp.Or(c.Versions, NewVersions()),
-		ages:     ages{m: make(map[string]moment)}, pastAhead: pastAhead{m: make(map[string]*coming)},
+		ages:     ages{m: make(map[string]moment)}, pastAhead: pastAhead{m: make(map[string]*coming)}, dirLabels: c.DirLabels,
 		current: make(map[string]node), numbers: make(map[uint64][]node),
 	}
 }

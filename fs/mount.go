@@ -29,7 +29,9 @@ type Config struct {
 	History  *history.History
 	Versions *Versions // is told of what Files change
 	Past     *history.Past
-	Defaults file.Defaults
+	// DirLabels are the labels of directories; nil: there are none.
+	DirLabels DirLabels
+	Defaults  file.Defaults
 	// Holder tells who has the lock of a key, for the log. Nil: a mount that takes no locks.
 	Holder func(ctx context.Context, key string) (lockmgr.Holder, error)
 	// UserName gives the name of a user, for commits to carry. Nil: they do not.

@@ -22,11 +22,26 @@ type timesNode struct {
 	readOnlyNode
 }
 
-// A timeLink is another form of a time, as 2h.
+// A timeLink is another form of a time, as 2h, or a label.
 type timeLink struct {
 	fs.Inode
 	readOnlyNode
 	name string
+	at   time.Time // of a label; else zero
+}
+
+// A DirLabel is a name that somebody gave to a directory as it stood at a time.
+type DirLabel struct {
+	Name string
+	Time time.Time
+}
+
+// DirLabels tells the labels of directories. None of them is a form of a time.
+type DirLabels interface {
+	// All gives those of a directory by its key.
+	All(ctx context.Context, dir string) ([]DirLabel, error)
+	// Find gives the one with a name; ok is false if there is none.
+	Find(ctx context.Context, dir, name string) (l DirLabel, ok bool, err error)
 }
 
 // lookupPast gives .versions/@.
@@ -48,18 +63,12 @@ func (n *timesNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut)
 	defer stop()
 	at, err := when.Parse(name, n.f.past.Now(), time.UTC)
 	if err != nil {
-		return nil, unix.ENOENT
+		return n.lookupLabel(ctx, name, out)
+	}
+	if when.Path(at) != name {
+		return n.link(ctx, &timeLink{readOnlyNode: n.readOnlyNode, name: name}, out), 0
 	}
 	known := n.GetChild(name)
-	if when.Path(at) != name {
-		if known == nil {
-			link := &timeLink{readOnlyNode: n.readOnlyNode, name: name}
-			known = n.NewInode(ctx, link, fs.StableAttr{Mode: fuse.S_IFLNK})
-		}
-		known.Operations().(*timeLink).fill(&out.Attr)
-		out.SetEntryTimeout(n.f.ttl)
-		return known, 0
-	}
 	if known == nil {
 		d := &pastDir{readOnlyNode: n.readOnlyNode, at: at}
 		if d.attr, err = n.f.pastTop(ctx, n.dir, at); err != nil {
@@ -72,10 +81,46 @@ func (n *timesNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut)
 	return known, 0
 }
 
-// OpendirHandle implements fs.NodeOpendirHandler. What is listed depends on the clock alone.
+func (n *timesNode) lookupLabel(ctx context.Context, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	if n.f.dirLabels == nil {
+		return nil, unix.ENOENT
+	}
+	l, ok, err := n.f.dirLabels.Find(ctx, n.dir, name)
+	switch {
+	case err != nil:
+		return nil, n.f.fail("lookup", n.dir+pastName+"/"+name, err)
+	case !ok:
+		return nil, unix.ENOENT
+	}
+	return n.link(ctx, &timeLink{readOnlyNode: n.readOnlyNode, name: name, at: l.Time}, out), 0
+}
+
+// link gives a symlink: the one that the kernel may know, unless it leads elsewhere.
+func (n *timesNode) link(ctx context.Context, l *timeLink, out *fuse.EntryOut) *fs.Inode {
+	l.fill(&out.Attr)
+	out.SetEntryTimeout(n.f.ttl)
+	if in := n.GetChild(l.name); in != nil {
+		if known, ok := in.Operations().(*timeLink); ok && known.at.Equal(l.at) {
+			return in
+		}
+	}
+	return n.NewInode(ctx, l, fs.StableAttr{Mode: fuse.S_IFLNK})
+}
+
+// OpendirHandle implements fs.NodeOpendirHandler: the labels, and then times that depend on the clock
+// alone.
 func (n *timesNode) OpendirHandle(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
-	list := func(context.Context) ([]listed, error) {
+	list := func(ctx context.Context) ([]listed, error) {
 		var entries []listed
+		if n.f.dirLabels != nil {
+			labels, err := n.f.dirLabels.All(ctx, n.dir)
+			if err != nil {
+				return nil, err
+			}
+			for _, l := range labels {
+				entries = append(entries, listed{DirEntry: fuse.DirEntry{Name: l.Name, Mode: fuse.S_IFLNK}})
+			}
+		}
 		for _, t := range grid(n.f.past.Now()) {
 			entries = append(entries, listed{DirEntry: fuse.DirEntry{Name: when.Path(t), Ino: numberAt(n.dir, t), Mode: fuse.S_IFDIR}})
 		}
@@ -119,6 +164,9 @@ func (n *timeLink) fill(out *fuse.Attr) {
 
 // Readlink implements fs.NodeReadlinker.
 func (n *timeLink) Readlink(context.Context) ([]byte, syscall.Errno) {
+	if !n.at.IsZero() {
+		return []byte(when.Path(n.at)), 0
+	}
 	at, err := n.f.ages.moment(n.name, n.f.past.Now())
 	if err != nil {
 		return nil, unix.ENOENT

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,9 +9,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/internal/when"
+	"github.com/latchfs/latchfs/store"
 )
 
 // The times that are listed: the hours of a day, the days of a month, the months of five years.
@@ -134,4 +137,47 @@ func TestAgesInUse(t *testing.T) {
 	if _, err := a.moment("nonsense", begin); err == nil {
 		t.Error("nonsense is a time")
 	}
+}
+
+// someLabels are those of every directory.
+type someLabels map[string]time.Time
+
+func (l someLabels) All(context.Context, string) (all []DirLabel, err error) {
+	for name, at := range l {
+		all = append(all, DirLabel{name, at})
+	}
+	return all, nil
+}
+
+func (l someLabels) Find(_ context.Context, _, name string) (DirLabel, bool, error) {
+	if name == "broken" {
+		return DirLabel{}, false, store.ErrAccessDenied
+	}
+	at, ok := l[name]
+	return DirLabel{name, at}, ok, nil
+}
+
+// A label of a directory is a symlink to its time, before all others in the list, and leads to where it
+// is now.
+func TestLabelsAreTimes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		time.Sleep(time.Hour)
+		labels := someLabels{"release": time.Now().Add(-time.Minute)}
+		w.front.dirLabels = labels
+		at := w.walk(".versions/@")
+		if names, _ := w.entries(at); names[0] != "release" || len(names) < 100 {
+			t.Errorf("%d names, the first is %q", len(names), names[0])
+		}
+		for range 2 {
+			if got := w.readlink(w.find(at, "release")); got != when.Path(labels["release"]) {
+				t.Errorf("release leads to %s", got)
+			}
+			labels["release"] = time.Now()
+		}
+		w.missing(at, "none")
+		if _, s := w.lookup(at, "broken"); s != fuse.EACCES {
+			t.Errorf("labels that may not be read: %v", s)
+		}
+	})
 }
