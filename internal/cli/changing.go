@@ -21,7 +21,7 @@ import (
 // changeFlags are those of commands that change objects.
 func changeFlags() []cli.Flag {
 	return []cli.Flag{
-		timeFlag("lock-timeout", "`TIME` to wait for a file that is open for write or locked elsewhere", "as long as an open does"),
+		timeFlag("lock-timeout", "`TIME` to wait for a file that is open for write or locked elsewhere", "twice the table's lease and delay"),
 		&cli.BoolFlag{Name: "accept-degraded", Usage: "also on a server that does not judge conditions of DELETE", DisableDefaultText: true},
 	}
 }
