@@ -91,6 +91,8 @@ func (f *fileCommand) explainChange(ctx context.Context, p place, err error) err
 		return say("it is open for write or locked at %s: close it there, or wait longer with --lock-timeout", lockmgr.Holder{Host: held.Host, User: held.User, PID: held.PID, Since: held.Since})
 	case errors.Is(err, store.ErrUnknownOutcome):
 		return say("the bucket has not answered, so that it may have been changed or not; it stays locked until nothing can come of that any more, a minute or so: see latchfs log then, and run it again")
+	case errors.Is(err, store.ErrNotPermitted):
+		return say("the lock table does not confirm its lock in time, and it was not changed: run it again")
 	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
 		return say("interrupted, and not changed")
 	case errors.Is(err, store.ErrConflict):

@@ -176,7 +176,7 @@ func (m *Mount) openFiles(context.Context) error {
 		Holder: holder, Tree: names, Files: files, Reader: ahead, History: history.New(m.volume.Bucket), Versions: versions, Defaults: defaults,
 		Past: history.NewPast(m.volume.Bucket, history.PastOptions{Prefix: o.Source.Prefix, TTL: o.MetadataTTL}), AsOf: o.AsOf,
 		ReadOnly: o.ReadOnly, AllowOther: o.AllowOther, NoExec: o.NoExec, NoATime: o.NoATime, MetadataTTL: o.MetadataTTL,
-		Labels: label.Finder{Bucket: m.volume.Bucket}, VersionsName: o.VersionsDir, ShowVersions: o.ShowVersions,
+		Labels: label.Finder{Bucket: m.volume.Bucket}, DirLabels: dirLabels{label.Moments{Objects: m.volume.Bucket}}, VersionsName: o.VersionsDir, ShowVersions: o.ShowVersions,
 		FsName: cmp.Or(o.FsName, o.Source.String()), Log: m.log,
 	}
 	if o.Audit == store.AuditFull {

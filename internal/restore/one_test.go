@@ -2,6 +2,7 @@ package restore
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"testing"
 	"time"
@@ -255,4 +256,33 @@ func TestUndelete(t *testing.T) {
 			w.Errorf("a deletion without an id: %v", err)
 		}
 	})
+}
+
+// A lease that is lost before anything was sent under it is had anew.
+func TestLeaseIsLost(t *testing.T) {
+	for action, want := range map[Action]string{Restore: "a", Delete: "-", Undelete: "b"} {
+		bubble(t, func(w *world) {
+			w.changes("ab")
+			s := Step{Key: "f", Do: action, From: w.versions("f")[0].Info, Is: w.versions("f")[1].Info.Base()}
+			if action == Undelete {
+				w.remove("f")
+			}
+			lost := 0
+			w.net.Hook(func(op, key string, _ int) faultstore.Fault {
+				if op == "Head" && lost < 2 && w.locks.Locks() > 0 {
+					lost++
+					for n := 1; n < 9; n++ {
+						w.locks.DeleteSession(fmt.Sprintf("host1.%d", n)) // as somebody who broke the lock, or a TTL
+					}
+					time.Sleep(2 * timing.Beat)
+				}
+				return faultstore.Fault{}
+			})
+			if _, err := w.Do(w.Context(), s); err != nil || lost != 2 {
+				w.Errorf("%s: %v, lost %d times", action, err, lost)
+			}
+			w.want("f", want)
+			time.Sleep(2 * (timing.Lease + timing.Delay))
+		})
+	}
 }
