@@ -194,3 +194,47 @@ func TestRestoreBesideForeignWriter(t *testing.T) {
 		t.Errorf("%+v, f is %q in %d versions", o, b.Content("f"), len(b.VersionsOf("f")))
 	}
 }
+
+// LOCKS P4: the first Ctrl-C waits for what was sent, the second one leaves it; then nobody gets the file
+// before nothing can come of that any more.
+func TestRestoreInterrupted(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnS3, harness.Mortal)
+	for _, text := range []string{"first", "second", "third"} {
+		e.Must(b.S3.Put(context.Background(), "f", text))
+	}
+	proxy := b.Proxy()
+	sent := make(chan struct{}, 9)
+	proxy.Inject(func(r *http.Request) harness.Fault {
+		if r.Header.Get("X-Amz-Copy-Source") == "" || harness.OfProbe(r) {
+			return harness.Pass
+		}
+		sent <- struct{}{}
+		return harness.Halt
+	})
+	program, err := e.Suite.Latchfs()
+	e.Must(err)
+	cmd := exec.Command(program, append([]string{"restore", "s3://" + b.Name + "/f"}, b.Through(proxy.URL).ConnectionFlags()...)...)
+	cmd.Env = b.Environ()
+	p := e.Start(cmd)
+	<-sent
+	e.Must(cmd.Process.Signal(unix.SIGINT))
+	select {
+	case <-p.Done():
+		t.Error("the first signal did not wait for what was sent")
+	case <-time.After(300 * time.Millisecond):
+	}
+	e.Must(cmd.Process.Signal(unix.SIGINT))
+	if o := p.Wait(5 * time.Second); o.Code != 1 || !strings.Contains(o.Err, "interrupted: nothing more is begun") || !strings.Contains(o.Err, "may have been changed or not") {
+		t.Errorf("%+v", o)
+	}
+	undo := append([]string{"undo", "--lock-timeout", "200ms", "s3://" + b.Name + "/f"}, b.ConnectionFlags()...)
+	if o := b.Latchfs(undo...); o.Code != 5 {
+		t.Errorf("while something could still land: %+v", o)
+	}
+	proxy.Resume()
+	if o := b.Latchfs(append([]string{"restore", "s3://" + b.Name + "/f@first"}, b.ConnectionFlags()...)...); o.Code != 0 || b.Content("f") != "first" {
+		t.Errorf("%+v, f is %q", o, b.Content("f"))
+	}
+}

@@ -27,8 +27,8 @@ func changeFlags() []cli.Flag {
 }
 
 // session begins one in which objects of the place's volume are changed. What is under way is settled
-// after a first interrupt, and left after a second one. close has to be called.
-func (f *fileCommand) session(ctx context.Context, p place) (s *change.Session, close func(), err error) {
+// after a first interrupt, and left after a second one. end has to be called.
+func (f *fileCommand) session(ctx context.Context, p place) (s *change.Session, end func(), err error) {
 	timeout, err := duration(f.Context, "lock-timeout")
 	if err != nil {
 		return nil, nil, err
@@ -71,15 +71,15 @@ func (f *fileCommand) session(ctx context.Context, p place) (s *change.Session, 
 		s.Abandon()
 	})
 	return s, func() {
-		signal.Stop(again)
-		defer watch.Wait()
-		defer func() { over <- struct{}{} }()
 		s.Close() // leases that cannot be given back end with the session's silence
+		signal.Stop(again)
+		close(over)
+		watch.Wait()
 	}, nil
 }
 
-// explainChange says what to do about a change that failed, whose words may name keys: name is what the
-// user calls it. The exit code stays.
+// explainChange says what to do about a change that failed, in words that go after the name that the
+// user gives the file. The exit code stays.
 func (f *fileCommand) explainChange(ctx context.Context, p place, err error) error {
 	held, locked := errors.AsType[*lockmgr.HeldError](err)
 	_, full := errors.AsType[*file.NotEmptyError](err)
