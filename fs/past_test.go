@@ -57,9 +57,8 @@ func TestPastShowsWhatWas(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 5))
 			w := newWorld(t)
 			type shot struct {
-				at        time.Time
-				all, of   string
-				dirExists bool
+				at      time.Time
+				all, of string
 			}
 			var shots []shot
 			d := w.mkdir(root, "d")

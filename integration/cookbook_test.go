@@ -201,6 +201,7 @@ var varies = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d`), "DAY"},
 	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "VERSION"}, // the embedded server's
 	{regexp.MustCompile(`\b[0-9a-f]{8,20}\b`), "ID"},
+	{regexp.MustCompile(`\bsed[0-9A-Za-z]{6}\b`), "SED"}, // sed -i's file
 	{regexp.MustCompile(`[ \t]+`), " "}, // columns are as wide as the words in them
 }
 

@@ -153,6 +153,7 @@ func TestRestoreTreeKilled(t *testing.T) {
 	runs(one, 0, "restore", "-r", "--delete", one.Path("d")+"@"+at)
 	e.Sh(e.Dir, fmt.Sprintf("diff -r --no-dereference %s %s", kept, one.Path("d")))
 	e.Sh(one.Path("d"), "test $(stat -c %a f7) = 600 && test -d empty")
+	e.Sh(one.Path(), fmt.Sprintf("diff -r --no-dereference .versions/@/%s/d d", at))
 	if o := runs(one, 0, "restore", "-r", "--delete", one.Path("d")+"@"+at); !strings.Contains(o.Err, "0 of 0 changed") {
 		t.Errorf("run once more: %s", o.Err)
 	}

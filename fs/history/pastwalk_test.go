@@ -44,7 +44,7 @@ func TestRequestsOfAWalk(t *testing.T) {
 				}
 			}
 		}
-		time.Sleep(noon.AddDate(0, 0, 1).Sub(time.Now()))
+		time.Sleep(time.Until(noon.AddDate(0, 0, 1)))
 		p := NewPast(b, PastOptions{TTL: time.Second})
 		if n := visit(t, p, "", noon); n != keys+8+8*3 {
 			t.Errorf("%d entries", n)
