@@ -202,7 +202,7 @@ var varies = []struct {
 	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "VERSION"}, // the embedded server's
 	{regexp.MustCompile(`\b[0-9a-f]{8,20}\b`), "ID"},
 	{regexp.MustCompile(`\bsed[0-9A-Za-z]{6}\b`), "SED"}, // sed -i's file
-	{regexp.MustCompile(`[ \t]+`), " "}, // columns are as wide as the words in them
+	{regexp.MustCompile(`[ \t]+`), " "},                  // columns are as wide as the words in them
 }
 
 // anonymous gives what a command printed with the names that the page has for home directory and server.
