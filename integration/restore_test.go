@@ -85,8 +85,15 @@ func TestRestoreBesideMounts(t *testing.T) {
 		}
 	}
 	f.mustWrite(fd, 0, "SECOND")
-	p := e.Start(two.Command("restore", two.Path("f")+"@~1"))
-	time.Sleep(300 * time.Millisecond)
+	// It has made up its mind when it wishes for the lock.
+	proxy := b.Proxy()
+	through := b.Through(proxy.URL)
+	p := e.Start(two.Command(append([]string{"restore", source + "@~1"}, through.ConnectionFlags()...)...))
+	e.Eventually(time.Minute, func() error {
+		return some(proxy.Seen(func(r harness.Request) bool {
+			return r.Method == http.MethodPut && strings.Contains(r.Path, "/v1/mail/")
+		}), "wish")
+	})
 	f.mustClose(fd)
 	if o := p.Wait(time.Minute); o.Code != 4 {
 		t.Errorf("restore beside a save: %+v", o)

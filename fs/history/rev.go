@@ -89,12 +89,13 @@ func (r Revs) find(ctx context.Context, versions []Version, rev string) (v Versi
 	case strings.HasPrefix(rev, "~"):
 		return back(versions, rev[1:])
 	}
-	tried := "no id or name of a version"
+	tried, none := "no id or name of a version", ErrNoVersion
 	if r.Labels != nil && IsLabel(rev) {
 		id, ok, err := r.Labels.Labeled(ctx, versions, rev)
 		switch v, is := withID(versions, id); {
 		case errors.Is(err, store.ErrAccessDenied), errors.Is(err, store.ErrNotImplemented):
-			tried += " (the bucket does not tell the labels)" // the beginning of an id needs none
+			// The beginning of an id needs no labels. What is none may be a label that nobody tells us of.
+			tried, none = tried+" (the bucket does not tell the labels)", err
 		case err != nil:
 			return v, err
 		case ok && is:
@@ -109,7 +110,7 @@ func (r Revs) find(ctx context.Context, versions []Version, rev string) (v Versi
 	}
 	v, ok, err := beginning(versions, rev)
 	if err == nil && !ok {
-		err = fmt.Errorf("%w: it is %s, and %w", ErrNoVersion, tried, noTime)
+		err = fmt.Errorf("%w: it is %s, and %w", none, tried, noTime)
 	}
 	return v, err
 }

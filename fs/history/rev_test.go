@@ -87,7 +87,6 @@ func TestResolveNothing(t *testing.T) {
 		"nothing-1":         "no label, id or name of a version, and",
 		"lost":              "no label, id or name of a version, and",
 		"7nothing":          "it is no id or name of a version, and",
-		"denied":            "it is no id or name of a version (the bucket does not tell the labels), and",
 		"~":                 "write ~1",
 		"~x":                "write ~1",
 		"~-1":               "write ~1",
@@ -103,6 +102,11 @@ func TestResolveNothing(t *testing.T) {
 		} else if !strings.Contains(err.Error(), "~deletion~deleted, ") || strings.Count(err.Error(), ".000~")+strings.Count(err.Error(), ".001~") != 3 {
 			t.Errorf("%q: %v does not name the newest three", rev, err)
 		}
+	}
+	// What may be a label that nobody tells us of is not said to be none.
+	if _, err := New(b).Resolve(t.Context(), "f", "denied", r); !errors.Is(err, store.ErrAccessDenied) || errors.Is(err, ErrNoVersion) ||
+		!strings.Contains(err.Error(), "it is no id or name of a version (the bucket does not tell the labels), and") {
+		t.Errorf("of labels that may not be read: %v", err)
 	}
 	if _, err := New(b).Resolve(t.Context(), "new", "~1", r); err == nil || !strings.Contains(err.Error(), "there is only 2026") {
 		t.Errorf("of one version: %v", err)
