@@ -76,6 +76,17 @@ func (v *Volume) fence(ctx context.Context, n TableName, blind bool) (store.Rebi
 	})
 }
 
+// fenceBlind says in a fence, if it still stands, that whoever wrote it does not see all who use the table.
+func (v *Volume) fenceBlind(ctx context.Context, f store.Rebind) error {
+	return v.changeBond(ctx, func(b *store.BucketConfig) error {
+		if b.Rebind == nil || b.Rebind.ID != f.ID {
+			return changedMeanwhile()
+		}
+		b.Rebind.Blind = true
+		return nil
+	})
+}
+
 // lift removes a fence: the bucket stays with its table. It does nothing if the fence is gone.
 func (v *Volume) lift(ctx context.Context, f store.Rebind) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), liftTime)

@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -163,7 +164,10 @@ func TestEndSessions(t *testing.T) {
 		}
 		ends := func() (time.Duration, error) {
 			began := time.Now()
-			err := v.endSessions(t.Context(), table, cfg, InitOptions{Say: func(string, ...any) {}})
+			all, err := v.endSessions(t.Context(), table, cfg, InitOptions{Say: func(string, ...any) {}})
+			if all != (err == nil) {
+				t.Errorf("all seen is %t, and %v", all, err)
+			}
 			return time.Since(began), err
 		}
 		for after := 1500 * time.Millisecond; after < cfg.Lease; after += cfg.Beat {
@@ -187,4 +191,64 @@ func TestEndSessions(t *testing.T) {
 			t.Errorf("out of reach: %v", err)
 		}
 	})
+}
+
+// A clouded table has a session that cannot be read.
+type clouded struct {
+	*memtable.Table
+	record lockmgr.Record
+}
+
+func (c clouded) Records(ctx context.Context, use func(lockmgr.Record) error) error {
+	if err := use(c.record); err != nil {
+		return err
+	}
+	return c.Table.Records(ctx, use)
+}
+
+// A session that is damaged, or in a state of a later version, may be of a mount that lives: nobody sees. That must
+// not keep the bucket at its table for ever, so the fence stops all, and the others are watched all the same.
+func TestSessionsThatCannotBeRead(t *testing.T) {
+	for about, r := range map[string]lockmgr.Record{
+		"damaged": {Session: &lockmgr.Session{SID: "x"}, Err: fmt.Errorf("x is damaged: %w", lockmgr.ErrForeignTable)},
+		"newer":   {Session: &lockmgr.Session{SID: "x", State: "draining"}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p, v := newBound(t)
+			table := clouded{memtable.NewServer().Table(), r}
+			cfg, _, err := table.Init(t.Context(), lockmgr.Config{Timing: lockmgr.Timing{Beat: 3 * time.Second, Lease: 20 * time.Second, Delay: 30 * time.Second}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var said []string
+			o := InitOptions{Say: func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }}
+			if all, err := v.endSessions(t.Context(), table, cfg, o); all || err != nil || len(said) != 1 || !strings.Contains(said[0], `session "x" in s3:locks cannot be read`) {
+				t.Errorf("%s: %t, %v, %q", about, all, err, said)
+			}
+			if err := table.PutSession(t.Context(), lockmgr.Session{SID: "a", State: lockmgr.Alive, Host: "far", PID: 7}); err != nil {
+				t.Fatal(err)
+			}
+			time.AfterFunc(5*time.Second, func() { table.Beat(t.Context(), "a") })
+			if _, err := v.endSessions(t.Context(), table, cfg, o); err == nil || !strings.Contains(err.Error(), "in use by a mount on host far") {
+				t.Errorf("%s, beside one that lives: %v", about, err)
+			}
+
+			f, err := v.fence(t.Context(), TableName{BackendS3, "other"}, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := v.Bound(t.Context(), false); err != nil {
+				t.Errorf("who locks already, before: %v", err)
+			}
+			if err := v.fenceBlind(t.Context(), f); err != nil || !errors.Is(v.Bound(t.Context(), false), lockmgr.ErrUnbound) {
+				t.Errorf("who locks already, after: %v, %s", err, p.config())
+			}
+			if err := v.lift(t.Context(), f); err != nil || v.CheckBond() != nil {
+				t.Errorf("lifted: %v, %v", err, v.CheckBond())
+			}
+			if err := v.fenceBlind(t.Context(), f); err == nil || strings.Contains(p.config(), "rebind") {
+				t.Errorf("a fence that is gone: %v, %s", err, p.config())
+			}
+		})
+	}
 }

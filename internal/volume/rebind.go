@@ -73,8 +73,14 @@ func (v *Volume) rebind(ctx context.Context, n TableName, cfg lockmgr.Config, o 
 	}
 	v.keepTime(cfg)
 	fence, err := v.fence(ctx, n, !seen)
+	if err == nil && seen {
+		seen, err = v.endSessions(ctx, old, have, o)
+		if err == nil && !seen {
+			err = v.fenceBlind(ctx, fence)
+		}
+	}
 	if err == nil {
-		if err = v.emptied(ctx, old, have, cfg, seen, o); err == nil {
+		if err = v.emptied(ctx, have, cfg, seen, o); err == nil {
 			err = v.bindTo(ctx, n, cfg, fence)
 		}
 	}
@@ -89,20 +95,16 @@ func (v *Volume) rebind(ctx context.Context, n TableName, cfg lockmgr.Config, o 
 }
 
 // emptied ends when nobody uses the table of the bond any more, before which the fence stands, and nothing
-// of a mount that did can land any more: the locks that kept others from that are not asked for again. It fails if somebody
-// uses the table.
-func (v *Volume) emptied(ctx context.Context, old lockmgr.Table, have, new lockmgr.Config, seen bool, o InitOptions) error {
+// of a mount that did can land any more: the locks that kept others from that are not asked for again. seen tells that
+// all who used the table have ended; else the fence says so.
+func (v *Volume) emptied(ctx context.Context, have, new lockmgr.Config, seen bool, o InitOptions) error {
 	quiet := max(have.Delay, new.Delay) + v.Bond.Late()
-	if seen {
-		if err := v.endSessions(ctx, old, have, o); err != nil {
-			return err
-		}
-	} else {
+	if !seen {
 		quiet += lockmgr.BoundTerm
 	}
 	o.Say("bond: waiting %s, until no request of a mount that has just ended can land any more", quiet)
 	if !wait.For(ctx, quiet, nil) {
-		return fmt.Errorf("the bond was not changed: %w", ctx.Err())
+		return fmt.Errorf("the bond was not changed: %w", context.Cause(ctx))
 	}
 	return v.notMountedHere(o) // somebody may have mounted it while we waited
 }
@@ -121,26 +123,33 @@ func (v *Volume) bindTo(ctx context.Context, n TableName, cfg lockmgr.Config, fe
 
 // endSessions watches the living sessions of the table of the bond for its lease, and declares those dead
 // that do not beat: they could come back else. It fails if one beats. Of which bucket it is no record
-// says: where buckets share a table, it may be of another one.
-func (v *Volume) endSessions(ctx context.Context, t lockmgr.Table, have lockmgr.Config, o InitOptions) error {
+// says: where buckets share a table, it may be of another one. It tells whether it saw all: a record that is damaged, or
+// of a later version, may be that of a mount that lives.
+func (v *Volume) endSessions(ctx context.Context, t lockmgr.Table, have lockmgr.Config, o InitOptions) (all bool, err error) {
 	was := boundTable(*v.Bond)
 	var first []lockmgr.Session
+	all = true
 	listing, cancel := context.WithTimeout(ctx, listTime)
 	defer cancel()
-	err := t.(lockmgr.Records).Records(listing, func(r lockmgr.Record) error {
-		if r.Session != nil && r.Err != nil {
+	err = t.(lockmgr.Records).Records(listing, func(r lockmgr.Record) error {
+		s := r.Session
+		switch {
+		case s == nil:
+		case errors.Is(r.Err, lockmgr.ErrForeignTable) || r.Err == nil && !s.State.Known():
+			all = false
+			o.Say("bond: session %q in %s cannot be read, so that all mounts that have their locks there have to stop", s.SID, was)
+		case r.Err != nil:
 			return r.Err
-		}
-		if s := r.Session; s != nil && s.State == lockmgr.Alive {
+		case s.State == lockmgr.Alive:
 			first = append(first, *s)
 		}
 		return nil
 	})
 	if err != nil {
-		return v.explainTable(err, was)
+		return false, v.explainTable(err, was)
 	}
 	if len(first) == 0 {
-		return nil
+		return all, nil
 	}
 	o.Say("bond: watching %s for %s, since mounts that live may have their sessions there (now %d)", was, have.Lease, len(first))
 	for began := time.Now(); ; {
@@ -155,19 +164,19 @@ func (v *Volume) endSessions(ctx context.Context, t lockmgr.Table, have lockmgr.
 				return t.GetSession(ctx, s.SID)
 			})
 			if err != nil {
-				return v.explainTable(err, was)
+				return false, v.explainTable(err, was)
 			}
 			if now.State == lockmgr.Alive && (over || now.Beat != s.Beat) {
-				return fmt.Errorf("lock table %s is in use by a mount on host %s (pid %d), which would go on with it: unmount that first, also if it is of another bucket that keeps its locks there, and run this again",
+				return false, fmt.Errorf("lock table %s is in use by a mount on host %s (pid %d), which would go on with it: unmount that first, also if it is of another bucket that keeps its locks there, and run this again",
 					was, s.Host, s.PID)
 			}
 			first[i] = now
 		}
 		if over {
-			return nil
+			return all, nil
 		}
 		if !wait.For(ctx, min(have.Beat, have.Lease-time.Since(began)), nil) {
-			return fmt.Errorf("the bond was not changed: %w", ctx.Err())
+			return false, fmt.Errorf("the bond was not changed: %w", context.Cause(ctx))
 		}
 	}
 }
