@@ -56,7 +56,7 @@ func TestScanNamesTheFirst(t *testing.T) {
 	if l.Status != Warn || l.Count != 25 || len(l.Keys) != firstKeys || l.Keys[9] != "a//09" {
 		t.Errorf("%+v", l)
 	}
-	const want = `warn    check                               25 of 25 keys are odd: "a//00", "a//01", "a//02", "a//03", "a//04", "a//05", "a//06", "a//07", "a//08", "a//09", ...; rename them`
+	const want = `warn    check                                25 of 25 keys are odd: "a//00", "a//01", "a//02", "a//03", "a//04", "a//05", "a//06", "a//07", "a//08", "a//09", ...; rename them`
 	if l.String() != want {
 		t.Errorf("printed %q, want %q", l, want)
 	}
