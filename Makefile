@@ -5,6 +5,7 @@
 # make fuzz   the fuzz targets alone, FUZZTIME=30s each
 # make soak-long FOR=8h   the random model of everything at once, as long as one likes
 # make test-servers   against S3 servers that nobody here wrote; writes docs/SERVERS.md
+# make test-others    with Samba and httm, where they are installed
 # make install     what make build has built, below PREFIX, and the links for mount(8) and /etc/fstab
 # make uninstall   takes them away
 
