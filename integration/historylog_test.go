@@ -23,6 +23,7 @@ type logged struct {
 	Mode      string
 	Host      string
 	What      string
+	From      string
 	Base      string
 	Current   bool
 	Command   string
