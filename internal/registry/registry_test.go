@@ -211,3 +211,18 @@ func TestUnfinished(t *testing.T) {
 		t.Errorf("left: %v", left)
 	}
 }
+
+// Of two mounts that were given the same number one after the other, the later one is known as such.
+func TestSince(t *testing.T) {
+	dir := t.TempDir()
+	before := time.Now().Add(-time.Second)
+	add(t, dir, Entry{Session: "A", StateDir: "/s", Device: "0:58"})
+	if err := os.Chtimes(filepath.Join(dir, "A"+suffix), time.Time{}, before); err != nil {
+		t.Fatal(err)
+	}
+	add(t, dir, Entry{Session: "B", StateDir: "/s", Device: "0:58"})
+	all, err := Read(dir)
+	if err != nil || len(all) != 2 || !all[0].Since.Equal(before) || !all[1].Since.After(all[0].Since) {
+		t.Errorf("%+v, %v; want B after A", all, err)
+	}
+}

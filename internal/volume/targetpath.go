@@ -154,18 +154,17 @@ func mountOf(mounts []procfs.Mount, path string) (m procfs.Mount, rel string) {
 	return m, rel
 }
 
-// entryOf finds what the registry says of a mount: by the number of its file system, which the kernel
-// may give out again once the mount is gone. So one whose process is dead still has to be at its place.
+// entryOf finds what the registry says of a mount, by the number of its file system. The kernel gives
+// a number out again once its mount is gone, while the process of that may still be saving: of several
+// entries the newest is that of the mount. One whose process is dead has to be at its place besides.
 func entryOf(all []registry.Found, m procfs.Mount, mounts []procfs.Mount) (e registry.Entry, ok bool) {
+	inPlace := func(f registry.Found) bool {
+		return slices.ContainsFunc(mounts, func(o procfs.Mount) bool { return o.Device == f.Device && o.Mountpoint == f.Mountpoint })
+	}
+	var newest time.Time
 	for _, f := range all {
-		if f.Device != m.Device {
-			continue
-		}
-		if f.Live {
-			return f.Entry, true
-		}
-		if slices.ContainsFunc(mounts, func(o procfs.Mount) bool { return o.Device == f.Device && o.Mountpoint == f.Mountpoint }) {
-			e, ok = f.Entry, true
+		if f.Device == m.Device && (f.Live || inPlace(f)) && (!ok || f.Since.After(newest)) {
+			e, ok, newest = f.Entry, true, f.Since
 		}
 	}
 	return e, ok

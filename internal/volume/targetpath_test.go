@@ -146,6 +146,36 @@ func TestPathsBelowMounts(t *testing.T) {
 	}
 }
 
+// A mount that was unmounted lives on while it saves, and the kernel gives its number to the next
+// mount: a command below that one must not work on the bucket of the other.
+func TestNumberOfAMountThatStillSaves(t *testing.T) {
+	began := time.Date(2026, 11, 22, 18, 29, 5, 0, time.UTC)
+	saving := registry.Found{Live: true, Since: began, Entry: registry.Entry{Device: "0:58", Mountpoint: "/mnt/a", Source: "s3://saving/"}}
+	for name, tt := range map[string]struct {
+		now  registry.Found
+		want string // the bucket
+	}{
+		"at another place":   {registry.Found{Live: true, Since: began.Add(time.Hour), Entry: registry.Entry{Device: "0:58", Mountpoint: "/mnt/b", Source: "s3://mounted/"}}, "mounted"},
+		"at the same place":  {registry.Found{Live: true, Since: began.Add(time.Hour), Entry: registry.Entry{Device: "0:58", Mountpoint: "/mnt/a", Source: "s3://mounted/"}}, "mounted"},
+		"moved since":        {registry.Found{Live: true, Since: began.Add(time.Hour), Entry: registry.Entry{Device: "0:58", Mountpoint: "/mnt/old", Source: "s3://mounted/"}}, "mounted"},
+		"dead at its place":  {registry.Found{Since: began.Add(time.Hour), Entry: registry.Entry{Device: "0:58", Mountpoint: "/mnt/b", Source: "s3://mounted/"}}, "mounted"},
+		"dead and not there": {registry.Found{Since: began.Add(time.Hour), Entry: registry.Entry{Device: "0:58", Mountpoint: "/mnt/gone", Source: "s3://dead/"}}, "saving"},
+	} {
+		at := "/mnt/b"
+		if name == "at the same place" {
+			at = "/mnt/a"
+		}
+		for _, entries := range [][]registry.Found{{saving, tt.now}, {tt.now, saving}} {
+			w := newWorld()
+			w.mounts = append(w.mounts, procfs.Mount{Device: "0:58", Root: "/", Mountpoint: at, Type: mountType, Options: "rw,user_id=7"})
+			w.entries = entries
+			if got, err := w.host().target(at + "/f"); err != nil || got.Source.Bucket != tt.want {
+				t.Errorf("%s: bucket %q, %v; want %q", name, got.Source.Bucket, err, tt.want)
+			}
+		}
+	}
+}
+
 // How the bucket is reached comes from the mount; the profile only of one's own.
 func TestAccessOfAMount(t *testing.T) {
 	access := Access{Region: "r", Profile: "p", Endpoint: "http://e", PathStyle: true}
