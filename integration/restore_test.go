@@ -77,6 +77,13 @@ func TestRestoreBesideMounts(t *testing.T) {
 		t.Errorf("undelete has made version %s of %s", got, id)
 	}
 
+	// A name to give has no version in it.
+	n := len(b.VersionsOf("f"))
+	runs(one, 0, "restore", one.Path("f"), "--to", one.Path("f@old"))
+	if got := f.mustGet(one.Path("f@old")); got != "first" || len(b.VersionsOf("f")) != n {
+		t.Errorf("f@old has %q, and f %d versions, want %d", got, len(b.VersionsOf("f")), n)
+	}
+
 	// Who has it open for write on any host, this one included, is waited for and named.
 	fd = f.mustOpen(one.Path("f"), unix.O_RDWR)
 	for _, h := range []*harness.Host{one, two} {

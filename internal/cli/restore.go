@@ -62,7 +62,7 @@ func runRestore(ctx context.Context, f *fileCommand) error {
 	}
 	to := p
 	if f.IsSet("to") {
-		if to, err = f.place(ctx, f.String("to"), ""); err != nil {
+		if to, err = f.placeToMake(ctx, f.String("to")); err != nil {
 			return err
 		}
 		if to.Volume != p.Volume {
@@ -75,6 +75,15 @@ func runRestore(ctx context.Context, f *fileCommand) error {
 		}
 		return f.restoreFile(ctx, r, p, to)
 	})
+}
+
+// placeToMake finds a name that is to be given to something. It is read as it is written: what it says
+// after an "@" names no version, for else the file before the "@" would be changed.
+func (f *fileCommand) placeToMake(ctx context.Context, text string) (place, error) {
+	const current = "~0" // any version will do: with one, the "@" is a part of the name
+	p, err := f.place(ctx, text, current)
+	p.Rev = ""
+	return p, err
 }
 
 func (f *fileCommand) restoreFlags() error {
