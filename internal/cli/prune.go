@@ -72,7 +72,7 @@ func runPrune(ctx context.Context, f *fileCommand) error {
 			return err
 		}
 	}
-	pruner := &prune.Pruner{Policy: policy, Objects: p.Bucket, Now: f.now}
+	pruner := &prune.Pruner{Policy: policy, Objects: p.Bucket}
 	if f.Bool("yes") && !f.Bool("dry-run") {
 		s, end, err := f.session(ctx, p)
 		if err != nil {

@@ -36,7 +36,7 @@ func restoreCommand(std Stdio) *cli.Command {
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "r", Usage: "bring back all of a directory as it was at a time", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "delete", Usage: "with -r: delete what was not there then", DisableDefaultText: true},
-			&cli.StringFlag{Name: "to", Usage: "give it the name `PATH`; in that directory if it ends with /"},
+			&cli.StringFlag{Name: "to", Usage: "give it the name `PATH`, also one with an @ in it; in that directory if it ends with /"},
 			&cli.StringFlag{Name: "version-id", Usage: "`REV` that is meant, also where the file's name has an @ in it"},
 			dryRunFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "one JSON object a line: action, path, from, version_id, error, code", DisableDefaultText: true},

@@ -37,12 +37,12 @@ type Step struct {
 	Err     error // why it could not be removed
 }
 
-// A Pruner removes the versions of keys.
+// A Pruner removes the versions of keys. Ages are told by the server's clock, as the times of versions
+// are: one of this host that is ahead would let go what is young.
 type Pruner struct {
 	Policy
 	Objects *store.Client
 	Names   Names // nil: nothing is removed
-	Now     time.Time
 	// Tell is told of each step, one at a time.
 	Tell func(Step)
 
@@ -97,7 +97,7 @@ func (p *Pruner) Key(ctx context.Context, key string) error {
 
 // any tells whether something may go.
 func (p *Pruner) any(versions []history.Version) bool {
-	return len(p.contents(versions, p.Now)) > 0 || len(p.markers(versions, p.Now)) > 0
+	return len(p.contents(versions, p.Objects.ServerNow())) > 0 || len(p.markers(versions, p.Objects.ServerNow())) > 0
 }
 
 // key prunes a key of which something may go.
@@ -157,14 +157,14 @@ func (p *Pruner) versions(ctx context.Context, versions []history.Version, do fu
 			})
 		}
 	}
-	each(p.contents(versions, p.Now))
+	each(p.contents(versions, p.Objects.ServerNow()))
 	var left []history.Version
 	for _, v := range versions {
 		if !goes[v.Info.VersionID] {
 			left = append(left, v)
 		}
 	}
-	each(p.markers(left, p.Now))
+	each(p.markers(left, p.Objects.ServerNow()))
 	if unknown {
 		return errTold
 	}
@@ -187,7 +187,7 @@ func (p *Pruner) look(ctx context.Context, v history.Version) Step {
 		s.Err = err
 	case info.Lock.Hold:
 		s.Kept = "legal hold"
-	case info.Lock.Keeps(p.Now):
+	case info.Lock.Keeps(p.Objects.ServerNow()):
 		s.Kept = "retained until " + info.Lock.Until.UTC().Format(time.RFC3339)
 	}
 	return s

@@ -71,7 +71,7 @@ func (w *world) make(n int, keys ...string) {
 // prune runs a policy over all keys, and gives its steps: "key size: what".
 func (w *world) prune(ctx context.Context, p Policy, names Names, c *store.Client) ([]string, error) {
 	var steps []string
-	pruner := &Pruner{Policy: p, Objects: c, Names: names, Now: time.Now(), Tell: func(s Step) {
+	pruner := &Pruner{Policy: p, Objects: c, Names: names, Tell: func(s Step) {
 		what := "goes"
 		switch held, locked := errors.AsType[*lockmgr.HeldError](s.Err); {
 		case locked:
@@ -296,6 +296,24 @@ func TestPruneMany(t *testing.T) {
 		for _, key := range w.mem.Keys() {
 			if n := len(w.mem.History(key)); n != 1 {
 				w.Fatalf("%s has %d versions", key, n)
+			}
+		}
+	})
+}
+
+// The host's clock is a year ahead of the server's: what is young for the server stays.
+func TestAgesAreTheServers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := memstore.New(memstore.Options{Versioned: true, Now: func() time.Time { return time.Now().AddDate(-1, 0, 0) }})
+		w := &world{T: t, mem: mem, net: faultstore.New(mem), locks: memtable.NewServer(), began: time.Now()}
+		w.make(3, "f") // an hour apart
+		names, c := w.host()
+		for _, tt := range []struct {
+			old  time.Duration
+			left string
+		}{{24 * time.Hour, "0 1 2"}, {90 * time.Minute, "1 2"}} {
+			if steps, err := w.prune(t.Context(), Policy{OlderThan: tt.old}, names, c); err != nil || w.sizes("f") != tt.left {
+				t.Errorf("older than %v: %v, %v; left %q, want %q", tt.old, steps, err, w.sizes("f"), tt.left)
 			}
 		}
 	})
