@@ -27,7 +27,7 @@ func (p Policy) contents(versions []history.Version, now time.Time) (gone []hist
 		if v.Deleted || kept[i] || !named(v) || i+1 == len(versions) {
 			continue
 		}
-		if replaced := versions[i+1].Time; now.Sub(replaced) >= p.OlderThan {
+		if p.old(versions[i+1].Time, now) {
 			gone = append(gone, v)
 		}
 	}
@@ -68,11 +68,17 @@ func (p Policy) markers(left []history.Version, now time.Time) (gone []history.V
 		if i+1 < len(left) {
 			since = left[i+1].Time
 		}
-		if named(v) && now.Sub(since) >= p.OlderThan {
+		if named(v) && p.old(since, now) {
 			gone = append(gone, v)
 		}
 	}
 	return gone
+}
+
+// old tells whether what was replaced then may go by its age. The server's clock, as its answers tell it, has seconds and may
+// be behind a version of this moment.
+func (p Policy) old(replaced, now time.Time) bool {
+	return p.OlderThan <= 0 || now.Sub(replaced) >= p.OlderThan
 }
 
 // named tells whether a version has an id that never names another one.

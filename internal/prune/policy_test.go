@@ -138,3 +138,19 @@ func TestPolicyKeeps(t *testing.T) {
 		}
 	}
 }
+
+// Where no age is asked for none counts: the server's clock, as we know it, may be a second behind.
+func TestPolicyOfThisMoment(t *testing.T) {
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	var versions []history.Version
+	for i, id := range []string{"a", "b", "c"} {
+		versions = append(versions, history.Version{Info: store.Info{VersionID: id}, Time: now.Add(time.Duration(i) * time.Second)})
+	}
+	if got := (Policy{KeepLast: 1}).contents(versions, now); len(got) != 2 {
+		t.Errorf("%d of the versions go, want 2", len(got))
+	}
+	deleted := []history.Version{{Info: store.Info{VersionID: "d"}, Deleted: true, Time: now.Add(time.Second)}}
+	if got := (Policy{}).markers(deleted, now); len(got) != 1 {
+		t.Errorf("%d of the deletions go, want 1", len(got))
+	}
+}
