@@ -97,6 +97,10 @@ func (f *fileCommand) explainChange(ctx context.Context, p place, err error) err
 		return say("interrupted, and not changed")
 	case errors.Is(err, store.ErrConflict):
 		return say("somebody saved or removed it meanwhile, and that stays: see latchfs log, and run it again")
+	case errors.Is(err, fs.ErrExist) && f.Bool("r"):
+		return say("a file or directory of that name is in the way: move it away, and run it again")
+	case errors.Is(err, file.ErrNotDir) && f.Bool("r"):
+		return say("what is above it in the path is a file now: move that away, and run it again")
 	case errors.Is(err, fs.ErrExist):
 		return say("a file or directory of that name is in the way: move it away, or choose another name with restore --to")
 	case errors.Is(err, file.ErrNotDir):

@@ -200,9 +200,12 @@ func (f *fileCommand) sayPruned(p place, pruner *prune.Pruner, what string, kept
 		return
 	}
 	fmt.Fprintf(f.std.Err, "latchfs: %s would be removed%s; the same command with --yes removes them\n", what, but)
+	if p.Volume.Source.Local != "" {
+		return // its server knows no rules
+	}
 	if rule := ruleLike(pruner.Policy); rule != nil {
 		fmt.Fprintf(f.std.Err, "latchfs: the service does nearly the same, for the whole bucket and labels aside, after: %s\n",
-			shell.Join(slices.Concat([]string{"latchfs", "lifecycle", "set"}, rule, p.Target.Access.Flags(), []string{volume.Source{Bucket: p.Volume.Source.Bucket, Local: p.Volume.Source.Local}.String()})...))
+			shell.Join(slices.Concat([]string{"latchfs", "lifecycle", "set"}, rule, p.Target.Access.Flags(), []string{volume.Source{Bucket: p.Volume.Source.Bucket}.String()})...))
 		return
 	}
 	fmt.Fprintln(f.std.Err, "latchfs: no lifecycle rule does the same: rules know no days and no newest version")

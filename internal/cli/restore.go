@@ -157,6 +157,8 @@ func (f *fileCommand) versionsOf(ctx context.Context, r *restore.Restorer, p pla
 	switch {
 	case err != nil:
 		return nil, p.Explain(err)
+	case len(below.Versions) > 0 && f.Command.Name == "undo":
+		return nil, usagef("%s is a directory, of which latchfs log -r shows the changes: write latchfs restore -r %s@TIME", printable(p.Text), printable(p.Text))
 	case len(below.Versions) > 0:
 		return nil, usagef("%s is a directory: add -r", printable(p.Text))
 	}

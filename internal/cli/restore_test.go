@@ -10,7 +10,9 @@ import (
 
 	"github.com/latchfs/latchfs/fs/file"
 	"github.com/latchfs/latchfs/internal/change"
+	"github.com/latchfs/latchfs/internal/prune"
 	"github.com/latchfs/latchfs/internal/restore"
+	"github.com/latchfs/latchfs/internal/volume"
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/lockmgr/memtable"
 	"github.com/latchfs/latchfs/store"
@@ -168,6 +170,7 @@ func TestRestoreFails(t *testing.T) {
 		{ExitFailed, "nothing is known to have been", func() (int, string, string) { return c.restore("-r", c.at("d", "2020-01-01")) }},
 		{ExitUsage, "is a directory: add -r", func() (int, string, string) { return c.restore("", c.at("d", "")) }},
 		{ExitUsage, "is a directory: add -r", func() (int, string, string) { return c.undelete("", c.at("d", "")) }},
+		{ExitUsage, "write latchfs restore -r /mnt/d@TIME", func() (int, string, string) { return c.undo("", c.at("d", "")) }},
 		{ExitUsage, "a time is missing", func() (int, string, string) { return c.restore("-r", c.at("d", "")) }},
 		{ExitUsage, "a time is named", func() (int, string, string) { return c.restore("-r", c.at("d", "noon")) }},
 		{ExitUsage, "--delete goes with -r", func() (int, string, string) { return c.restore("--delete", c.at("d/a", "")) }},
@@ -206,5 +209,38 @@ func TestRestoreLeavesLocksAndLabels(t *testing.T) {
 	}
 	if code, _, errs := c.restore("", c.at("f", "~1")); code != 0 || errs != "" {
 		t.Errorf("of one that nothing keeps: %d, %q", code, errs)
+	}
+}
+
+// What is said to do about a tree can be done with a tree.
+func TestRestoreTreeInTheWay(t *testing.T) {
+	c := newChanger(t)
+	c.foreign("d/a", "file")
+	c.foreign("d/b/c", "file in a directory")
+	at := c.now.Format(time.RFC3339)
+	c.remove("d/a")
+	c.remove("d/b/c")
+	c.foreign("d/a/x", "")
+	c.foreign("d/b", "")
+	code, _, errs := c.restore("-r", c.at("d", at))
+	if code != ExitFailed || strings.Count(errs, "move ") != 2 || strings.Contains(errs, "--to") {
+		t.Errorf("%d, %q", code, errs)
+	}
+}
+
+// A rule is named only to those whose server may have one.
+func TestPruneNamesARule(t *testing.T) {
+	c := newChanger(t)
+	c.foreign("f", "1")
+	c.foreign("f", "2")
+	for source, want := range map[volume.Source]bool{{Bucket: "bucket"}: true, {Bucket: "data", Local: "/d"}: false} {
+		p := c.at("f", "")
+		p.Volume = &volume.Volume{Source: source, Bucket: c.bucket}
+		code, _, errs := c.do(pruneCommand(Stdio{}), "--keep-last 1", func(f *fileCommand) error {
+			return f.prune(t.Context(), p, &prune.Pruner{Policy: prune.Policy{KeepLast: 1}, Objects: c.bucket})
+		})
+		if code != 0 || !strings.Contains(errs, "1 versions of 1 B") || strings.Contains(errs, "latchfs lifecycle set") != want {
+			t.Errorf("%v: %d, %q", source, code, errs)
+		}
 	}
 }
