@@ -57,6 +57,17 @@ func (v *Volume) Bound(ctx context.Context, starting bool) error {
 	return nil
 }
 
+// Moved tells whether the bucket is bound to another lock table now than this process knows, so that it can
+// never lock there again. A fence, which may be lifted, is no such thing, and neither is another bucket, or one
+// whose bond cannot be read.
+func (v *Volume) Moved(ctx context.Context) bool {
+	if v.Bond == nil {
+		return false
+	}
+	now, _, err := v.Bucket.ReadBucketConfig(ctx)
+	return err == nil && now.ID == v.Bond.ID && !sameTable(now, *v.Bond)
+}
+
 // sameTable tells whether two states of the bond are of one bucket and name one table.
 func sameTable(a, b store.BucketConfig) bool {
 	return a.ID == b.ID && boundTable(a) == boundTable(b) && a.Lock.TableID == b.Lock.TableID

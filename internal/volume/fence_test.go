@@ -37,15 +37,17 @@ func TestBound(t *testing.T) {
 	for _, c := range []struct {
 		bond           string
 		starts, goesOn bool
+		moved          bool
 		says           string
 	}{
-		{fmt.Sprintf(bondText, ""), true, true, ""},
-		{fmt.Sprintf(bondText, `"theirs":1,`), true, true, ""},
-		{fmt.Sprintf(bondText, fmt.Sprintf(fenceText, "")), false, true, fenceSays},
-		{fmt.Sprintf(bondText, fmt.Sprintf(fenceText, `,"blind":true`)), false, false, fenceSays},
-		{otherTable, false, false, "bucket b is bound to lock table s3:locks (id U) now, and to s3:locks (id T) when this began: unmount and mount again"},
-		{strings.Replace(fmt.Sprintf(bondText, ""), `"i"`, `"j"`, 1), false, false, "unmount and mount again"},
-		{"", false, false, "bucket b has no .latchfs/bucket.json any more"},
+		{fmt.Sprintf(bondText, ""), true, true, false, ""},
+		{fmt.Sprintf(bondText, `"theirs":1,`), true, true, false, ""},
+		{fmt.Sprintf(bondText, fmt.Sprintf(fenceText, "")), false, true, false, fenceSays},
+		{fmt.Sprintf(bondText, fmt.Sprintf(fenceText, `,"blind":true`)), false, false, false, fenceSays},
+		{otherTable, false, false, true, "bucket b is bound to lock table s3:locks (id U) now, and to s3:locks (id T) when this began: unmount and mount again"},
+		{strings.Replace(otherTable, `"i"`, `"j"`, 1), false, false, false, "unmount and mount again"},
+		{strings.Replace(fmt.Sprintf(bondText, ""), `"i"`, `"j"`, 1), false, false, false, "unmount and mount again"},
+		{"", false, false, false, "bucket b has no .latchfs/bucket.json any more"},
 	} {
 		p, v := newBound(t)
 		p.b.PutForeign(store.BucketConfigKey, c.bond)
@@ -61,8 +63,16 @@ func TestBound(t *testing.T) {
 				t.Errorf("%s: starting %v: %v; want %q", c.bond, starting, err, c.says)
 			}
 		}
+		if got := v.Moved(t.Context()); got != c.moved {
+			t.Errorf("%s: moved is %v", c.bond, got)
+		}
 	}
 	p, v := newBound(t)
+	p.b.PutForeign(store.BucketConfigKey, otherTable)
+	p.f.On("Get").Fail(store.Refused, store.ErrAccessDenied)
+	if v.Moved(t.Context()) {
+		t.Error("moved, though the bond cannot be read")
+	}
 	p.f.On("Get").Fail(store.Refused, store.ErrAccessDenied)
 	if err := v.Bound(t.Context(), true); !errors.Is(err, lockmgr.ErrAccessDenied) {
 		t.Errorf("denied: %v", err)
