@@ -207,7 +207,7 @@ var varies = []struct {
 
 // anonymous gives what a command printed with the names that the page has for home directory and server.
 func (c *cook) anonymous(text string) string {
-	return strings.NewReplacer(c.home, "/home/ann", c.server.URL, "http://localhost:9000").Replace(text)
+	return strings.NewReplacer(c.home, "/users/ann", c.server.URL, "http://localhost:9000").Replace(text)
 }
 
 // form gives a text without what differs from one run to the next.

@@ -61,7 +61,7 @@ func TestLongSamba(t *testing.T) {
 	t.Parallel()
 	smbd, smbclient := tool(t, "LATCHFS_TEST_SMBD", "smbd"), tool(t, "LATCHFS_TEST_SMBCLIENT", "smbclient")
 	c := threeDays(t)
-	stanza := strings.ReplaceAll(fenced(t, "../docs/COOKBOOK.md", "ini"), "/home/ann/data", c.home+"/data")
+	stanza := strings.ReplaceAll(fenced(t, "../docs/COOKBOOK.md", "ini"), "/users/ann/data", c.home+"/data")
 	try := c.samba(smbd, smbclient, stanza)
 	smb := func(commands string) string {
 		t.Helper()

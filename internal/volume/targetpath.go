@@ -95,17 +95,17 @@ func (h host) target(path string) (t Target, err error) {
 // ours: there a link is an object as others are. What does not exist, and what the file system does
 // not answer for, is no link.
 func (h host) resolve(mounts []procfs.Mount, path string) (string, error) {
-	at, todo := "/", split(path)
+	at, rest := "/", split(path)
 	if !filepath.IsAbs(path) {
 		wd, err := h.wd()
 		if err != nil {
 			return "", fmt.Errorf("finding the working directory: %w", err)
 		}
-		todo = append(split(wd), todo...)
+		rest = append(split(wd), rest...)
 	}
-	for links := 0; len(todo) > 0; {
-		name := todo[0]
-		todo = todo[1:]
+	for links := 0; len(rest) > 0; {
+		name := rest[0]
+		rest = rest[1:]
 		if name == ".." {
 			at = filepath.Dir(at)
 			continue
@@ -113,7 +113,7 @@ func (h host) resolve(mounts []procfs.Mount, path string) (string, error) {
 		next := filepath.Join(at, name)
 		m, rel := mountOf(mounts, next)
 		ours := m.Type == mountType
-		if m.Mountpoint == next || ours && (len(todo) == 0 && !strings.HasSuffix(path, "/") || hasVersions(rel)) {
+		if m.Mountpoint == next || ours && (len(rest) == 0 && !strings.HasSuffix(path, "/") || hasVersions(rel)) {
 			at = next // a mount point is no link
 			continue
 		}
@@ -128,7 +128,7 @@ func (h host) resolve(mounts []procfs.Mount, path string) (string, error) {
 		if filepath.IsAbs(target) {
 			at = "/"
 		}
-		todo = append(split(target), todo...)
+		rest = append(split(target), rest...)
 	}
 	return at, nil
 }
