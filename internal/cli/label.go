@@ -232,7 +232,7 @@ func (f *fileCommand) moment(ctx context.Context, p place) (time.Time, error) {
 			return at.Time, nil
 		}
 	}
-	t, err := when.Parse(p.Rev, f.now, p.Zone)
+	t, err := when.Parse(p.Rev, p.Bucket.ServerNow(), p.Zone)
 	if err != nil {
 		return t, usagef("of a directory a time is named, or a label: %v", err)
 	}

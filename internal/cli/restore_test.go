@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/latchfs/latchfs/fs/file"
+	"github.com/latchfs/latchfs/fs/history"
 	"github.com/latchfs/latchfs/internal/change"
 	"github.com/latchfs/latchfs/internal/prune"
 	"github.com/latchfs/latchfs/internal/restore"
@@ -241,6 +242,28 @@ func TestPruneNamesARule(t *testing.T) {
 		})
 		if code != 0 || !strings.Contains(errs, "1 versions of 1 B") || strings.Contains(errs, "latchfs lifecycle set") != want {
 			t.Errorf("%v: %d, %q", source, code, errs)
+		}
+	}
+}
+
+// An age is one by the server's clock; that of this host is an hour behind, or ahead.
+func TestAgesAreTheServers(t *testing.T) {
+	c := newChanger(t)
+	c.foreign("d/f", "old")
+	c.now = c.now.Add(10 * time.Minute)
+	c.foreign("d/f", "new")
+	for _, skew := range []time.Duration{-time.Hour, time.Hour} {
+		var file history.Version
+		var dir time.Time
+		_, _, errs := c.do(catCommand(Stdio{}), "", func(f *fileCommand) (err error) {
+			f.now = f.now.Add(skew)
+			if file, err = f.version(t.Context(), c.at("d/f", "5m")); err == nil {
+				dir, err = f.moment(t.Context(), c.at("d", "5m"))
+			}
+			return err
+		})
+		if was := c.mem.History("d/f")[0].Info; errs != "" || file.Info.VersionID != was.VersionID || dir.Sub(c.now.Add(-5*time.Minute)).Abs() > time.Second {
+			t.Errorf("host %v ahead: version %s, want %s; %v, want 5 minutes before %v; %s", skew, file.Name, was.VersionID, dir, c.now, errs)
 		}
 	}
 }

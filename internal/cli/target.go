@@ -80,6 +80,9 @@ func (f *fileCommand) place(ctx context.Context, text, rev string) (p place, err
 		f.opened = append(f.opened, p.Volume)
 	}
 	p.Target, err = p.Choose(ctx, p.Target)
+	if err == nil && (ages.MatchString(p.Rev) || p.Rev == "yesterday") {
+		err = p.Check(ctx) // whose answer tells the server's time
+	}
 	return p, err
 }
 
@@ -89,9 +92,10 @@ func (f *fileCommand) close() {
 	}
 }
 
-// revs says how a version of the place is named.
+// revs says how a version of the place is named. An age counts by the server's clock, as the times of
+// versions are told.
 func (f *fileCommand) revs(p place) history.Revs {
-	return history.Revs{Now: f.now, Zone: p.Zone, Labels: label.Finder{Bucket: p.Bucket}}
+	return history.Revs{Now: p.Bucket.ServerNow(), Zone: p.Zone, Labels: label.Finder{Bucket: p.Bucket}}
 }
 
 // args gives the arguments, of which there have to be at least and at most so many.
