@@ -102,7 +102,11 @@ func (f *fileCommand) labelled(ctx context.Context, p place, name string, t time
 	finder := label.Finder{Bucket: p.Bucket}
 	use := func(_ string, versions []history.Version) error {
 		if !f.Bool("remove") {
-			if i := history.Current(versions, t); i >= 0 && !versions[i].Deleted {
+			i := len(versions) - 1
+			if !t.IsZero() {
+				i = history.Current(versions, t)
+			}
+			if i >= 0 && !versions[i].Deleted {
 				found = append(found, versions[i])
 			}
 			return nil
@@ -155,7 +159,7 @@ func (f *fileCommand) nothingThere(ctx context.Context, p place) error {
 func (f *fileCommand) relabel(ctx context.Context, p place, name string) error {
 	moments := label.Moments{Objects: p.Bucket}
 	tree := f.Bool("r") && !f.Bool("remove")
-	t := f.now.Add(time.Hour) // of one file it is the last one
+	var t time.Time // of one file it is the last version, whatever the clocks say
 	if tree {
 		if err := p.Check(ctx); err != nil { // whose answer tells the server's time
 			return err

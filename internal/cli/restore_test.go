@@ -267,3 +267,21 @@ func TestAgesAreTheServers(t *testing.T) {
 		}
 	}
 }
+
+// A label without REV is for the current version, also if the server's clock is far ahead of the host's.
+func TestLabelIsForTheCurrentVersion(t *testing.T) {
+	c := newShelf(t)
+	c.foreign("f", "old")
+	c.now = c.now.AddDate(10, 0, 0)
+	c.foreign("f", "new")
+	_, _, errs := c.do(labelCommand(Stdio{}), "", func(f *fileCommand) error {
+		found, err := f.labelled(t.Context(), c.at("f", ""), "release", time.Time{})
+		if err == nil && (len(found) != 1 || found[0].Info.VersionID != c.mem.History("f")[1].Info.VersionID) {
+			t.Errorf("%+v", found)
+		}
+		return err
+	})
+	if errs != "" {
+		t.Error(errs)
+	}
+}
