@@ -80,6 +80,11 @@ func TestRestoreBesideMounts(t *testing.T) {
 	// A name to give has no version in it.
 	n := len(b.VersionsOf("f"))
 	runs(one, 0, "restore", one.Path("f"), "--to", one.Path("f@old"))
+	for _, view := range []string{".versions/f", ".versions/f/@first", ".versions/@/2h/f"} {
+		if o := runs(one, 2, "restore", one.Path("f"), "--to", one.Path(view)); !strings.Contains(o.Err, "among the versions") {
+			t.Errorf("--to %s: %s", view, o.Err)
+		}
+	}
 	if got := f.mustGet(one.Path("f@old")); got != "first" || len(b.VersionsOf("f")) != n {
 		t.Errorf("f@old has %q, and f %d versions, want %d", got, len(b.VersionsOf("f")), n)
 	}

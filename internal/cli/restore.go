@@ -82,6 +82,9 @@ func runRestore(ctx context.Context, f *fileCommand) error {
 func (f *fileCommand) placeToMake(ctx context.Context, text string) (place, error) {
 	const current = "~0" // any version will do: with one, the "@" is a part of the name
 	p, err := f.place(ctx, text, current)
+	if p.View {
+		return p, usagef("--to %s is among the versions, where nothing can be made: name a path outside of that", printable(text))
+	}
 	p.Rev = ""
 	return p, err
 }

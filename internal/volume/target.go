@@ -26,6 +26,8 @@ type Target struct {
 	Key string
 	// Rev names a version of it; "" if the user named none.
 	Rev string
+	// View: the path leads through .versions, where nothing can be made.
+	View bool
 	// Zone is the one that Rev is in if it is a time without zone: UTC in a path, that of the host in
 	// PATH@REV.
 	Zone *time.Location

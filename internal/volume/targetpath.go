@@ -77,10 +77,12 @@ func (h host) target(path string) (t Target, err error) {
 	t.Mountpoint, t.StateDir = m.Mountpoint, e.StateDir
 	root := split(m.Root)
 	t.base = t.Source.Prefix + dirOf(root)
-	key, rev, err := readNames(append(root, split(rel)...), e.VersionsDir)
+	names := append(root, split(rel)...)
+	key, rev, err := readNames(names, e.VersionsDir)
 	if err != nil {
 		return t, Usagef("%q %v", path, err)
 	}
+	t.View = key != strings.Join(names, "/")
 	if key != "" && !strings.HasSuffix(key, "/") && strings.HasSuffix(path, "/") {
 		key += "/"
 	}

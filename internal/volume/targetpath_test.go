@@ -140,6 +140,9 @@ func TestPathsBelowMounts(t *testing.T) {
 		if err != nil || text != want {
 			t.Errorf("%q: %q, %v; want %q", path, text, err, want)
 		}
+		if view := strings.Contains(path, "/.versions") && text != ".versions/f/v" && text != ".versions/f" || strings.Contains(path, "/_v"); got.View != view {
+			t.Errorf("%q: in a view of versions is %v", path, got.View)
+		}
 		if got.Rev != "" && got.Zone != time.UTC {
 			t.Errorf("%q: a time in a path is in zone %v", path, got.Zone)
 		}
