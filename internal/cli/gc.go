@@ -34,8 +34,9 @@ func gcCommand(std Stdio) *cli.Command {
 		Description: "Finds records of the lock table of which nobody can make use any more, session directories of this\n" +
 			"host in which nothing waits, multipart uploads with our checksums that are a week old, and what a\n" +
 			"probe of the server has left. What a living mount needs is never found: a session that says it is\n" +
-			"alive is watched for the lock table's lease. Where a request may still be under way, --yes waits for\n" +
-			"the lock table's delay first. What cannot be looked at is named, and ends it with exit code 1 at last.",
+			"alive is watched, and if it is silent, for at least the lock table's lease and at most twice that. Where\n" +
+			"a request may still be under way, --yes waits for the lock table's delay first. What cannot be looked at\n" +
+			"is named, and ends it with exit code 1 at last.",
 		Flags: append(accessFlags(), stateDirFlag(),
 			&cli.BoolFlag{Name: "yes", Usage: "remove what was found", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "json", Usage: "one JSON object for each line: kind, name, why, rest_seconds, and with --yes removed and error", DisableDefaultText: true},

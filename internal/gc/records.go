@@ -198,7 +198,12 @@ func (s *sweep) session(r lockmgr.Record, watch *silence) (i Item, ok bool) {
 // describe says of a record why it could not be read.
 func describe(r lockmgr.Record) string {
 	if r.Session != nil {
-		return fmt.Sprintf("session %q: %v", r.Session.SID, r.Err)
+		what := fmt.Sprintf("session %q: %v", r.Session.SID, r.Err)
+		if errors.Is(r.Err, lockmgr.ErrForeignTable) {
+			// Nobody can tell whose it is, and a table may be that of several buckets.
+			what += ": if no newer latchfs wrote it, it may be removed by hand once no host has a bucket of this lock table mounted"
+		}
+		return what
 	}
 	return fmt.Sprintf("a lock, which the table keeps as %q: %v", r.Lock.Name, r.Err)
 }

@@ -33,7 +33,9 @@ func newSilence(t volume.LockTable, o Options) *silence {
 // find gives those of the sessions that are silent for a lease, and those of which it cannot tell.
 func (s *silence) find(ctx context.Context, alive []lockmgr.Session) (silent, unknown []lockmgr.Session) {
 	if len(alive) > 0 && s.tell != nil {
-		s.tell(fmt.Sprintf("watching the sessions that say they are alive (%d), for up to %s", len(alive), s.t.Config.Lease.Round(time.Second)))
+		lease := s.t.Config.Lease
+		s.tell(fmt.Sprintf("watching the sessions that say they are alive (%d); if one is silent, for at least %s and at most %s",
+			len(alive), lease.Round(time.Second), (2 * lease).Round(time.Second)))
 	}
 	s.found, unknown = s.vigil.Silent(ctx, alive)
 	return s.found, unknown

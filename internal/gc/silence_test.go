@@ -224,6 +224,7 @@ func TestRecordsThatCannotBeRead(t *testing.T) {
 		session := lockmgr.Record{Session: &lockmgr.Session{SID: "unread"}, Err: lockmgr.ErrUnavailable}
 		lock := lockmgr.Record{Lock: &lockmgr.Lock{Name: "v1/lock/x"}, Err: lockmgr.ErrUnavailable}
 		damaged := lockmgr.Record{Lock: &lockmgr.Lock{Name: "v1/lock/y\n"}, Err: lockmgr.ErrForeignTable}
+		old := lockmgr.Record{Session: &lockmgr.Session{SID: "damaged"}, Err: lockmgr.ErrForeignTable}
 		table := &moody{Table: w.server.Table()}
 		w.table.Table = table
 		for _, c := range []struct {
@@ -233,12 +234,19 @@ func TestRecordsThatCannotBeRead(t *testing.T) {
 			{[]lockmgr.Record{session}, []string{"lock free 0s", "session closed 15s"}},
 			{[]lockmgr.Record{session, lock}, []string{"lock free 0s"}},
 			{[]lockmgr.Record{session, damaged}, []string{"lock free 0s", "session closed 15s"}},
+			{[]lockmgr.Record{session, old}, []string{"lock free 0s", "session closed 15s"}},
 		} {
 			table.more = c.bad
 			f := w.look()
 			w.want("found", names(f.Items), c.want...)
 			if len(f.Left) != len(c.bad) || !f.Left[0].Failed || strings.Contains(f.Left[len(f.Left)-1].Why, "\n") {
 				t.Errorf("not looked at: %+v", f.Left)
+			}
+			for i, r := range c.bad {
+				why, want := f.Left[i].Why, r.Session != nil && r.Err == lockmgr.ErrForeignTable
+				if strings.Contains(why, "removed by hand once no host") != want {
+					t.Errorf("what to do: %s", why)
+				}
 			}
 		}
 	})
