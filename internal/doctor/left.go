@@ -89,9 +89,15 @@ func checkLeftovers(ctx context.Context, c *store.Client) Line {
 
 // leftovers are the lines about what probes have left in the bucket, and in that of the lock table if there
 // is one.
-func leftovers(ctx context.Context, v *volume.Volume) []Line {
+func leftovers(ctx context.Context, v *volume.Volume, unseen bool) []Line {
 	lines := []Line{checkLeftovers(ctx, v.Bucket)}
-	if v.Bond == nil {
+	switch {
+	case v.Bond == nil:
+		return lines
+	case unseen:
+		if inBucket(v) {
+			lines = append(lines, notSeen(lockLeftovers))
+		}
 		return lines
 	}
 	locks, err := v.LockBucket(ctx)

@@ -26,6 +26,7 @@ func Run(ctx context.Context, o Options, tell func(Line)) error {
 	}
 	defer v.Close()
 	var versioning, retention Line
+	var unseen bool // the lock table
 	var permissions []Line
 	one := func(l Line) []Line { return []Line{l} }
 	for i, check := range []func() []Line{
@@ -35,14 +36,14 @@ func Run(ctx context.Context, o Options, tell func(Line)) error {
 		func() []Line { retention = checkRetention(ctx, v.Bucket); return one(retention) },
 		func() []Line { return one(checkLifecycle(ctx, v.Bucket)) },
 		func() []Line { return one(checkBond(ctx, v)) },
-		func() []Line { return one(checkTable(ctx, v)) },
-		func() []Line { permissions = checkPermissions(ctx, v); return permissions },
+		func() (lines []Line) { lines = make([]Line, 1); lines[0], unseen = checkTable(ctx, v); return lines },
+		func() []Line { permissions = checkPermissions(ctx, v, unseen); return permissions },
 		func() []Line {
-			return checkServer(ctx, v, o.prover(retention, permissions), versioning.Status == OK)
+			return checkServer(ctx, v, o.prover(retention, permissions), versioning.Status == OK, unseen)
 		},
 		func() []Line { return checkKeys(ctx, v.Bucket, v.Source.Prefix, cmp.Or(o.VersionsDir, versionsDir)) },
 		func() []Line { return one(checkUploads(ctx, v.Bucket, v.Source.Prefix)) },
-		func() []Line { return leftovers(ctx, v) },
+		func() []Line { return leftovers(ctx, v, unseen) },
 	} {
 		lines := check()
 		if ctx.Err() != nil { // what a check made of that is nobody's business

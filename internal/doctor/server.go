@@ -78,12 +78,18 @@ func (s prover) prove(ctx context.Context, check string, c *store.Client, flaws 
 
 // checkServer lets the server show what it does with conditions, reads and listings, on the bucket
 // and on the bucket of the lock table: with racers, as init does, and without keeping the verdict.
-func checkServer(ctx context.Context, v *volume.Volume, s prover, versioned bool) []Line {
+func checkServer(ctx context.Context, v *volume.Volume, s prover, versioned, unseen bool) []Line {
 	s.server = v.Server()
 	s.verdict, s.recalled = v.Known()
 	p := s.prove(ctx, "server", v.Bucket, s.verdict.Flaws, store.ProbeOptions{Versioned: versioned, Races: true})
 	lines := p.lines(^store.Flaws(0), "")
 	if v.Bond == nil {
+		return lines
+	}
+	if unseen {
+		if inBucket(v) {
+			lines = append(lines, notSeen("lock-server"))
+		}
 		return lines
 	}
 	if bucket, err := v.LockBucket(ctx); err == nil && bucket != nil {
