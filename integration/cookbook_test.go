@@ -130,7 +130,7 @@ var outside = map[string]bool{"restore": true, "undelete": true, "undo": true}
 
 func newCook(t *testing.T) *cook {
 	e := suite.New(t)
-	c := &cook{Env: e, server: e.AgingServer(), bin: newLocal(e).bin, home: e.Mkdir("home")}
+	c := &cook{Env: e, server: e.AgingServer(), bin: withStateDir(e), home: e.Mkdir("home")}
 	c.cwd = c.home
 	var err error
 	c.dynamo, err = suite.DynamoDB()
@@ -142,6 +142,25 @@ func newCook(t *testing.T) *cook {
 		}
 	})
 	return c
+}
+
+// withStateDir makes a directory with a latchfs that keeps its state in the test's own directory: what
+// root mounts would leave a log in /var/lib else.
+func withStateDir(e *harness.Env) string {
+	e.Helper()
+	program, err := suite.Latchfs()
+	e.Must(err)
+	bin := e.Mkdir("bin")
+	script := fmt.Sprintf(`#!/bin/sh
+command=$1
+shift
+case $command in
+mount|umount) exec %[1]s $command --state-dir %[2]s "$@" ;;
+esac
+exec %[1]s $command "$@"
+`, program, e.Mkdir("state"))
+	e.Must(os.WriteFile(filepath.Join(bin, "latchfs"), []byte(script), 0o755))
+	return bin
 }
 
 func (c *cook) mounted() bool {

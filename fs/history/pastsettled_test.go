@@ -25,7 +25,7 @@ func TestWhatMayStillChange(t *testing.T) {
 			}
 			return asListed(got)
 		}
-		time.Sleep(noon.Add(time.Hour).Sub(time.Now()))
+		time.Sleep(time.Until(noon.Add(time.Hour)))
 		b.uploads = []store.Upload{{Key: "busy/f", ID: "u", Begun: noon.Add(time.Minute)}}
 		p := NewPast(b, PastOptions{TTL: time.Second})
 		before, after := noon.Add(30*time.Second), noon.Add(2*time.Minute)
@@ -82,7 +82,7 @@ func TestUploadsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &pastBucket{bucket: &bucket{}, refused: store.ErrAccessDenied}
 		b.add("f", "v", 0)
-		time.Sleep(noon.Add(time.Hour).Sub(time.Now()))
+		time.Sleep(time.Until(noon.Add(time.Hour)))
 		p := NewPast(b, PastOptions{TTL: time.Second})
 		for i := range 10 {
 			for range 2 {
@@ -120,7 +120,7 @@ func TestPastGoesOn(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		time.Sleep(noon.Add(time.Hour).Sub(time.Now()))
+		time.Sleep(time.Until(noon.Add(time.Hour)))
 		p := NewPast(b, PastOptions{TTL: time.Second})
 		begin(p)
 		if got := list(p, "a/"); got != all {
