@@ -5,6 +5,7 @@
 # make fuzz   the fuzz targets alone, FUZZTIME=30s each
 # make soak-long FOR=8h   the random model of everything at once, as long as one likes
 # make test-servers   against S3 servers that nobody here wrote; writes docs/SERVERS.md
+# make test-others    with Samba and httm, where they are installed
 # make install     what make build has built, below PREFIX, and the links for mount(8) and /etc/fstab
 # make uninstall   takes them away
 
@@ -41,12 +42,15 @@ VERSITYGW = github.com/versity/versitygw/cmd/versitygw@v1.8.0
 export LATCHFS_BIN       ?= $(CURDIR)/$(LATCHFS)
 export LATCHFS_LOCAL_BIN ?= $(CURDIR)/$(LOCAL)
 
+# The tests of programs that make does not install.
+OTHERS = ^TestLong(Samba|Httm)$$
+
 # Debian packages as probe:package, the probe being a command that comes with it.
 RUN_PACKAGES  = fusermount3:fuse3
 TEST_PACKAGES = $(RUN_PACKAGES) rsync:rsync vim:vim git:git python3:python3 npm:npm node:nodejs \
                 unshare:util-linux rclone:rclone s3fs:s3fs ed:ed patch:patch zip:zip unzip:unzip
 
-.PHONY: build install uninstall run stop test status race lint soak fuzz soak-long test-servers servers fmt clean run-packages test-packages test-tools
+.PHONY: build install uninstall run stop test status race lint soak fuzz soak-long test-servers test-others servers fmt clean run-packages test-packages test-tools
 
 build:
 	$(BUILD) -o $(LATCHFS) .
@@ -108,12 +112,18 @@ fuzz: build
 	$(GO) run ./integration/statuscheck -status= bin/test-fuzz.json
 
 soak-long: test-packages build test-tools servers
-	LATCHFS_CHAOS_FOR=$(FOR) $(TEST) -timeout 0 -count 1 -v -run '^TestLong' ./integration
+	LATCHFS_CHAOS_FOR=$(FOR) $(TEST) -timeout 0 -count 1 -v -run '^TestLong' -skip '$(OTHERS)' ./integration
 	$(TEST) -timeout 0 -count 1 -run '^TestModel$$' ./fs/file -model.trace -model.seeds 200000
 
 test-servers: test-packages build test-tools servers
 	$(TEST) -json -timeout 30m -count 1 -parallel 1 -run '^Test(Long)?Servers$$' ./integration -servers.for 20s -servers.record > bin/test-servers.json || true
 	$(GO) run ./integration/statuscheck -status= bin/test-servers.json
+
+# Samba and httm, which have to be there: the packages samba, samba-vfs-modules and smbclient, of which
+# the first starts a server, and the version of httm that docs/COOKBOOK.md names (LATCHFS_TEST_HTTM, or in PATH).
+test-others: test-packages build test-tools
+	$(TEST) -json -timeout 10m -count 1 -run '$(OTHERS)' ./integration > bin/test-others.json || true
+	$(GO) run ./integration/statuscheck -status= bin/test-others.json
 
 lint:
 	@unformatted=$$(gofmt -l $(SOURCES)); \

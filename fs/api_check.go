@@ -38,9 +38,9 @@ type regular interface {
 	fs.NodeGetlker       // refused
 	fs.NodeSetlker       // refused
 	fs.NodeSetlkwer      // refused
-	fs.NodeGetxattrer    // none is there
+	fs.NodeGetxattrer    // xattr_own.go
 	fs.NodeSetxattrer    // refused
-	fs.NodeRemovexattrer // none is there
+	fs.NodeRemovexattrer // refused
 }
 
 type openFile interface {
@@ -87,6 +87,28 @@ type version interface {
 	fs.NodeRemovexattrer
 }
 
+// past is a directory of the past.
+type past interface {
+	viewDirectory
+	fs.NodeStatfser
+}
+
+// pastObject is a file or a symlink of the past.
+type pastObject interface {
+	version
+	fs.NodeReadlinker
+}
+
+// link is a symlink of a view.
+type link interface {
+	fs.NodeGetattrer
+	fs.NodeSetattrer
+	fs.NodeReadlinker
+	fs.NodeGetxattrer
+	fs.NodeSetxattrer
+	fs.NodeRemovexattrer
+}
+
 var (
 	_ directory       = (*dirNode)(nil)
 	_ regular         = (*fileNode)(nil)
@@ -94,7 +116,12 @@ var (
 	_ openDirectory   = (*dirHandle)(nil)
 	_ viewDirectory   = (*viewNode)(nil)
 	_ viewDirectory   = (*nameNode)(nil)
+	_ viewDirectory   = (*timesNode)(nil)
+	_ link            = (*timeLink)(nil)
+	_ past            = (*pastDir)(nil)
+	_ pastObject      = (*pastFile)(nil)
 	_ version         = (*versionNode)(nil)
+	_ link            = (*aliasNode)(nil)
 	_ fs.FileReader   = (*versionHandle)(nil)
 	_ fs.FileReleaser = (*versionHandle)(nil)
 )

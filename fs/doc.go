@@ -4,12 +4,15 @@
 //
 // # Nodes
 //
-// A dirNode is a directory, a fileNode a regular file or a symlink, and the view* types are
-// what .versions shows (versions_node.go). A fileNode belongs to one object as long as it
-// is the same object: Lookup returns the known node while the version it shows is the one
+// A dirNode is a directory, a fileNode a regular file or a symlink. A fileNode belongs to one object
+// as long as it is the same object: Lookup returns the known node while the version it shows is the one
 // that was found, or while one of its descriptors follows the file that is live under the
 // name, and makes a new one otherwise (node.go, identity.go). So the kernel's pages of a node
 // are always those of one version and of what was written to it here.
+//
+// .versions is a viewNode, each name in it a nameNode (versions_node.go), with a versionNode for each
+// version (versions_file.go) and aliasNodes for the words that stand for one (versions_alias.go). What
+// was listed a moment ago is kept for the look-ups that follow (versions_lists.go, versions_beginnings.go).
 //
 // Unlink, rmdir and rename take the names from the nodes that had them when they were asked,
 // once the change has landed, which may be after the caller got an error (landing.go).
@@ -20,6 +23,12 @@
 // whose pages it has (pages). An open that finds another version than seen answers ESTALE,
 // once: Linux looks the name up again and repeats the open, unseen by the program
 // (stale.go). Without that an append would go to the offset of an old size.
+//
+// # The past
+//
+// Below .versions/@ the nodes are a pastDir for a directory and a pastFile for what is in one (past.go),
+// each of one time and one version, so that they never change. Which version a name had is for
+// history.Past to say. A mount as of a time has a pastDir as its root, and no other nodes.
 //
 // # Who may
 //
@@ -56,7 +65,7 @@
 //
 //	front.mu       the maps of current nodes and taken inode numbers
 //	  fileNode.mu  what is known of one node
-//	versionLists.mu, staleCalls.mu, landing.mu, seldom.Log  leaves
+//	versionLists.mu, beginnings.mu, staleCalls.mu, ages.mu, landing.mu, seldom.Log  leaves
 //
 // None is held over the bucket, the lock table, a call of the table of open files or a
 // notification to the kernel.

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/fs/file"
+	"github.com/latchfs/latchfs/fs/history"
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/tree"
 	"github.com/latchfs/latchfs/lockmgr"
@@ -25,6 +26,8 @@ var (
 	errDeletion  = errors.New("a deletion has no content")
 	errForbidden = errors.New("the caller may not read the file")
 	errXattr     = errors.New("extended attributes cannot be set")
+	errOwnXattr  = errors.New("what latchfs tells of a file cannot be set")
+	errNoXattr   = errors.New("there is no such attribute")
 	errHidden    = errors.New("no name in the mount shows that key: remove it with the tool that made it")
 	errRootAttr  = errors.New("the mount's root has no object that could keep its mode and owner")
 )
@@ -46,6 +49,7 @@ var errnos = []struct {
 }{
 	{fs.ErrExist, unix.EEXIST, silent},
 	{file.ErrStale, unix.ESTALE, silent},
+	{file.ErrHalfRenamed, unix.EBUSY, told},
 	{file.ErrConflicted, unix.ESTALE, silent}, // logged where the conflict file is written
 	{reader.ErrChanged, unix.ESTALE, told},
 	{file.ErrUnsaved, unix.EIO, bad},
@@ -69,11 +73,15 @@ var errnos = []struct {
 	{errDeletion, unix.ENODATA, silent},
 	{errForbidden, unix.EACCES, silent},
 	{errXattr, unix.ENOTSUP, silent}, // cp -p tries each file
+	{errOwnXattr, unix.EPERM, told},
+	{errNoXattr, unix.ENODATA, silent},
 	{errRootAttr, unix.EPERM, told},
 	{lockmgr.ErrAccessDenied, unix.EACCES, bad},
 	{lockmgr.ErrUnavailable, unix.EIO, bad},
+	{lockmgr.ErrUnbound, unix.EIO, bad},
 	{store.ErrUnknownOutcome, unix.EIO, bad},
 	{store.ErrNotFound, unix.ENOENT, silent},
+	{history.ErrNoVersion, unix.ENOENT, silent},
 	{store.ErrConflict, unix.ESTALE, silent},
 	{store.ErrAccessDenied, unix.EACCES, bad},
 	{store.ErrRetained, unix.EPERM, told},

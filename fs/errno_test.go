@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/fs/file"
+	"github.com/latchfs/latchfs/fs/history"
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 )
@@ -29,6 +30,7 @@ func TestErrno(t *testing.T) {
 		{fmt.Errorf("%w: %w", file.ErrStale, store.ErrConflict), unix.ESTALE},
 		{store.ErrConflict, unix.ESTALE},
 		{errors.Join(file.ErrUnsaved, errors.New("no sync")), unix.EIO},
+		{fmt.Errorf("%w (%v)", file.ErrHalfRenamed, store.ErrConflict), unix.EBUSY},
 		{file.ErrNoSpace, unix.ENOSPC},
 		{fmt.Errorf("%w: %w", file.ErrDisk, unix.EROFS), unix.EIO},
 		{store.ErrNotFound, unix.ENOENT},
@@ -45,6 +47,10 @@ func TestErrno(t *testing.T) {
 		{errNode, unix.ENOTSUP},
 		{errRenameDir, unix.EXDEV},
 		{errDeletion, unix.ENODATA},
+		{errNoXattr, unix.ENODATA},
+		{errOwnXattr, unix.EPERM},
+		{errXattr, unix.ENOTSUP},
+		{history.ErrNoVersion, unix.ENOENT},
 		{errors.Join(errForbidden, store.ErrNotFound), unix.EACCES},
 		{&os.PathError{Op: "write", Path: "mount.json", Err: unix.ENOSPC}, unix.ENOSPC},
 		{&os.PathError{Op: "write", Path: "mount.json", Err: unix.EDQUOT}, unix.ENOSPC},

@@ -60,7 +60,7 @@ func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, sys
 		return uint32(n), 0
 	}
 	if a := h.file.Attr(); a.Mode != a.WithoutSetIDs() && callerOf(ctx).Uid != 0 {
-		if _, err := h.file.SetAttr(uninterrupted(), file.Change{NoSetIDs: true}); err != nil {
+		if _, err := h.file.SetAttr(h.n.f.forUser(uninterrupted(), ctx), file.Change{NoSetIDs: true}); err != nil {
 			return 0, h.failed("write", err)
 		}
 		h.n.NotifyContent(-1, 0) // the kernel believes that writes leave the mode

@@ -14,7 +14,8 @@ import (
 func TestRmdirOfHiddenKeysIsExplained(t *testing.T) {
 	for key, want := range map[string]int{
 		"d//x": 1, "d/./x": 1, "d/" + strings.Repeat("n", 256): 1,
-		"d/":  1, // a marker with bytes
+		"d/":            1, // a marker with bytes
+		"d/.versions/x": 1, "d/.versions": 1,
 		"d/x": 0, "d/x/y": 0,
 	} {
 		synctest.Test(t, func(t *testing.T) {

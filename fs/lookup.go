@@ -85,7 +85,7 @@ func (f *front) entry(e tree.Entry) entry {
 func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
 	ctx, stop := untilKilled(ctx)
 	defer stop()
-	if name == versionsName {
+	if d.f.isView(name) {
 		return d.lookupVersions(ctx, out)
 	}
 	e, err := d.f.find(ctx, d, name)

@@ -27,13 +27,29 @@ type Config struct {
 	Files    *file.Table
 	Reader   *reader.Reader
 	History  *history.History
-	Defaults file.Defaults
+	Versions *Versions // is told of what Files change
+	Past     *history.Past
+	// DirLabels are the labels of directories; nil: there are none.
+	DirLabels DirLabels
+	Defaults  file.Defaults
 	// Holder tells who has the lock of a key, for the log. Nil: a mount that takes no locks.
 	Holder func(ctx context.Context, key string) (lockmgr.Holder, error)
+	// UserName gives the name of a user, for commits to carry. Nil: they do not.
+	UserName func(uid uint32) string
+
+	// VersionsName is the name by which each directory shows its versions; "": the constant;
+	// NoVersions: none does. ShowVersions: readdir shows it.
+	VersionsName string
+	ShowVersions bool
+
+	// Labels finds versions for .versions/NAME/@LABEL. Nil: there are none.
+	Labels history.Labels
 
 	ReadOnly, AllowOther bool
 	// NoExec and NoATime are mount(8)'s. There is no access time; the kernel only shows the word.
 	NoExec, NoATime bool
+	// AsOf is the time as of which everything is shown, read-only; zero: as it is now.
+	AsOf time.Time
 	// MetadataTTL is how long the kernel may believe names and attributes.
 	MetadataTTL time.Duration
 	// FsName is what df and /proc/mounts call the mount: its source.
@@ -124,13 +140,21 @@ func Mount(dir string, c Config) (*Server, error) {
 // kernel; nil: the server that mounts it does.
 func (f *front) serve(kernel fs.ServerCallbacks) fuse.RawFileSystem {
 	zero := time.Duration(0)
-	return writeBack{fs.NewNodeFS(&dirNode{f: f, key: f.tree.Root()}, &fs.Options{
+	return writeBack{fs.NewNodeFS(f.root(), &fs.Options{
 		// Every reply sets its own; where one could be forgotten nothing is believed.
 		EntryTimeout: &zero, AttrTimeout: &zero,
 		NullPermissions: true,
 		RootStableAttr:  &fs.StableAttr{Ino: rootIno},
 		ServerCallbacks: kernel,
 	})}
+}
+
+// root gives the directory that is mounted.
+func (f *front) root() fs.InodeEmbedder {
+	if !f.asOf.IsZero() {
+		return f.pastRoot(f.asOf)
+	}
+	return &dirNode{f: f, key: f.tree.Root()}
 }
 
 // learnDevice finds the device number of the mount, by which descriptors of its files are

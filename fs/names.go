@@ -22,7 +22,7 @@ func (d *dirNode) Mkdir(ctx context.Context, name string, mode uint32, out *fuse
 	}
 	c := callerOf(ctx)
 	gid, setGID := d.group(c.Gid)
-	a, err := d.f.files.Mkdir(uninterrupted(), key, mode|setGID, c.Uid, gid)
+	a, err := d.f.files.Mkdir(d.f.forUser(uninterrupted(), ctx), key, mode|setGID, c.Uid, gid)
 	if err != nil {
 		d.f.tree.Forget(key)
 		return nil, d.f.fail("mkdir", key, err)
@@ -39,7 +39,7 @@ func (d *dirNode) Symlink(ctx context.Context, target, name string, out *fuse.En
 	}
 	c := callerOf(ctx)
 	gid, _ := d.group(c.Gid)
-	a, err := d.f.files.Symlink(uninterrupted(), file.SymlinkRequest{
+	a, err := d.f.files.Symlink(d.f.forUser(uninterrupted(), ctx), file.SymlinkRequest{
 		Key: key, Target: target, UID: c.Uid, GID: gid, Number: d.f.numberOf(key, 0),
 	})
 	if err != nil {
@@ -87,7 +87,7 @@ func (d *dirNode) Unlink(_ context.Context, name string) syscall.Errno {
 		return d.f.fail("unlink", d.key+name, err)
 	}
 	r := d.removing(name, key)
-	defer d.f.lists.forget(key) // the removal counts at once for who may read its versions (permit)
+	defer d.f.Versions.Forget(key) // the removal counts at once for who may read its versions (permit)
 	if err := d.f.files.Unlink(uninterrupted(), key, r.gone); err != nil {
 		r.fail()
 		d.f.tree.Forget(key)
@@ -98,7 +98,7 @@ func (d *dirNode) Unlink(_ context.Context, name string) syscall.Errno {
 
 // Rmdir implements fs.NodeRmdirer.
 func (d *dirNode) Rmdir(_ context.Context, name string) syscall.Errno {
-	if name == versionsName {
+	if d.f.isView(name) {
 		return unix.EPERM
 	}
 	key, err := d.f.tree.DirKey(d.key, name)
@@ -106,13 +106,13 @@ func (d *dirNode) Rmdir(_ context.Context, name string) syscall.Errno {
 		return d.f.fail("rmdir", d.key+name, err)
 	}
 	r := d.removing(name, key)
-	defer d.f.lists.forget(key) // the markers that it had when it was removed before
+	defer d.f.Versions.Forget(key) // the markers that it had when it was removed before
 	entries, err := d.f.entries(key)
 	if err == nil {
 		err = d.f.files.Rmdir(uninterrupted(), key, r.gone)
 	}
 	// Whoever sees nothing in the directory has to learn why it cannot be removed.
-	if e, ok := errors.AsType[*file.NotEmptyError](err); ok && entries == 0 && hidden(e) {
+	if e, ok := errors.AsType[*file.NotEmptyError](err); ok && entries == 0 && d.f.hidden(e) {
 		err = fmt.Errorf("%w: %w", err, errHidden)
 	}
 	if err != nil {
@@ -125,42 +125,45 @@ func (d *dirNode) Rmdir(_ context.Context, name string) syscall.Errno {
 
 // entries counts what the directory shows, and fails if that includes a directory that the bucket
 // does not have: one whose last entry was removed here, which stays until it is removed itself.
-func (f *front) entries(key string) (int, error) {
+func (f *front) entries(key string) (n int, err error) {
 	entries, err := f.tree.List(uninterrupted(), key)
 	if err != nil {
 		return 0, err
 	}
 	for _, e := range entries {
 		if e.Dir && e.Complete && e.Info.ETag == "" {
-			return len(entries), file.ErrNotEmpty
+			return n, file.ErrNotEmpty
+		}
+		if !f.isView(e.Name) {
+			n++
 		}
 	}
-	return len(entries), nil
+	return n, nil
 }
 
 // hidden tells whether the key that was found in a directory is shown under no name.
-func hidden(e *file.NotEmptyError) bool {
-	_, _, shown := tree.Child(e.Dir, e.Key)
-	return !shown
+func (f *front) hidden(e *file.NotEmptyError) bool {
+	name, _, shown := tree.Child(e.Dir, e.Key)
+	return !shown || f.isView(name)
 }
 
 // Rename implements fs.NodeRenamer.
-func (d *dirNode) Rename(_ context.Context, name string, newParent fs.InodeEmbedder, newName string, flags uint32) syscall.Errno {
+func (d *dirNode) Rename(ctx context.Context, name string, newParent fs.InodeEmbedder, newName string, flags uint32) syscall.Errno {
 	to, ok := newParent.(*dirNode)
 	if !ok {
 		return d.f.fail("rename", d.key+name, errReadOnly)
 	}
-	if err := d.rename(name, to, newName, flags); err != nil {
+	if err := d.rename(d.f.forUser(uninterrupted(), ctx), name, to, newName, flags); err != nil {
 		return d.f.fail("rename", d.key+name, err)
 	}
 	return 0
 }
 
-func (d *dirNode) rename(name string, to *dirNode, newName string, flags uint32) error {
+func (d *dirNode) rename(ctx context.Context, name string, to *dirNode, newName string, flags uint32) error {
 	if flags&^unix.RENAME_NOREPLACE != 0 {
 		return errExchange
 	}
-	if name == versionsName {
+	if d.f.isView(name) || d.f.isView(newName) {
 		return errReadOnly
 	}
 	if in := d.GetChild(name); in != nil && in.IsDir() {
@@ -178,8 +181,8 @@ func (d *dirNode) rename(name string, to *dirNode, newName string, flags uint32)
 		return nil
 	}
 	m := d.moving(name, oldKey, to, newName, newKey)
-	defer d.f.lists.forget(oldKey) // as in Unlink
-	if err := d.f.files.Rename(uninterrupted(), oldKey, newKey, flags&unix.RENAME_NOREPLACE != 0, m.moved); err != nil {
+	defer d.f.Versions.Forget(oldKey) // as in Unlink
+	if err := d.f.files.Rename(ctx, oldKey, newKey, flags&unix.RENAME_NOREPLACE != 0, m.moved); err != nil {
 		m.fail()
 		d.f.tree.Forget(oldKey)
 		d.f.tree.Forget(newKey)

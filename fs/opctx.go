@@ -127,6 +127,14 @@ func callerOf(ctx context.Context) fuse.Caller {
 	return fuse.Caller{}
 }
 
+// forUser is ctx with the name of the request's caller, if commits carry it.
+func (f *front) forUser(ctx, request context.Context) context.Context {
+	if f.userName == nil {
+		return ctx
+	}
+	return file.WithUser(ctx, f.userName(callerOf(request).Uid))
+}
+
 // caller is the same for the table of open files.
 func (f *front) caller(ctx context.Context, ino uint64) file.Caller {
 	return file.Caller{PID: callerOf(ctx).Pid, Dev: f.device.Load(), Ino: ino}

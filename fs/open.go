@@ -60,10 +60,10 @@ func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint3
 	if r.Write || r.Trunc {
 		defer f.sayWaiting(key, caller)()
 	}
-	h, attr, err := f.files.Open(ctx, r)
+	h, attr, err := f.files.Open(f.forUser(ctx, ctx), r)
 	setIDs := err == nil && r.Trunc && caller.Uid != 0 && attr.Mode != attr.WithoutSetIDs()
 	if setIDs { // as a write takes them away (handle.Write)
-		if attr, err = h.SetAttr(uninterrupted(), file.Change{NoSetIDs: true}); err != nil {
+		if attr, err = h.SetAttr(f.forUser(uninterrupted(), ctx), file.Change{NoSetIDs: true}); err != nil {
 			h.Release()
 		}
 	}
@@ -174,7 +174,7 @@ func (d *dirNode) openTaken(ctx context.Context, name string, flags uint32) (ent
 	if err == nil && ownerMay(callerOf(ctx).Uid, e.attr, flags) {
 		r := openRequest(flags)
 		r.Key, r.Caller, r.Known = e.key, d.f.caller(ctx, 0), &e.attr.Base
-		h, attr, err := d.f.files.Open(c, r)
+		h, attr, err := d.f.files.Open(d.f.forUser(c, ctx), r)
 		if err == nil {
 			e.attr, e.live, e.seen = attr, h.Writable(), time.Time{}
 			return e, h, nil
@@ -210,7 +210,7 @@ func (d *dirNode) create(ctx context.Context, name string, flags, mode uint32) (
 	r.Key, r.Caller, r.Trunc = key, d.f.caller(ctx, 0), false
 	c := callerOf(ctx)
 	gid, _ := d.group(c.Gid)
-	h, attr, err := d.f.files.Create(uninterrupted(), file.CreateRequest{
+	h, attr, err := d.f.files.Create(d.f.forUser(uninterrupted(), ctx), file.CreateRequest{
 		OpenRequest: r, Mode: mode, UID: c.Uid, GID: gid, Number: d.f.numberOf(key, 0),
 	})
 	e.attr = attr

@@ -57,7 +57,7 @@ func (f *front) presentFile(ctx context.Context, key string) (a file.Attr, found
 		return a, false, err
 	}
 	// It may be there all the same, hidden by a directory of its name. Its last version tells.
-	f.lists.forget(key) // not as of a moment ago: this decides
+	f.Versions.Forget(key) // not as of a moment ago: this decides
 	return f.lastAttr(ctx, key)
 }
 
@@ -128,53 +128,57 @@ func (f *front) whenRemoved(ctx context.Context, key string, made store.Info) (a
 
 // versions gives the versions of a key, those of a moment ago if they are still believed.
 func (f *front) versions(ctx context.Context, key string) ([]history.Version, error) {
-	if versions, ok := f.lists.get(key); ok {
+	if versions, ok := f.lists.get(key, f.ttl); ok {
 		return versions, nil
 	}
-	began := time.Now()
-	versions, err := f.history.Versions(ctx, key)
+	return f.newVersions(ctx, key)
+}
+
+// newVersions lists the versions of a key. It goes on from what a look-up has just read of them.
+func (f *front) newVersions(ctx context.Context, key string) ([]history.Version, error) {
+	read, began, ok := f.begun.take(key, f.ttl)
+	list := func() ([]history.Version, error) { return f.history.Rest(ctx, read) }
+	if !ok {
+		began = time.Now()
+		list = func() ([]history.Version, error) { return f.history.Versions(ctx, key) }
+	}
+	versions, err := list()
 	if err != nil {
 		return nil, err
 	}
-	f.lists.put(key, versions, f.ttl-time.Since(began))
+	f.lists.put(key, versions, began)
 	return versions, nil
 }
 
-// permit fails with errForbidden unless the caller may read the version: he has to have the right to
-// search all directories on the way, and to read the file. Both are judged by what is there now. The
-// kernel judges by the version's own mode.
+// permit is permitVersion of the version.
+func (v *versionNode) permit(ctx context.Context) error { return v.f.permitVersion(ctx, v.dir, v.info) }
+
+// permitVersion fails with errForbidden unless the caller may read a version of a file in a directory:
+// he has to have the right to search all directories on the way, and to read the file. Both are judged
+// by what is there now. The kernel judges by the version's own mode.
 //
 // What has been removed since the version was made is judged as it was then, too. Else whoever makes a
 // name again, in a directory that is open to all, could read what its owner had kept from him.
-func (v *versionNode) permit(ctx context.Context) error {
-	who, err := v.f.credentials(callerOf(ctx))
+func (f *front) permitVersion(ctx context.Context, dir string, made store.Info) error {
+	who, err := f.credentials(callerOf(ctx))
 	switch {
 	case err != nil:
 		return errors.Join(errForbidden, err)
 	case who.all:
 		return nil
 	}
-	for dir := v.dir; dir != v.f.tree.Root(); dir, _ = splitKey(dir) {
-		a, err := v.f.presentDir(ctx, dir)
-		if err != nil {
-			return err
-		}
-		if err := v.judge(ctx, dir, a, func(a file.Attr) bool { return who.may(a, maySearch) }); err != nil {
-			return err
-		}
+	if err := f.permitSearch(ctx, who, dir, made); err != nil {
+		return err
 	}
-	if !who.may(v.f.bareDir(), maySearch) {
-		return errForbidden // the root
-	}
-	a, found, err := v.f.presentFile(ctx, v.info.Key)
+	a, found, err := f.presentFile(ctx, made.Key)
 	switch {
 	case err != nil:
 		return err
 	case !found:
 		return errForbidden
 	}
-	link := file.AttrOf(v.info, v.f.defaults).Mode&file.ModeType == file.ModeSymlink
-	return v.judge(ctx, v.info.Key, a, func(a file.Attr) bool {
+	link := file.AttrOf(made, f.defaults).Mode&file.ModeType == file.ModeSymlink
+	return f.judge(ctx, made.Key, a, made, func(a file.Attr) bool {
 		if a.Mode&file.ModeType == file.ModeSymlink && !link {
 			// The mode of a symlink, which is always 0777, says nothing of the file that it replaced.
 			a.Mode &^= 0o077
@@ -183,13 +187,31 @@ func (v *versionNode) permit(ctx context.Context) error {
 	})
 }
 
+// permitSearch fails with errForbidden unless the caller may search a directory and all those that it
+// is in, as they are now and as they were when they were removed after a version was made.
+func (f *front) permitSearch(ctx context.Context, who credentials, dir string, made store.Info) error {
+	for ; dir != f.tree.Root(); dir, _ = splitKey(dir) {
+		a, err := f.presentDir(ctx, dir)
+		if err != nil {
+			return err
+		}
+		if err := f.judge(ctx, dir, a, made, func(a file.Attr) bool { return who.may(a, maySearch) }); err != nil {
+			return err
+		}
+	}
+	if !who.may(f.bareDir(), maySearch) {
+		return errForbidden // the root
+	}
+	return nil
+}
+
 // judge fails with errForbidden unless the present attributes of a key, and those that it had when it
-// was removed after the version was made, give the right.
-func (v *versionNode) judge(ctx context.Context, key string, present file.Attr, may func(file.Attr) bool) error {
+// was removed after a version was made, give the right.
+func (f *front) judge(ctx context.Context, key string, present file.Attr, made store.Info, may func(file.Attr) bool) error {
 	if !may(present) {
 		return errForbidden
 	}
-	removed, err := v.f.whenRemoved(ctx, key, v.info)
+	removed, err := f.whenRemoved(ctx, key, made)
 	if err != nil {
 		return err
 	}

@@ -87,13 +87,13 @@ func (w *world) versionOf(dir, name string, n int) uint64 {
 	if n >= len(all) {
 		w.t.Fatalf("%d versions of %s", len(all), name)
 	}
-	return w.walk(dir + versionsName + "/" + name + "/" + all[n].Name)
+	return w.walk(dir + VersionsName + "/" + name + "/" + all[n].Name)
 }
 
 // versionsOf gives all versions of a path.
 func (w *world) versionsOf(dir, name string) []history.Version {
 	w.t.Helper()
-	all, err := w.front.history.Versions(w.t.Context(), strings.ReplaceAll(dir, versionsName+"/", "")+name)
+	all, err := w.front.history.Versions(w.t.Context(), strings.ReplaceAll(dir, VersionsName+"/", "")+name)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -260,7 +260,7 @@ func TestLastVersionIsPurged(t *testing.T) {
 		}
 		for i, want := range []string{"40700 1000", "40700 0"} { // then nobody's, as if it never had one
 			w.bucket.Destroy("d/", all[1-i].Info.VersionID)
-			w.front.lists.put("d/", all, testTTL)
+			w.front.lists.put("d/", all, time.Now())
 			if a, err := w.front.presentDir(t.Context(), "d/"); err != nil || fmt.Sprintf("%o %d", a.Mode, a.UID) != want {
 				t.Errorf("the directory is %o of %d, %v; want %s", a.Mode, a.UID, err, want)
 			}

@@ -108,7 +108,7 @@ func (d *dirNode) list(ctx context.Context) ([]listed, error) {
 	entries := make([]listed, 0, len(found))
 	names := make(map[string]bool, len(found))
 	for _, e := range found {
-		if e.Name == versionsName {
+		if d.f.isView(e.Name) {
 			continue // the view has this name
 		}
 		names[e.Name] = true
@@ -137,8 +137,16 @@ func (d *dirNode) list(ctx context.Context) ([]listed, error) {
 			entries = append(entries, listed{DirEntry: fuse.DirEntry{Name: name, Ino: d.f.numberOf(key, a.Number), Mode: a.Mode & file.ModeType}, node: d.node(x, removals)})
 		}
 	}
+	if d.f.showVersions {
+		entries = append(entries, d.f.viewEntry())
+	}
 	slices.SortFunc(entries, func(a, b listed) int { return strings.Compare(a.Name, b.Name) })
 	return entries, nil
+}
+
+// viewEntry shows the view in the directory that has it.
+func (f *front) viewEntry() listed {
+	return listed{DirEntry: fuse.DirEntry{Name: f.versionsName, Mode: fuse.S_IFDIR}}
 }
 
 // node gives the node of an entry, unless more may be known by now than when it was listed: then a

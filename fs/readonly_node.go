@@ -2,6 +2,7 @@ package fs
 
 import (
 	"context"
+	"strings"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fs"
@@ -26,7 +27,7 @@ func (r readOnlyNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.At
 	defer stop()
 	a, err := r.f.presentDir(ctx, r.dir)
 	if err != nil {
-		return r.f.fail("getattr", r.dir+versionsName, err)
+		return r.f.fail("getattr", r.dir+r.f.versionsName, err)
 	}
 	r.f.fill(&out.Attr, a)
 	return 0
@@ -86,12 +87,20 @@ func (readOnlyNode) Getxattr(_ context.Context, name string, _ []byte) (uint32, 
 }
 
 // Setxattr implements fs.NodeSetxattrer.
-func (readOnlyNode) Setxattr(context.Context, string, []byte, uint32) syscall.Errno {
+func (r readOnlyNode) Setxattr(_ context.Context, name string, _ []byte, _ uint32) syscall.Errno {
+	if strings.HasPrefix(name, ownXattr) {
+		return r.f.setxattr(r.dir+r.f.versionsName, name)
+	}
 	return unix.EROFS
 }
 
 // Removexattr implements fs.NodeRemovexattrer.
-func (readOnlyNode) Removexattr(context.Context, string) syscall.Errno { return unix.EROFS }
+func (readOnlyNode) Removexattr(_ context.Context, name string) syscall.Errno {
+	if strings.HasPrefix(name, ownXattr) {
+		return unix.EPERM
+	}
+	return unix.EROFS
+}
 
 func (r readOnlyNode) readdirFailed(key string) func(error) syscall.Errno {
 	return func(err error) syscall.Errno { return r.f.fail("readdir", key, err) }

@@ -18,7 +18,7 @@ import (
 // Setattr implements fs.NodeSetattrer: chmod, chown, utimens, truncate and ftruncate. When the
 // caller is being killed, it waits neither for the lease nor for a commit, which goes on.
 func (n *fileNode) Setattr(ctx context.Context, fh fs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
-	ctx, stop := untilKilled(ctx)
+	ctx, stop := untilKilled(n.f.forUser(ctx, ctx))
 	defer stop()
 	c := changeOf(in)
 	h, _ := fh.(*handle)
@@ -126,7 +126,7 @@ func (d *dirNode) Setattr(ctx context.Context, _ fs.FileHandle, in *fuse.SetAttr
 	if d.parent != nil && !d.f.isCurrent(d.key, d) {
 		return unix.ESTALE // it was removed, and is not made again by its times
 	}
-	ctx, stop := untilKilled(ctx)
+	ctx, stop := untilKilled(d.f.forUser(ctx, ctx))
 	defer stop()
 	c := changeOf(in)
 	c.Size = nil

@@ -13,6 +13,10 @@ const blockSize = 1 << 17
 // Statfs implements fs.NodeStatfser. A bucket has no limit; programs that ask for space get
 // an answer that they cannot exhaust.
 func (d *dirNode) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno {
+	return statfs(out)
+}
+
+func statfs(out *fuse.StatfsOut) syscall.Errno {
 	const total = 1 << 50
 	out.Bsize, out.Frsize = 4096, 4096
 	out.Blocks = total / 4096

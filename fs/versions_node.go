@@ -2,6 +2,10 @@ package fs
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -9,14 +13,20 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 
-	"github.com/latchfs/latchfs/fs/file"
 	"github.com/latchfs/latchfs/fs/history"
-	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/store"
 )
 
-// versionsName is the hidden view that every directory has (SEMANTICS, ".versions/").
-const versionsName = ".versions"
+const (
+	// VersionsName is what the hidden view of each directory is called, unless the mount says otherwise
+	// (SEMANTICS, ".versions/").
+	VersionsName = ".versions"
+	// NoVersions is what the mount says for no view.
+	NoVersions = "off"
+)
+
+// isView tells whether a name of a directory is that of the view.
+func (f *front) isView(name string) bool { return f.versionsName != "" && name == f.versionsName }
 
 // A viewNode is .versions of a directory: a directory for each name that ever was in it.
 type viewNode struct {
@@ -29,16 +39,9 @@ type viewNode struct {
 type nameNode struct {
 	fs.Inode
 	readOnlyNode
-	key    string // of the file
-	dirKey string // of the directory, "" if there never was one
-}
-
-// A versionNode is one version: a file that never changes.
-type versionNode struct {
-	fs.Inode
-	readOnlyNode
-	info store.Info // complete
-	mark bool       // a deletion
+	key string // of the file
+	// wasDir: it is known that there ever was a directory.
+	wasDir atomic.Bool
 }
 
 func (d *dirNode) lookupVersions(ctx context.Context, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
@@ -49,10 +52,10 @@ func (d *dirNode) lookupVersions(ctx context.Context, out *fuse.EntryOut) (*fs.I
 func view(ctx context.Context, parent *fs.Inode, r readOnlyNode, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
 	a, err := r.f.presentDir(ctx, r.dir)
 	if err != nil {
-		return nil, r.f.fail("lookup", r.dir+versionsName, err)
+		return nil, r.f.fail("lookup", r.dir+r.f.versionsName, err)
 	}
 	r.fillView(a, out)
-	if in := parent.GetChild(versionsName); in != nil {
+	if in := parent.GetChild(r.f.versionsName); in != nil {
 		return in, 0
 	}
 	return parent.NewInode(ctx, &viewNode{readOnlyNode: r}, fs.StableAttr{Mode: fuse.S_IFDIR}), 0
@@ -62,9 +65,19 @@ func view(ctx context.Context, parent *fs.Inode, r readOnlyNode, out *fuse.Entry
 func (v *viewNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
 	ctx, stop := untilKilled(ctx)
 	defer stop()
-	found, err := v.f.history.Find(ctx, v.dir, name)
+	if name == pastName {
+		return v.lookupPast(ctx, out)
+	}
+	if v.f.isView(name) {
+		return nil, unix.ENOENT // a key of this name is not shown
+	}
+	began := time.Now()
+	found, read, err := v.f.history.Find(ctx, v.dir, name)
 	if err != nil {
 		return nil, v.f.fail("lookup", v.dir+name, err)
+	}
+	if found.File {
+		v.f.begun.put(v.dir+name, read, began, v.f.ttl)
 	}
 	a, err := v.f.presentDir(ctx, v.dir)
 	if err != nil {
@@ -75,15 +88,15 @@ func (v *viewNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) 
 }
 
 func (v *viewNode) child(ctx context.Context, found history.Name) *fs.Inode {
-	dirKey := ""
+	in := v.GetChild(found.Name)
+	if in == nil {
+		n := &nameNode{readOnlyNode: v.readOnlyNode, key: v.dir + found.Name}
+		in = v.NewInode(ctx, n, fs.StableAttr{Mode: fuse.S_IFDIR})
+	}
 	if found.Dir {
-		dirKey = v.dir + found.Name + "/"
+		in.Operations().(*nameNode).wasDir.Store(true)
 	}
-	if in := v.GetChild(found.Name); in != nil && in.Operations().(*nameNode).dirKey == dirKey {
-		return in
-	}
-	n := &nameNode{readOnlyNode: v.readOnlyNode, key: v.dir + found.Name, dirKey: dirKey}
-	return v.NewInode(ctx, n, fs.StableAttr{Mode: fuse.S_IFDIR})
+	return in
 }
 
 // OpendirHandle implements fs.NodeOpendirHandler.
@@ -99,6 +112,9 @@ func (v *viewNode) OpendirHandle(context.Context, uint32) (fs.FileHandle, uint32
 		}
 		entries := make([]listed, 0, len(names))
 		for _, n := range names {
+			if v.f.isView(n.Name) {
+				continue
+			}
 			entries = append(entries, listed{
 				DirEntry: fuse.DirEntry{Name: n.Name, Mode: fuse.S_IFDIR},
 				node: func(ctx context.Context, out *fuse.EntryOut) *fs.Inode {
@@ -116,15 +132,17 @@ func (v *viewNode) OpendirHandle(context.Context, uint32) (fs.FileHandle, uint32
 func (n *nameNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
 	ctx, stop := untilKilled(ctx)
 	defer stop()
-	if name == versionsName {
-		if n.dirKey == "" {
-			return nil, unix.ENOENT
+	if n.f.isView(name) {
+		if err := n.needDir(ctx); err != nil {
+			return nil, n.f.fail("lookup", n.key, err)
 		}
-		return view(ctx, &n.Inode, readOnlyNode{n.f, n.dirKey}, out)
+		return view(ctx, &n.Inode, readOnlyNode{n.f, n.key + "/"}, out)
 	}
-	if in := n.GetChild(name); in != nil {
-		n.f.fillVersion(&out.Attr, in.Operations().(*versionNode))
-		n.f.believe(out, time.Time{})
+	if word, ok := strings.CutPrefix(name, aliasMark); ok {
+		in, err := n.alias(ctx, word, out)
+		if err != nil {
+			return nil, n.f.fail("lookup", n.key+name, err)
+		}
 		return in, 0
 	}
 	v, err := n.version(ctx, name)
@@ -133,110 +151,92 @@ func (n *nameNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) 
 	}
 	n.f.fillVersion(&out.Attr, v)
 	n.f.believe(out, time.Time{})
-	return n.NewInode(ctx, v, fs.StableAttr{Mode: fuse.S_IFREG}), 0
+	return n.NewInode(ctx, v, v.identity()), 0
 }
 
-// version finds the version of that name, with the properties that its listing lacks.
+// needDir fails unless there ever was a directory of this name.
+func (n *nameNode) needDir(ctx context.Context) error {
+	if n.wasDir.Load() {
+		return nil
+	}
+	was, err := n.f.history.WasDir(ctx, n.key+"/")
+	if err == nil && !was {
+		err = store.ErrNotFound
+	}
+	n.wasDir.Store(was)
+	return err
+}
+
+// version finds the version of that name. A list of a while ago tells its id, too, and the bucket
+// whether it is still there: a new list of many versions takes many requests, and whoever reads the
+// names of all looks up each of them.
 func (n *nameNode) version(ctx context.Context, name string) (*versionNode, error) {
-	versions, err := n.f.versions(ctx, n.key)
+	versions, ok := n.f.lists.get(n.key, n.f.ttl)
+	if !ok {
+		old, _ := n.f.lists.get(n.key, keepLists)
+		if v, ok := history.Named(old, name); ok && !v.Deleted {
+			if node, err := n.complete(ctx, v); !errors.Is(err, store.ErrNotFound) {
+				return node, err
+			}
+		}
+		var err error
+		if versions, err = n.f.versions(ctx, n.key); err != nil {
+			return nil, err
+		}
+	}
+	v, ok := history.Named(versions, name)
+	if !ok {
+		return nil, store.ErrNotFound
+	}
+	if in := n.GetChild(name); in != nil {
+		if known, ok := in.Operations().(*versionNode); ok && known.is(v) {
+			return n.node(v, known.info), nil
+		}
+	}
+	return n.complete(ctx, v)
+}
+
+// complete gives a version of a list with the properties that the list lacks. It fails with
+// store.ErrNotFound if the version is gone.
+func (n *nameNode) complete(ctx context.Context, v history.Version) (*versionNode, error) {
+	if v.Deleted {
+		return n.node(v, v.Info), nil
+	}
+	info, err := n.f.history.Info(ctx, n.key, v.Info.VersionID)
 	if err != nil {
 		return nil, err
 	}
-	for _, v := range versions {
-		if v.Name != name {
-			continue
-		}
-		node := &versionNode{readOnlyNode: n.readOnlyNode, info: v.Info, mark: v.Deleted}
-		if !v.Deleted {
-			if node.info, err = n.f.history.Info(ctx, n.key, v.Info.VersionID); err != nil {
-				return nil, err
-			}
-		}
-		return node, nil
+	if !info.Base().Same(v.Info.Base()) {
+		return nil, fmt.Errorf("the version id %q is another version's by now: %w", v.Info.VersionID, store.ErrNotFound)
 	}
-	return nil, store.ErrNotFound
+	info.VersionID = v.Info.VersionID
+	return n.node(v, info), nil
+}
+
+func (n *nameNode) node(v history.Version, complete store.Info) *versionNode {
+	return &versionNode{readOnlyNode: n.readOnlyNode, info: complete, mark: v.Deleted, began: v.Time}
 }
 
 // OpendirHandle implements fs.NodeOpendirHandler.
 func (n *nameNode) OpendirHandle(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
 	list := func(ctx context.Context) ([]listed, error) {
-		n.f.lists.forget(n.key) // a new listing is asked for
-		versions, err := n.f.versions(ctx, n.key)
+		versions, err := n.f.newVersions(ctx, n.key)
 		if err != nil {
 			return nil, err
 		}
 		entries := make([]listed, len(versions))
 		for i, v := range versions {
-			entries[i].DirEntry = fuse.DirEntry{Name: v.Name, Mode: fuse.S_IFREG}
+			entries[i].DirEntry = fuse.DirEntry{Name: v.Name, Ino: numberOf(v.Info), Mode: fuse.S_IFREG}
+		}
+		if n.f.showVersions {
+			switch err := n.needDir(ctx); {
+			case err == nil:
+				entries = append(entries, n.f.viewEntry())
+			case !errors.Is(err, store.ErrNotFound):
+				return nil, err
+			}
 		}
 		return entries, nil
 	}
 	return &dirHandle{list: list, fail: n.readdirFailed(n.key)}, 0, 0
-}
-
-// fillVersion: a version has its own size, time, owner and mode, and can only be read. A deletion
-// hides nothing, so that whoever tries to read one hears why that fails.
-func (f *front) fillVersion(out *fuse.Attr, v *versionNode) {
-	a := file.AttrOf(v.info, f.defaults)
-	a.Mode = unix.S_IFREG | a.Mode&0o555
-	if v.mark {
-		a.Mode = unix.S_IFREG | 0o444
-	}
-	f.fill(out, a)
-}
-
-// Getattr implements fs.NodeGetattrer.
-func (v *versionNode) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	v.f.fillVersion(&out.Attr, v)
-	out.SetTimeout(v.f.ttl)
-	return 0
-}
-
-// Open implements fs.NodeOpener. The bytes never change, so the kernel may keep them. A deletion
-// cannot be opened: a copy of it would be an empty file that nobody ever wrote.
-func (v *versionNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
-	switch {
-	case flags&unix.O_ACCMODE != unix.O_RDONLY || flags&unix.O_TRUNC != 0:
-		return nil, 0, v.f.fail("open", v.info.Key, errReadOnly)
-	case v.mark:
-		return nil, 0, v.f.fail("open", v.info.Key, errDeletion)
-	}
-	ctx, stop := untilKilled(ctx)
-	defer stop()
-	if err := v.permit(ctx); err != nil {
-		return nil, 0, v.f.fail("open", v.info.Key, err)
-	}
-	h := &versionHandle{v: v}
-	if v.info.Size > 0 {
-		h.pin = v.f.reader.Pin(v.info)
-	}
-	return h, fuse.FOPEN_KEEP_CACHE | fuse.FOPEN_NOFLUSH, 0
-}
-
-// A versionHandle is an open version; pin is nil if it has no bytes.
-type versionHandle struct {
-	v   *versionNode
-	pin *reader.Pinned
-}
-
-// Read implements fs.FileReader.
-func (h *versionHandle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
-	if h.pin == nil {
-		return fuse.ReadResultData(nil), 0
-	}
-	ctx, stop := untilKilled(ctx)
-	defer stop()
-	n, err := h.pin.ReadFull(ctx, dest, off)
-	if err != nil {
-		return nil, h.v.f.fail("read", h.v.info.Key, err)
-	}
-	return fuse.ReadResultData(dest[:n]), 0
-}
-
-// Release implements fs.FileReleaser.
-func (h *versionHandle) Release(context.Context) syscall.Errno {
-	if h.pin != nil {
-		h.pin.Close()
-	}
-	return 0
 }

@@ -72,11 +72,12 @@ func newWorldOn(t *testing.T, b *memstore.Bucket) *world {
 	names := tree.New(bucket, tree.Options{TTL: testTTL})
 	ahead := reader.New(bucket, 1<<20)
 	defaults := file.Defaults{FileMode: 0o644, DirMode: 0o755}
+	versions := NewVersions()
 	files := file.NewTable(file.Options{
 		Objects: bucket, Locks: w.locks, Spool: sp, Reader: ahead, Host: "here", Defaults: defaults,
-		LockTimeout: time.Minute, FlushTimeout: 80 * time.Second, Quiet: testQuiet, Proc: procfs.FS(t.TempDir()), Changed: names.Note, Lasting: names.Lasting, Marker: names.Marker,
+		LockTimeout: time.Minute, FlushTimeout: 80 * time.Second, Quiet: testQuiet, Proc: procfs.FS(t.TempDir()), Changed: Changed(names, versions), Lasting: names.Lasting, Marker: names.Marker,
 	})
-	w.front = newFront(Config{Tree: names, Files: files, Reader: ahead, History: history.New(bucket), Defaults: defaults, MetadataTTL: testTTL, Log: log})
+	w.front = newFront(Config{Tree: names, Files: files, Reader: ahead, History: history.New(bucket), Past: history.NewPast(bucket, history.PastOptions{TTL: testTTL}), Versions: versions, Defaults: defaults, MetadataTTL: testTTL, Log: log})
 	w.raw = w.front.serve(w.kernel)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -264,9 +265,15 @@ func (w *world) list(dir uint64) string {
 // entries gives the names in a directory, and their inode numbers as readdir shows them.
 func (w *world) entries(dir uint64) (names []string, numbers map[string]uint64) {
 	w.t.Helper()
+	return w.entriesIn(dir, 1<<16)
+}
+
+// entriesIn is entries of a directory that takes so many bytes at most.
+func (w *world) entriesIn(dir uint64, size int) (names []string, numbers map[string]uint64) {
+	w.t.Helper()
 	d := w.openDir(dir)
 	defer w.releaseDir(d)
-	buf := make([]byte, 1<<16)
+	buf := make([]byte, size)
 	w.readInto(buf, d, 0, false)
 	numbers = make(map[string]uint64)
 	for { // struct fuse_dirent of linux:include/uapi/linux/fuse.h

@@ -121,15 +121,22 @@ func testStream(t *testing.T, size int64, limit time.Duration) {
 // peakMemory gives VmHWM of a process in bytes.
 func peakMemory(e *harness.Env, pid int) int64 {
 	e.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	peak, err := highWater(pid)
 	e.Must(err)
+	return peak
+}
+
+// highWater gives VmHWM of a process in bytes. It fails for a process that has ended.
+func highWater(pid int) (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
 	for line := range strings.Lines(string(status)) {
 		if v, ok := strings.CutPrefix(line, "VmHWM:"); ok {
 			kb, err := strconv.ParseInt(strings.Fields(v)[0], 10, 64)
-			e.Must(err)
-			return kb << 10
+			return kb << 10, err
 		}
 	}
-	e.Fatalf("no VmHWM of process %d", pid)
-	return 0
+	return 0, fmt.Errorf("no VmHWM of process %d", pid)
 }

@@ -152,7 +152,12 @@ func TestDoctorLockTable(t *testing.T) {
 	ctx := e.Timeout(time.Minute)
 	gone := e.Bucket(harness.OnS3, harness.Patient)
 	emptyBucket(e, harness.NewClient(gone.Server(), gone.Name+"-locks"))
-	doctor(gone).wants(t, "lock-table", "fail", "is gone from")
+	wantsUnseen(t, gone, "fail", "is gone from")
+
+	fenced := e.Bucket(harness.OnS3, harness.Patient)
+	fence := `"rebind": {"id": "x", "since": "2026-11-28T20:00:00Z", "by": "host far (pid 7)", "backend": "s3", "table": "third"}, "region"`
+	e.Must(fenced.S3.Put(ctx, ".latchfs/bucket.json", strings.Replace(fenced.Content(".latchfs/bucket.json"), `"region"`, fence, 1)))
+	wantsUnseen(t, fenced, "warn", "see bond")
 
 	other := e.Bucket(harness.OnDynamoDB, harness.Patient)
 	bond := other.Content(".latchfs/bucket.json")
@@ -164,6 +169,23 @@ func TestDoctorLockTable(t *testing.T) {
 	doctor(b).wants(t, "lock-table", "fail", "keeps versions")
 	setVersioning(b, b.Name+"-locks", types.BucketVersioningStatusSuspended)
 	doctor(b).wants(t, "lock-table", "warn", "kept versions once")
+}
+
+// wantsUnseen checks that all lines about a lock table that cannot be looked at point to the one that says why.
+func wantsUnseen(t *testing.T, b *harness.Bucket, status, says string) {
+	t.Helper()
+	r := doctor(b)
+	r.wants(t, "lock-table", status, says)
+	lines := 0
+	for _, l := range r.lines {
+		if l.Check != "lock-table" && strings.HasPrefix(l.Check, "lock-") {
+			lines++
+			r.wants(t, l.Check, "warn", "see lock-table")
+		}
+	}
+	if lines != 3 {
+		t.Errorf("%d lines about a lock table that cannot be looked at\n%s", lines, r.Out)
+	}
 }
 
 // The server's clock is told by its answers, refused ones too.

@@ -105,7 +105,8 @@ func TestDoctorPermissions(t *testing.T) {
 		}
 	}
 	want := []string{"dynamodb:CreateTable", "dynamodb:UpdateTimeToLive", "kms:Decrypt", "kms:GenerateDataKey",
-		"s3:CreateBucket", "s3:GetObjectAnnotation", "s3:PutBucketVersioning", "s3:PutObjectAnnotation"}
+		"s3:CreateBucket", "s3:DeleteObjectVersionTagging", "s3:GetLifecycleConfiguration", "s3:GetObjectAnnotation",
+		"s3:PutBucketVersioning", "s3:PutLifecycleConfiguration", "s3:PutObjectAnnotation", "s3:PutObjectVersionTagging"}
 	if got := slices.Sorted(maps.Keys(untried)); !slices.Equal(got, want) {
 		t.Errorf("not tried: %q, want %q", got, want)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // A version's name: time to the second, order within it, start of the version id.
-var versionName = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\.\d{3,}~\S+$`)
+var versionName = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\dZ\.\d{3,}~\S+$`)
 
 // .versions/NAME/ lists, reads and restores what was closed, deletions included.
 // SEMANTICS G6

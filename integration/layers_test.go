@@ -19,18 +19,20 @@ const module = "github.com/latchfs/latchfs"
 // import none.
 var mayImport = map[string][]string{
 	"":                     {"internal/cli"},
-	"internal/cli":         {"internal/doctor", "internal/gc", "internal/mount", "internal/volume", "internal/statedir", "internal/bytesize", "internal/logfile", "internal/procfs"},
-	"internal/mount":       {"fs", "fs/*", "lockmgr", "internal/volume", "internal/registry", "internal/shell", "internal/statedir", "internal/bytesize", "internal/procfs", "internal/wait"},
+	"internal/cli":         {"store", "internal/doctor", "internal/gc", "internal/mount", "internal/volume", "internal/statedir", "internal/bytesize", "internal/logfile", "internal/procfs", "lockmgr", "fs/history", "internal/review", "internal/shell", "internal/when", "internal/change", "internal/restore", "fs/file", "internal/label", "internal/lifecycle", "internal/prune", "internal/wait"},
+	"internal/mount":       {"internal/label", "fs", "fs/*", "store", "lockmgr", "internal/usernames", "internal/volume", "internal/registry", "internal/shell", "internal/statedir", "internal/bytesize", "internal/procfs", "internal/wait"},
 	"internal/iam":         {},
+	"internal/review":      {"fs/history", "store"},
 	"internal/shell":       {},
+	"internal/change":      {"internal/volume", "fs/file", "fs/lease", "lockmgr", "store"},
 	"internal/gc":          {"internal/volume", "internal/statedir", "internal/wait", "fs/spool", "store", "lockmgr"},
-	"internal/volume":      {"internal/iam", "store", "lockmgr", "lockmgr/*", "internal/awsclient", "internal/awserr", "internal/localserver", "internal/shell", "internal/wait"},
-	"fs":                   {"fs/*", "store", "lockmgr", "internal/procfs", "internal/seldom"},
+	"internal/volume":      {"internal/iam", "store", "lockmgr", "lockmgr/*", "internal/awsclient", "internal/awserr", "internal/localserver", "internal/procfs", "internal/registry", "internal/shell", "internal/wait"},
+	"fs":                   {"fs/*", "store", "lockmgr", "internal/procfs", "internal/seldom", "internal/when"},
 	"fs/file":              {"fs/lease", "fs/spool", "fs/reader", "store", "lockmgr", "internal/procfs", "internal/seldom", "internal/wait"},
 	"fs/lease":             {"lockmgr"},
 	"fs/reader":            {"store", "internal/wait"},
 	"fs/tree":              {"store"},
-	"fs/history":           {"fs/tree", "store"},
+	"fs/history":           {"fs/tree", "store", "internal/when"},
 	"fs/spool":             {"store", "internal/procfs"},
 	"store":                {"internal/awserr", "internal/awsclient", "internal/count", "internal/wait"},
 	"store/memstore":       {"store"},
@@ -45,14 +47,20 @@ var mayImport = map[string][]string{
 	"internal/awserr":      {},
 	"internal/bytesize":    {},
 	"internal/count":       {},
-	"internal/doctor":      {"store", "lockmgr", "fs/tree", "internal/iam", "internal/volume", "internal/localserver", "internal/wait"},
+	"internal/doctor":      {"store", "internal/lifecycle", "lockmgr", "fs/tree", "internal/iam", "internal/volume", "internal/localserver", "internal/wait"},
 	"internal/localserver": {"internal/procfs", "internal/wait"},
 	"internal/logfile":     {},
 	"internal/procfs":      {},
 	"internal/registry":    {},
+	"internal/restore":     {"internal/change", "fs/file", "fs/history", "store"},
 	"internal/seldom":      {},
 	"internal/statedir":    {},
 	"internal/wait":        {},
+	"internal/label":       {"fs/file", "fs/history", "internal/when", "store"},
+	"internal/lifecycle":   {"store", "internal/wait"},
+	"internal/prune":       {"fs/file", "fs/history", "store"},
+	"internal/usernames":   {},
+	"internal/when":        {},
 }
 
 // Only these packages may import these modules.
@@ -60,6 +68,7 @@ var foreignImports = map[string][]string{
 	"github.com/hanwen/go-fuse/": {"fs"},
 	"github.com/aws/":            {"store", "lockmgr/dynamo", "lockmgr/s3table", "internal/awsclient", "internal/awserr", "internal/volume"},
 	"github.com/urfave/":         {"internal/cli"},
+	"github.com/rogpeppe/":       {"internal/review"},
 	"github.com/anishathalye/":   {},
 	"github.com/versity/":        {},
 }
@@ -123,6 +132,7 @@ var pinned = map[string]string{
 	"github.com/aws/smithy-go":                      "v1.28.8",
 	"github.com/hanwen/go-fuse/v2":                  "v2.12.1",
 	"github.com/urfave/cli/v2":                      "v2.27.7",
+	"github.com/rogpeppe/go-internal":               "v1.16.0",
 	"github.com/anishathalye/porcupine":             "v1.3.1",
 }
 

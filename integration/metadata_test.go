@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/latchfs/latchfs/integration/harness"
+	"github.com/latchfs/latchfs/store"
 )
 
 // metadataRules are the rows of docs/METADATA.md, in its order. Each has the bucket and a mount of
@@ -186,6 +187,58 @@ var metadataRules = []struct {
 		copied.shows("640 5 6 1970-01-01 00:00:08.000000000")
 		copied.change(meta{"mtime": "9"})
 		copied.shows("640 5 6 1970-01-01 00:00:09.000000000")
+	}},
+	{"A1", func(o *metadataObject) {
+		o.put(meta{"latchfs-user": "copied", "latchfs-from": "copied"})
+		o.sh("echo new > $f")
+		o.has(meta{"latchfs-host": "one", "latchfs-what": "write"})
+		o.lacks("latchfs-user", "latchfs-from")
+		o.sh("chmod 600 $f")
+		o.has(meta{"latchfs-host": "one", "latchfs-what": "meta"})
+		all := o.VersionsOf(o.key)
+		if out := o.Latchfs("restore", o.h.Path(o.key)+"@~1"); out.Code != 0 {
+			o.Errorf("restore: %+v", out)
+		}
+		o.has(meta{"latchfs-what": "restore", "latchfs-from": all[len(all)-2].ID})
+		from := o.key
+		o.key += " \u00e9"
+		o.Sh(o.h.Mountpoint, "mv '"+from+"' '"+o.key+"'")
+		o.has(meta{"latchfs-host": "one", "latchfs-what": "rename", "latchfs-from": from})
+		o.lacks("latchfs-user")
+	}},
+	{"A2", func(o *metadataObject) {
+		o.h = o.Mount("two", "--audit=full", "--allow-other", "--dir-mode=0777")
+		o.sh("setpriv --reuid 4242 --regid 4242 --clear-groups sh -c 'echo new > '$f")
+		o.has(meta{"latchfs-host": "two", "latchfs-user": "4242", "latchfs-what": "write"})
+		o.sh("chmod 600 $f")
+		o.has(meta{"latchfs-host": "two", "latchfs-user": "root", "latchfs-what": "meta"})
+		o.h.Umount()
+	}},
+	{"A3", func(o *metadataObject) {
+		o.h = o.Mount("three", "--audit=off")
+		o.sh("echo new > $f; chmod 600 $f")
+		o.lacks("latchfs-host", "latchfs-user", "latchfs-what", "latchfs-from")
+		for _, name := range []string{"latchfs-write-id", "latchfs-base"} {
+			if o.head().Metadata[name] == "" {
+				o.Errorf("%s is missing", name)
+			}
+		}
+		o.h.Umount()
+	}},
+	{"A4", func(o *metadataObject) {
+		o.sh("exec 3> $f; echo new >&3; chmod 600 $f; touch -d @7 $f; exec 3>&-")
+		o.has(meta{"latchfs-what": "write", "latchfs-base": "-", "file-permissions": "0100600"})
+	}},
+	{"A5", func(o *metadataObject) {
+		o.ours()
+		o.change(meta{"colour": "blue"})
+		var commits []store.Commit
+		for _, v := range o.VersionsOf(o.key) {
+			commits = append(commits, store.ReadCommit(v.Meta))
+		}
+		if foreign := store.Foreign(commits); len(foreign) < 2 || foreign[0] || !foreign[len(foreign)-1] || foreign[len(foreign)-2] {
+			o.Errorf("foreign: %v of %+v", foreign, commits)
+		}
 	}},
 }
 

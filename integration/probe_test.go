@@ -14,6 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/integration/harness"
+	"github.com/latchfs/latchfs/lockmgr"
+	"github.com/latchfs/latchfs/lockmgr/dynamo"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -63,11 +65,13 @@ func TestServersByTheirConditions(t *testing.T) {
 		refuses  string // mount, without flags
 		degraded bool   // it mounts with --accept-degraded
 		warns    string
+		flags    []string // of mount
+		raised   bool     // its --flush-timeout
 	}{
 		{name: "nothing", says: "does all that a mount relies on"},
 		{name: "copy", ignored: harness.OnCopy, says: "of CopyObject"},
 		{name: "source of parts", ignored: harness.OnPartSource, says: "UploadPartCopy"},
-		{name: "complete", ignored: harness.OnComplete, says: "saved by one PUT", warns: "saved by one PUT"},
+		{name: "complete", ignored: harness.OnComplete, says: "saved by one PUT", warns: "saved by one PUT", flags: []string{"--flush-timeout", "60s"}, raised: true},
 		{name: "delete", ignored: harness.OnDelete, says: "--accept-degraded", refuses: "--accept-degraded", degraded: true, warns: "as --accept-degraded allows"},
 		{name: "put", ignored: harness.OnPut, code: 1, says: "of PutObject", refuses: "of PutObject"},
 		{name: "everything", ignored: harness.OnEverything, code: 1, says: "of PutObject", refuses: "of PutObject"},
@@ -100,7 +104,7 @@ func TestServersByTheirConditions(t *testing.T) {
 				}
 				leavesNothing(honest)
 			}
-			flags, warns := []string{}, "no warning"
+			flags, warns := c.flags, "no warning"
 			if c.warns != "" {
 				warns = c.warns
 			}
@@ -111,7 +115,13 @@ func TestServersByTheirConditions(t *testing.T) {
 				e.Must(honest.S3.Put(e.Timeout(time.Minute), "f", "1\n"))
 				flags = append(flags, "--read-only")
 			}
+			if c.raised {
+				warns += "|--flush-timeout"
+			}
 			h := b.Mount("one", flags...).Expect(warns)
+			if c.raised != h.Logs("--flush-timeout 1m0s is too short for the S3 server") {
+				t.Errorf("the log tells of --flush-timeout; want %v", c.raised)
+			}
 			if c.refuses == "" || c.degraded {
 				e.Sh(h.Mountpoint, "echo 1 > f; chmod 600 f; mv f g; mv g f; echo 2 > x; rm x; test ! -e x")
 			}
@@ -132,8 +142,8 @@ func TestServersByTheirConditions(t *testing.T) {
 func TestLockTableOnAnUnfitServer(t *testing.T) {
 	t.Parallel()
 	e := suite.New(t)
-	honest := e.NoBucket(harness.OnS3, harness.Patient)
-	b := honest.Through(e.StrippingServer(honest.Server(), harness.OnPut).URL)
+	honest := e.NoBucket(harness.OnS3, harness.Mortal)
+	b := honest.Through(e.StrippingBucket(honest.Server(), harness.OnPut, honest.Name+"-locks").URL)
 	o := b.Latchfs(b.InitArgs()...)
 	if o.Code != 1 || !oneLine(o.Err) || !strings.Contains(o.Err, "cannot keep a lock table") {
 		t.Errorf("init: exit code %d, %q", o.Code, o.Err)
@@ -145,10 +155,27 @@ func TestLockTableOnAnUnfitServer(t *testing.T) {
 	if o := honest.Latchfs(honest.InitArgs()...); o.Code != 0 {
 		t.Fatalf("init by the honest address: %q", o.Err)
 	}
-	if o := tryMount(b, "--accept-degraded"); o.Code != 1 || !oneLine(o.Err) || !strings.Contains(o.Err, "cannot keep a lock table") {
-		t.Errorf("mount: exit code %d, %q", o.Code, o.Err)
+	o = tryMount(b, "--accept-degraded")
+	if o.Code != 1 || !oneLine(o.Err) || !strings.Contains(o.Err, "cannot keep a lock table") {
+		t.Fatalf("mount: exit code %d, %q", o.Code, o.Err)
 	}
 	leavesNothing(honest)
+
+	// What it says is done to the letter, by somebody who has a table in DynamoDB.
+	server, err := suite.DynamoDB()
+	e.Must(err)
+	table, err := dynamo.Open(e.Timeout(time.Minute), dynamo.Config{Table: "latchfs", Region: harness.Region, Endpoint: server.URL, AccessKey: server.AccessKey, SecretKey: server.SecretKey})
+	e.Must(err)
+	_, _, err = table.Init(e.Timeout(time.Minute), lockmgr.Config{Timing: lockmgr.Timing(harness.Mortal)})
+	e.Must(err)
+	advice, _, _ := strings.Cut(rebindAdvice(e, o.Err), ", or use")
+	yes := "AWS_ENDPOINT_URL_DYNAMODB=" + server.URL + " " + strings.Replace(advice, "--rebind", "--rebind --yes", 1)
+	if o := asWritten(b, yes); o.Code != 0 || !strings.Contains(o.Out, "names lock table dynamodb:latchfs") {
+		t.Errorf("%s: exit code %d, %q, %q", yes, o.Code, o.Out, o.Err)
+	}
+	if o := asWritten(b, "AWS_ENDPOINT_URL_DYNAMODB="+server.URL+" latchfs doctor --json --force-path-style --region "+harness.Region+" --endpoint-url "+b.Server().URL+" "+b.Source()); o.Code != 0 {
+		t.Errorf("doctor after that: exit code %d, %q, %q", o.Code, o.Out, o.Err)
+	}
 }
 
 // A server is proved with racers once, and asked again at each mount.

@@ -48,9 +48,9 @@ const manyFiles = `mkdir -p "$local/d/e"; for n in 0 1 1000 200000; do head -c $
 
 var rsyncPrograms = []program{
 	{name: "rsync -a",
-		prepare: manyFiles + `; ln -s d/e "$local/l"`,
+		prepare: manyFiles + `; ln -s d/e "$local/l"; touch -h -d 2001-02-03 "$local/l"`,
 		command: `rsync -a "$local/" x`,
-		check:   `diff -r --no-dereference "$local" x; rsync -ani "$local/" "$other/x" | grep -v '^.d' || true`, versions: "1, gone up to 12"},
+		check:   `diff -r --no-dereference "$local" x; rsync -ani "$local/" "$other/x" | grep -v '^.d' || true`, versions: "1, x/l 2, gone up to 12"},
 	{name: "rsync of what changed",
 		prepare: manyFiles + `; cp -rp "$local" x; echo changed >> "$local/d/e/200000"; touch -d 2002-02-03 "$local/d/e/200000"; rm "$local/d/e/1"`,
 		command: `rsync -a --delete "$local/" "$other/x"`,

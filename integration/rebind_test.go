@@ -2,10 +2,12 @@ package integration
 
 import (
 	"encoding/json"
+	"errors"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,7 +33,6 @@ func TestRebind(t *testing.T) {
 		says string // of mount
 	}{
 		{"a DynamoDB table that is gone", harness.OnDynamoDB, deleteTable, "is gone from"},
-		{"a DynamoDB table made anew", harness.OnDynamoDB, remakeTable, "but the table of that name has id"},
 		{"an S3 table that is gone", harness.OnS3, deleteTable, "is gone from"},
 		{"an S3 table made anew", harness.OnS3, remakeTable, "but the table of that name has id"},
 		{"an S3 table without its configuration", harness.OnS3, loseConfiguration, "is not a lock table"},
@@ -85,7 +86,7 @@ func TestRebind(t *testing.T) {
 }
 
 // Nobody knows what delay the table had that is gone: it waits for the usual one, whatever the new
-// table has. Of two that give the bucket another table one gives way: the bond is replaced only if it still is
+// table has, and before that until all who use it have read that they have to stop. Of two that give the bucket another table one gives way: the bond is replaced only if it still is
 // what was read.
 func TestRebindGivesWay(t *testing.T) {
 	t.Parallel()
@@ -99,11 +100,12 @@ func TestRebindGivesWay(t *testing.T) {
 	cmd.Env = b.Environ()
 	rebind := e.Start(cmd)
 	e.Eventually(30*time.Second, func() error {
-		return some(regexp.MustCompile("waiting 30s").FindAllString(rebind.Out.String(), -1), "line that says how long it waits")
+		return some(regexp.MustCompile("waiting 1m0s").FindAllString(rebind.Out.String(), -1), "line that says how long it waits")
 	})
 	const other = `{"format": 1, "id": "x", "region": "", "lock": {"backend": "s3", "table": "theirs", "table_id": "y"}}`
 	e.Must(b.S3.Put(e.Timeout(time.Minute), ".latchfs/bucket.json", other))
-	if o := rebind.Wait(time.Minute); o.Code != 1 || !oneLine(o.Err) || !strings.Contains(o.Err, "somebody else changed .latchfs/bucket.json") {
+	// It waits for the minute that it has said, and then asks once more.
+	if o := rebind.Wait(3 * time.Minute); o.Code != 1 || !oneLine(o.Err) || !strings.Contains(o.Err, "somebody else changed .latchfs/bucket.json") {
 		t.Errorf("exit code %d, %q, %q", o.Code, o.Out, o.Err)
 	}
 	if got := b.Content(".latchfs/bucket.json"); got != other {
@@ -195,7 +197,7 @@ func TestRebindOfATableInUse(t *testing.T) {
 			far := lockmgr.New(table, cfg, lockmgr.Options{BucketID: bucketID(e, b), Name: "far", Host: "far", PID: 7})
 			lease, err := far.Acquire(t.Context(), "f", time.Minute)
 			e.Must(err)
-			other := append(append([]string{"init", "--rebind", "--yes"}, b.ConnectionFlags()...), "--lock", b.LockFlag()+"-other", b.Source())
+			other := append(append([]string{"init", "--rebind", "--yes", "--beat", "250ms", "--lease", "4s", "--delay", "2s"}, b.ConnectionFlags()...), "--lock", b.LockFlag()+"-other", b.Source())
 			before := b.Content(".latchfs/bucket.json")
 			if o := b.Latchfs(other...); o.Code != 1 || !strings.Contains(o.Err, "in use by a mount on host far (pid 7)") {
 				t.Errorf("beside a living mount: exit code %d, %q", o.Code, o.Err)
@@ -210,4 +212,75 @@ func TestRebindOfATableInUse(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A rebind that is cut off leaves a note, beside which nobody begins to lock, and which says how to
+// finish it (LOCKS P1).
+func TestRebindCutOff(t *testing.T) {
+	t.Parallel()
+	e := suite.New(t)
+	b := e.Bucket(harness.OnS3, harness.Mortal)
+	program, err := suite.Latchfs()
+	e.Must(err)
+	args := append(append([]string{"init", "--rebind", "--yes"}, b.ConnectionFlags()...), "--lock", b.LockFlag()+"-other")
+	cut := func(end syscall.Signal, times ...string) harness.Output {
+		cmd := exec.Command(program, append(append(args, times...), b.Source())...)
+		cmd.Env = b.Environ()
+		rebind := e.Start(cmd)
+		e.Eventually(30*time.Second, func() error {
+			return some(regexp.MustCompile("waiting .*s,").FindAllString(rebind.Out.String(), -1), "line that says how long it waits")
+		})
+		e.Must(rebind.Cmd.Process.Signal(end))
+		return rebind.Wait(3 * time.Minute)
+	}
+	before := b.Content(".latchfs/bucket.json")
+	// A session that nobody can read may be of a mount that lives: the fence stops that.
+	locks := harness.NewClient(b.Server(), b.Name+"-locks")
+	e.Must(locks.Put(e.Timeout(time.Minute), "v1/session/x.1", "no session"))
+	o := cut(syscall.SIGTERM, "--beat", "250ms", "--lease", "4s", "--delay", "2s")
+	if o.Code != 1 || !oneLine(o.Err) || strings.Contains(o.Err, "context") || b.Content(".latchfs/bucket.json") != before {
+		t.Errorf("interrupted: exit code %d, %q; the bond is %s", o.Code, o.Err, b.Content(".latchfs/bucket.json"))
+	}
+	cut(syscall.SIGKILL)
+	if bond := b.Content(".latchfs/bucket.json"); !strings.Contains(bond, `"blind": true`) {
+		t.Errorf("beside a session that nobody can read the bond is %s", bond)
+	}
+	e.Must(locks.Delete(e.Timeout(time.Minute), "v1/session/x.1"))
+	stay := append(append([]string{"init", "--rebind", "--yes"}, b.ConnectionFlags()...), "--lock", b.LockFlag(), b.Source())
+	if o := b.Latchfs(stay...); o.Code != 0 || !strings.Contains(o.Out, "is not being bound to lock table") || b.Content(".latchfs/bucket.json") != before {
+		t.Errorf("to the table that it has: exit code %d, %q, %q; the bond is %s", o.Code, o.Out, o.Err, b.Content(".latchfs/bucket.json"))
+	}
+	cut(syscall.SIGKILL)
+	const says = "is being bound to lock table s3:"
+	if o := b.Latchfs(append(append([]string{"init"}, b.ConnectionFlags()...), b.Source())...); o.Code != 1 || !oneLine(o.Err) || !strings.Contains(o.Err, says) {
+		t.Errorf("init: exit code %d, %q", o.Code, o.Err)
+	}
+	doctor(b).wants(t, "bond", "fail", says)
+	if o = tryMount(b); o.Code != 1 || !strings.Contains(o.Err, says) || !strings.Contains(o.Err, "(pid ") {
+		t.Fatalf("mount: exit code %d, %q", o.Code, o.Err)
+	}
+	yes := strings.Replace(rebindAdvice(e, o.Err), "--rebind", "--rebind --yes", 1)
+	yes = strings.TrimSuffix(yes, " (or mount it with --read-only)")
+	if o := asWritten(b, yes); o.Code != 0 || !strings.Contains(o.Out, "-other") || !strings.Contains(o.Out, "names lock table") {
+		t.Fatalf("%s: exit code %d, %q, %q", yes, o.Code, o.Out, o.Err)
+	}
+	h := b.Mount("one").Expect(says)
+	f := newFiles(e)
+	f.mustPut(h.Path("f"), "1\n")
+
+	// Somebody who does not see this table stops this mount.
+	bond := b.Content(".latchfs/bucket.json")
+	fence := `"rebind": {"id": "x", "since": "2026-11-28T20:00:00Z", "by": "host far (pid 7)", "backend": "s3", "table": "third", "blind": true}, "region"`
+	e.Must(b.S3.Put(e.Timeout(time.Minute), ".latchfs/bucket.json", strings.Replace(bond, `"region"`, fence, 1)))
+	e.Eventually(time.Minute, func() error {
+		if h.Logs("lock session lost") {
+			return nil
+		}
+		return errors.New("the mount goes on")
+	})
+	if err := f.put(h.Path("f"), "2\n"); !errors.Is(err, unix.EIO) || !h.Logs("host far (pid 7)") {
+		t.Errorf("a write beside the fence: %v", err)
+	}
+	e.Must(b.S3.Put(e.Timeout(time.Minute), ".latchfs/bucket.json", bond))
+	f.mustPut(h.Path("f"), "3\n")
 }

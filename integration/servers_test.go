@@ -18,6 +18,7 @@ import (
 
 var (
 	serversFor    = flag.Duration("servers.for", 3*time.Second, "how long the contest on each server is")
+	serversPauses = flag.Duration("servers.pauses", 500*time.Millisecond, "the longest pause of a mount in a contest")
 	serversRecord = flag.Bool("servers.record", false, "write what was found into docs/SERVERS.md")
 )
 
@@ -182,7 +183,7 @@ func (s ratedServer) reads(b *harness.Bucket, foreign harness.Endpoint) {
 // contest holds a contest on the server, complains of what was lost and must not be, and sums up.
 func (s ratedServer) contest(b *harness.Bucket, foreign harness.Endpoint, flags ...string) string {
 	b.Helper()
-	plan := contest.Plan{For: *serversFor, Large: 20 << 20, Foreign: harness.NewClient(foreign, b.Name), Flags: flags, Expect: []string{regexp.QuoteMeta(s.says())}}
+	plan := contest.Plan{For: *serversFor, Large: 20 << 20, Foreign: harness.NewClient(foreign, b.Name), Flags: flags, Expect: []string{regexp.QuoteMeta(s.says())}, Pauses: *serversPauses}
 	if s.small {
 		plan.Large = 0
 	}

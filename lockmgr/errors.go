@@ -14,6 +14,8 @@ var (
 	// Lease minus margin). It may become valid again with the next good beat. It may be
 	// ErrNoCredentials, too, which says why there is none.
 	ErrExpired = errors.New("the lease is not proved valid")
+	// ErrUnbound: this table is not the one to lock in any more, as Options.Bound says.
+	ErrUnbound = errors.New("this lock table is not the one to lock in")
 	// ErrUnavailable: the lock table could not be reached until the wait ended.
 	ErrUnavailable = errors.New("the lock table is unavailable")
 	// ErrClosed: the manager was closed.

@@ -32,6 +32,11 @@ type Options struct {
 	// OnSession is told each session id before the session is written, so that recovery
 	// can find it; its error keeps the session from being made.
 	OnSession func(sid string) error
+	// Bound reads what says that this table is the one to lock in, and fails with ErrUnbound if it is not,
+	// any more or just now. It is asked with starting true whenever a session was just written, before a
+	// lease under it is given; then as long as that lives, so that a lease is valid only if Bound was
+	// asked within BoundTerm. Nil: it always is.
+	Bound func(ctx context.Context, starting bool) error
 	// Now reads the clock that leases run on; nil is CLOCK_BOOTTIME.
 	Now func() time.Duration
 }
@@ -71,6 +76,7 @@ type Manager struct {
 	current  *session
 	starting *start
 	pending  pendingSession
+	unbound  bool // Bound said so last
 	sids     []string
 	own      map[string]bool
 

@@ -17,10 +17,12 @@ type session struct {
 	lost  chan struct{} // closed when the session is known to be dead
 	halt  chan struct{} // closed to end the heartbeat
 	ended chan struct{} // closed when no heartbeat is under way any more
+	ask   chan struct{} // wakes keepBound
 
 	// mu is a leaf.
 	mu         sync.Mutex
-	validUntil time.Duration
+	validUntil time.Duration // by the last heartbeat
+	boundUntil time.Duration // by the last answer of Bound, or its silence
 	silent     error         // why the last heartbeat was not answered well; nil if it was
 	renewed    chan struct{} // closed and replaced when validUntil moved
 	halted     bool
@@ -36,7 +38,7 @@ func (s *session) check(now time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case now < s.validUntil:
+	case now < min(s.validUntil, s.boundUntil):
 		return nil
 	case errors.Is(s.silent, ErrNoCredentials):
 		return fmt.Errorf("%w: %w", ErrExpired, s.silent)
@@ -60,6 +62,11 @@ func (s *session) extend(until time.Duration) {
 		return
 	}
 	s.validUntil = until
+	s.tell()
+}
+
+// tell wakes who waits for the session to be valid. s.mu is held.
+func (s *session) tell() {
 	close(s.renewed)
 	s.renewed = make(chan struct{})
 }
@@ -72,13 +79,18 @@ func (s *session) renewal() <-chan struct{} {
 
 // stop ends the heartbeat and waits until none is under way.
 func (s *session) stop() {
+	s.quit()
+	<-s.ended
+}
+
+// quit ends the heartbeat and does not wait.
+func (s *session) quit() {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if !s.halted {
 		s.halted = true
 		close(s.halt)
 	}
-	s.mu.Unlock()
-	<-s.ended
 }
 
 // A pendingSession was announced, and perhaps written, but its creation is not answered. The
@@ -124,33 +136,65 @@ func (m *Manager) session(ctx context.Context) (*session, error) {
 
 func (m *Manager) startSession(st *start) {
 	defer close(st.done)
-	sid, since, err := m.announce()
-	if err == nil {
-		err = m.attempt(m.life, func(ctx context.Context) error {
-			return m.table.PutSession(ctx, Session{SID: sid, State: Alive, Host: m.o.Host, User: m.o.User,
-				PID: m.o.PID, Version: m.o.Version})
-		})
-	}
+	s, since, err := m.makeSession()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.starting = nil
+	m.unbound = errors.Is(err, ErrUnbound)
 	switch {
 	case errors.Is(err, ErrSessionDead): // ended before its creation was answered
 		m.pending = pendingSession{}
-		st.err = fmt.Errorf("lock session %s: %w", sid, ErrUnavailable)
+		st.err = fmt.Errorf("make lock session: %w: %w", ErrUnavailable, err)
 		return
+	case m.unbound:
+		m.pending = pendingSession{}
+		fallthrough
 	case err != nil:
 		st.err = fmt.Errorf("make lock session: %w", err)
 		return
 	}
 	m.pending = pendingSession{}
-	s := &session{sid: sid, lost: make(chan struct{}), halt: make(chan struct{}), ended: make(chan struct{}),
-		renewed: make(chan struct{}), validUntil: since + m.cfg.term()}
 	if !m.spawn(func() { m.keepAlive(s, since) }) {
 		st.err = ErrClosed
 		return
 	}
+	if m.o.Bound != nil {
+		m.spawn(func() { m.keepBound(s) })
+	}
 	m.current, st.s = s, s
+}
+
+// makeSession writes a session, and asks then whether this is the table for it.
+func (m *Manager) makeSession() (s *session, since time.Duration, err error) {
+	m.mu.Lock()
+	unbound := m.unbound
+	m.mu.Unlock()
+	if unbound { // it may still be, and each session leaves a record
+		if _, err := m.askBound(true); err != nil {
+			return nil, 0, err
+		}
+	}
+	sid, since, err := m.announce()
+	if err != nil {
+		return nil, 0, err
+	}
+	err = m.attempt(m.life, func(ctx context.Context) error {
+		return m.table.PutSession(ctx, Session{SID: sid, State: Alive, Host: m.o.Host, User: m.o.User,
+			PID: m.o.PID, Version: m.o.Version})
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("lock session %s: %w", sid, err)
+	}
+	until, err := m.askBound(true)
+	if errors.Is(err, ErrUnbound) {
+		// Nothing was done under it. Whoever rebinds need not wait for its death; if this fails, he does.
+		_ = m.attempt(m.life, func(ctx context.Context) error { return m.table.CloseSession(ctx, sid) })
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	return &session{sid: sid, lost: make(chan struct{}), halt: make(chan struct{}), ended: make(chan struct{}), ask: make(chan struct{}, 1),
+		renewed: make(chan struct{}), validUntil: since + m.cfg.term(), boundUntil: until}, since, nil
 }
 
 // announce fixes the id of the session to make, and tells OnSession before it exists.
@@ -190,6 +234,7 @@ func (m *Manager) keepAlive(s *session, sent time.Duration) {
 		switch {
 		case err == nil:
 			s.extend(sent + m.cfg.term())
+			s.askSoon(m.now())
 			m.deliver(mail)
 			retry = wait.Backoff{}
 			pause = sent + m.cfg.Beat - m.now()
@@ -207,12 +252,17 @@ func (m *Manager) keepAlive(s *session, sent time.Duration) {
 	}
 }
 
-// lose ends a session that others declared dead: its leases are void, and their keys may be
-// acquired anew, under a new session.
+// lose ends a session that others declared dead, or whose table is not the one any more: its leases are
+// void, and their keys may be acquired anew, under a new session.
 func (m *Manager) lose(s *session, cause error) {
-	m.log.Warn("lock session lost", "session", s.sid, "err", cause)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	select {
+	case <-s.lost:
+		return
+	default:
+	}
+	m.log.Warn("lock session lost", "session", s.sid, "err", cause)
 	if m.current == s {
 		m.current = nil
 	}

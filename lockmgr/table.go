@@ -22,6 +22,15 @@ const (
 	Expired State = "expired"
 )
 
+// Known tells whether it is one of these states. A later version may have others.
+func (s State) Known() bool {
+	switch s {
+	case Missing, Alive, Closed, Dead, Expired:
+		return true
+	}
+	return false
+}
+
 // A Session is the record of one lock session.
 type Session struct {
 	SID   string

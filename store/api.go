@@ -19,6 +19,8 @@ type API interface {
 	ListVersions(ctx context.Context, o VersionOptions) (VersionPage, error)
 	// Tags gives an object's tags in the form of the x-amz-tagging header.
 	Tags(ctx context.Context, key, version string) (string, error)
+	// SetTags replaces the tags of a version, in the same form. It makes no version.
+	SetTags(ctx context.Context, key, version, tags string) error
 
 	// Put, Copy and CompleteUpload give key, ETag and version id of what they made;
 	// LastModified too where the answer has it. What CompleteUpload makes is as old as the
@@ -46,6 +48,11 @@ type API interface {
 	// DefaultRetention is the rule by which Object Lock retains what is written; the zero
 	// Retention if there is none.
 	DefaultRetention(ctx context.Context) (Retention, error)
+	// Lifecycle gives the bucket's rules; without any it is refused with the code
+	// NoSuchLifecycleConfiguration.
+	Lifecycle(ctx context.Context) (Lifecycle, error)
+	// SetLifecycle replaces all rules of the bucket; no rules are none.
+	SetLifecycle(ctx context.Context, l Lifecycle) error
 	// Server gives the Server header of the latest answer, "" if that had none.
 	Server() string
 	// Skew gives by how much the server's clock was ahead of ours at its latest answer; ok is

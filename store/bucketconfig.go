@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"time"
 )
 
 const (
@@ -27,6 +28,9 @@ type BucketConfig struct {
 	ID     string
 	Region string
 	Lock   BucketLock
+	// Rebind is set while the bucket is being bound to another lock table. Until it is gone no lease is
+	// given.
+	Rebind *Rebind
 
 	servers verdicts // see Verdict and Client.KeepVerdict
 	unknown fields
@@ -40,6 +44,18 @@ type BucketLock struct {
 	TableID string
 
 	unknown fields
+}
+
+// A Rebind says that somebody is about to name another lock table, or was and did not come to the end.
+type Rebind struct {
+	ID      string    `json:"id"` // random
+	Since   time.Time `json:"since"`
+	By      string    `json:"by"`      // for people
+	Backend string    `json:"backend"` // of the table that is to be named, and its name
+	Table   string    `json:"table"`
+	// Blind: whoever it is does not see who uses the table that the bucket is bound to, so that all who
+	// use it have to stop.
+	Blind bool `json:"blind,omitempty"`
 }
 
 type fields map[string]json.RawMessage
@@ -88,6 +104,9 @@ func (c *Client) WriteBucketConfig(ctx context.Context, b BucketConfig, over Bas
 // MarshalJSON writes the fields that are not known after those that are.
 func (b BucketConfig) MarshalJSON() ([]byte, error) {
 	known := map[string]any{"format": b.Format, "id": b.ID, "region": b.Region, "lock": b.Lock}
+	if b.Rebind != nil {
+		known["rebind"] = b.Rebind
+	}
 	if !b.servers.absent() {
 		known["servers"] = b.servers
 	}
@@ -104,7 +123,7 @@ func (b *BucketConfig) UnmarshalJSON(text []byte) error {
 	if format.Format > BucketFormat {
 		return fmt.Errorf("it has format %d and this version of latchfs knows %d: upgrade latchfs", format.Format, BucketFormat)
 	}
-	err := b.unknown.split(text, map[string]any{"format": &b.Format, "id": &b.ID, "region": &b.Region, "lock": &b.Lock, "servers": &b.servers})
+	err := b.unknown.split(text, map[string]any{"format": &b.Format, "id": &b.ID, "region": &b.Region, "lock": &b.Lock, "rebind": &b.Rebind, "servers": &b.servers})
 	if err == nil && (b.Format < 1 || b.ID == "") {
 		err = errors.New("it has no format or no id: restore an earlier version of it")
 	}

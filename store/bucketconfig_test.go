@@ -45,6 +45,33 @@ func TestBucketConfig(t *testing.T) {
 	})
 }
 
+// That a bucket is being bound to another lock table stands there whatever else is written.
+func TestBucketConfigRebind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, true)
+		w.b.PutForeign(store.BucketConfigKey, `{"format":1,"id":"i","lock":{"table":"t"}}`)
+		b, base, err := w.c.ReadBucketConfig(t.Context())
+		if err != nil || b.Rebind != nil {
+			t.Fatalf("%+v, %v", b.Rebind, err)
+		}
+		want := store.Rebind{ID: "r", Since: time.Date(2026, 11, 28, 20, 0, 0, 0, time.UTC), By: "host h", Backend: "s3", Table: "other", Blind: true}
+		b.Rebind = &want
+		if err := w.c.WriteBucketConfig(t.Context(), b, base); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.c.KeepVerdicts(t.Context(), verdict); err != nil {
+			t.Fatal(err)
+		}
+		if b, base, err = w.c.ReadBucketConfig(t.Context()); err != nil || b.Rebind == nil || *b.Rebind != want {
+			t.Fatalf("%+v, %v", b.Rebind, err)
+		}
+		b.Rebind = nil
+		if err := w.c.WriteBucketConfig(t.Context(), b, base); err != nil || strings.Contains(w.content(store.BucketConfigKey), "rebind") {
+			t.Errorf("%v, %s", err, w.content(store.BucketConfigKey))
+		}
+	})
+}
+
 // What a later version has put there is kept.
 func TestBucketConfigUnknownFields(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 type Options struct {
 	// Host is written into the metadata of every commit, for people.
 	Host string
+	// Audit says how much more of its author each commit carries.
+	Audit AuditLevel
 	// Log gets one line per attempt at level debug; nil discards.
 	Log *slog.Logger
 	// Timing of the commit protocol; fields that are 0 get the defaults.
@@ -29,6 +31,7 @@ const (
 type Client struct {
 	api      API
 	host     string
+	audit    AuditLevel
 	log      *slog.Logger
 	timing   atomic.Pointer[Timing]
 	flaws    atomic.Uint32 // of the server, as Flaws
@@ -38,7 +41,7 @@ type Client struct {
 
 // New returns a client of the bucket that api reaches. It sends nothing.
 func New(api API, o Options) *Client {
-	c := &Client{api: api, host: o.Host, log: o.Log, buffers: newBuffers()}
+	c := &Client{api: api, host: o.Host, audit: o.Audit, log: o.Log, buffers: newBuffers()}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}

@@ -57,7 +57,7 @@ func (u *upload) confirm(ctx context.Context, made Info) (Info, error) {
 	case err != nil:
 		return Info{}, u.unsettled(ctx, err)
 	case f.outcome != Landed:
-		return Info{}, u.conflict(ErrConflict, fmt.Errorf("version %s, which was made, is not the current one", made.VersionID))
+		return Info{}, u.conflict(ErrOverlaid, fmt.Errorf("version %s, which was made, is not the current one", made.VersionID))
 	case f.over != "":
 		return Info{}, u.overlaid(f)
 	}
@@ -67,7 +67,7 @@ func (u *upload) confirm(ctx context.Context, made Info) (Info, error) {
 
 // overlaid is the conflict of an upload that is in the history and not the current version.
 func (u *upload) overlaid(f found) error {
-	return u.conflict(ErrConflict, fmt.Errorf("%s lies over version %s, which the upload became", f.over, f.info.VersionID))
+	return u.conflict(ErrOverlaid, fmt.Errorf("%s lies over version %s, which the upload became", f.over, f.info.VersionID))
 }
 
 // giveUp ends an upload whose Complete has failed for good, and finds what became of it. If

@@ -48,6 +48,32 @@ func (c *Client) Delete(ctx context.Context, p Permit, d Deletion) error {
 	return err
 }
 
+// RemoveVersion removes a version or a delete marker for good, under a permit; one that is gone is
+// fine. Its id is the whole condition: it never names another version, so that the request may be
+// sent again at once. "null" is refused, because it names whatever was written last without an id.
+//
+// It fails with ErrRetained if Object Lock keeps the version and as the server refuses; with
+// ErrNotPermitted or ErrUnavailable if nothing can land any more; and, when the permit or ctx has
+// ended after an attempt that was not answered, with ErrUnknownOutcome.
+func (c *Client) RemoveVersion(ctx context.Context, p Permit, key, version string) error {
+	if !(Base{VersionID: version}).Pinned() {
+		return fmt.Errorf("DeleteVersion %q: version %q has no id of its own: %w", key, version, ErrRefused)
+	}
+	a := attempt{op: "DeleteVersion", key: key, permit: p, limit: c.timing.Load().Stall}
+	unknown := false
+	_, err := repeat(ctx, 0, func(ctx context.Context) (struct{}, error) {
+		_, err := try(ctx, c, a, func(ctx context.Context, _ *watch) (struct{}, error) {
+			return struct{}{}, c.api.DeleteVersion(ctx, key, version)
+		})
+		unknown = unknown || err != nil && fateOf(err) == Unknown
+		return struct{}{}, err
+	})
+	if unknown && (errors.Is(err, ErrNotPermitted) || errors.Is(err, ErrUnavailable)) {
+		return fmt.Errorf("DeleteVersion %q: %w (%v)", key, ErrUnknownOutcome, err)
+	}
+	return err
+}
+
 // lookFirst is what the condition is to a server that ignores it: it fails as that would unless the
 // base is there. What somebody writes in the moment between the look and the attempt, which is sent at
 // once, is removed unseen; if the attempt is lost, what he writes before the quiet time is over. Between

@@ -19,9 +19,11 @@ var (
 	// ConditionalRequestConflict); nobody may have won. The Client tries again.
 	ErrBusy = errors.New("a conflicting operation is under way")
 	// ErrConflict: the key holds another version than the write's Base, and it is not
-	// ours. Nothing of this write is or will be in the bucket, except that a multipart
-	// upload may have become a version of the history that is not the current one.
+	// ours. Nothing of this write is or will be in the bucket, unless it is ErrOverlaid too.
 	ErrConflict = errors.New("the object was changed by somebody else")
+	// ErrOverlaid is the ErrConflict of a write that is, or may be, in the history below somebody
+	// else's version, which may have grown from it.
+	ErrOverlaid = fmt.Errorf("%w, whose version lies over ours", ErrConflict)
 	// ErrUnknownOutcome: the context ended while it was unknown whether the write
 	// landed. It may be in the bucket, now or later.
 	ErrUnknownOutcome = errors.New("outcome unknown")

@@ -13,7 +13,6 @@ const (
 	// metaBase is the version that the author saw: its version id, its ETag where there is
 	// none, "-" for nothing.
 	metaBase = "latchfs-base"
-	metaHost = "latchfs-host" // for people
 	// metaDigest is a digest of the attributes under the AWS keys (laterwrites.go).
 	metaDigest = "latchfs-attrs"
 )
@@ -26,18 +25,19 @@ const (
 	ownReserve = len(metaWriteID) + 26 + len(metaBase) + maxOwnValue
 )
 
-// addOwn returns a copy of meta with what this write says of itself in it. Where there is
-// little room the host goes first, then atime, the inode number, the digest, and the ids.
-func (c *Client) addOwn(meta map[string]string, id WriteID, base Base) (map[string]string, error) {
-	out := make(map[string]string, len(meta)+3)
-	maps.Copy(out, meta)
+// addOwn returns a copy of the metadata of a write with what it says of itself in it. Where there is
+// little room the audit goes first, then atime, the inode number, the digest, and the ids.
+func (c *Client) addOwn(w Write) (map[string]string, error) {
+	out := make(map[string]string, len(w.Props.Meta)+6)
+	maps.Copy(out, w.Props.Meta)
 	dropOwn(out)
-	out[metaWriteID] = url.PathEscape(string(id))
-	out[metaBase] = escapeShort(baseName(base))
-	if c.host != "" {
-		out[metaHost] = escapeShort(c.host)
+	out[metaWriteID] = url.PathEscape(string(w.ID))
+	out[metaBase] = escapeShort(baseName(w.Base))
+	if err := fitMeta(out, MaxMeta); err != nil {
+		return out, err
 	}
-	return out, fitMeta(out, MaxMeta)
+	c.addAudit(out, w.Audit)
+	return out, nil
 }
 
 // MadeNew tells whether a version was made where nothing was, by a writer that follows the
@@ -49,18 +49,15 @@ func (i Info) MadeNew() bool {
 // dropOwn removes what an earlier write said of itself. The digest is about the attributes, and
 // stays as long as they do.
 func dropOwn(meta map[string]string) {
-	for _, name := range []string{metaWriteID, metaBase, metaHost} {
+	for _, name := range []string{metaWriteID, metaBase, metaHost, metaUser, metaWhat, metaFrom} {
 		delete(meta, name)
 	}
 }
 
 // fitMeta leaves out of meta what can be done without until it has at most limit bytes.
 func fitMeta(meta map[string]string, limit int) error {
-	size := 0
-	for name, value := range meta {
-		size += len(name) + len(value)
-	}
-	for _, name := range []string{metaHost, metaAtime, metaMtimeSet, metaInode, metaDigest, metaUID, metaGID} {
+	size := metaSize(meta)
+	for _, name := range []string{metaAtime, metaMtimeSet, metaInode, metaDigest, metaUID, metaGID} {
 		if size <= limit {
 			return nil
 		}

@@ -16,6 +16,8 @@ import (
 var unleased = []string{
 	`fs/file/keeper.go send: "a " + k.kind + " file with a new random name"`,
 	`fs/file/unleased.go singleAttempt: "the lock table is out of reach"`,
+	`internal/label/moment.go Remove: "a key that says all there is to say"`,
+	`internal/label/moment.go Set: "a key that says all there is to say"`,
 	`store/bucketconfig.go WriteBucketConfig: "bucket.json stands above the lock table that it names"`,
 	`store/probe_scene.go -: "a random name below " + ProbePrefix`,
 }

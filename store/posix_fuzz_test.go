@@ -22,17 +22,10 @@ func metaOf(lines string) map[string]string {
 	return meta
 }
 
-func metaSize(meta map[string]string) (n int) {
-	for name, value := range meta {
-		n += len(name) + len(value)
-	}
-	return n
-}
-
 // known tells the names that Put may change.
 func known(name string) bool {
 	return slices.Contains([]string{metaMode, metaUID, metaGID, metaMtime, metaAtime, foreignMode, foreignUID, foreignGID,
-		foreignMtime, foreignAtime, foreignCtime, metaWriteID, metaBase, metaHost, metaDigest}, name)
+		foreignMtime, foreignAtime, foreignCtime, metaWriteID, metaBase, metaHost, metaUser, metaWhat, metaFrom, metaDigest}, name)
 }
 
 // FuzzPosix: no metadata makes ReadPosix fail. What Put wrote is read back, unless there is no
@@ -163,8 +156,8 @@ func readBack(t *testing.T, put, old, got Posix) {
 // recognised.
 func carried(t *testing.T, meta map[string]string, host, version string) {
 	t.Helper()
-	id := NewWriteID()
-	own, err := (&Client{host: host}).addOwn(meta, id, Base{ETag: "etag", VersionID: version})
+	id, audit := NewWriteID(), Audit{User: version, What: WhatRename, From: host}
+	own, err := (&Client{host: host, audit: AuditFull}).addOwn(Write{ID: id, Base: Base{ETag: "etag", VersionID: version}, Props: Props{Meta: meta}, Audit: audit})
 	if err != nil || metaSize(own) > MaxMeta {
 		t.Fatalf("with its write id: %v, %d bytes", err, metaSize(own))
 	}

@@ -39,10 +39,12 @@ type Probed struct {
 	// Denied are the requests, named as the methods of API, that these credentials may not make. What
 	// they would have shown is not known.
 	Denied []string
-	// Left is how many versions and objects could not be removed again. Kept says that it was Object
-	// Lock, or a right that is missing: the next probe would leave as many.
+	// Left is how many versions, objects and uploads could not be removed again. Kept says that it was
+	// Object Lock: the next probe would leave as many, as it does with the same rights if one in Denied was missing.
 	Left int
 	Kept bool
+	// Servers are the names that the server had in its answers, sorted.
+	Servers []string
 }
 
 // Probe finds what the server does otherwise than S3, of all that a mount relies on, with small
@@ -56,7 +58,7 @@ func (c *Client) Probe(ctx context.Context, o ProbeOptions) (Probed, error) {
 		o.Only = ^Flaws(0)
 	}
 	p := &prober{c: c, o: o, prefix: ProbePrefix + time.Now().UTC().Format("20060102T150405Z-") + rand.Text() + "/",
-		seen: map[sight]bool{}, denied: map[string]bool{}, made: map[string][]string{}, ordered: map[string]bool{}, uploads: map[string]string{}}
+		seen: map[sight]bool{}, denied: map[string]bool{}, made: map[string][]string{}, ordered: map[string]bool{}, uploads: map[string]string{}, servers: map[string]bool{}}
 	var end context.CancelFunc
 	p.attempts, end = outlive(ctx, shortCleanUp)
 	defer end()
@@ -85,6 +87,7 @@ type prober struct {
 	made    map[string][]string
 	ordered map[string]bool   // the keys in made that are known to have this order
 	uploads map[string]string // open ones, and their keys
+	servers map[string]bool
 	left    int
 	kept    bool
 }
@@ -145,7 +148,8 @@ func (p *prober) result() Probed {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r := Probed{Flaws: alone | raced, Races: raced &^ alone, Denied: slices.Sorted(maps.Keys(p.denied)), Left: p.left, Kept: p.kept}
+	r := Probed{Flaws: alone | raced, Races: raced &^ alone, Denied: slices.Sorted(maps.Keys(p.denied)), Left: p.left, Kept: p.kept,
+		Servers: slices.Sorted(maps.Keys(p.servers))}
 	for s := range p.seen {
 		if r.Flaws.Has(s.flaw) {
 			r.Seen = append(r.Seen, s.sentence)

@@ -224,7 +224,7 @@ func TestProbeDenied(t *testing.T) {
 		}
 		switch n := len(p.left()) + p.b.OpenUploads(); {
 		case op == "DeleteVersion" || op == "AbortUpload":
-			if got.Left != n || n == 0 || !got.Kept {
+			if got.Left != n || n == 0 || got.Kept {
 				t.Errorf("%s: says that %d are left, there are %d", op, got.Left, n)
 			}
 		case op == "ListVersions":

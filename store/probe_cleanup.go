@@ -87,7 +87,7 @@ func (p *prober) leave(n int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.left += n
-	p.kept = p.kept || n > 0 && (errors.Is(err, ErrAccessDenied) || errors.Is(err, ErrRetained))
+	p.kept = p.kept || n > 0 && errors.Is(err, ErrRetained)
 }
 
 // deny notes that a request is not for these credentials, if err says so.
@@ -214,12 +214,18 @@ func (p *prober) noteHistory(sentence string) {
 }
 
 // RemoveProbed removes a version that a probe has left below ProbePrefix, "null" where the bucket keeps
-// no versions. One that is gone is fine. It fails as reads do, and refuses any other key.
+// no versions; "" is the object itself, for a bucket that has none and credentials without the right to
+// remove one. What is gone is fine. It fails as reads do, and refuses any other key.
 func (c *Client) RemoveProbed(ctx context.Context, key, version string) error {
 	if !strings.HasPrefix(key, ProbePrefix) {
 		return fmt.Errorf("DeleteVersion %q: it is not below %s: %w", key, ProbePrefix, ErrRefused)
 	}
-	err := c.tryDeleteVersion(ctx, key, version)
+	var err error
+	if version == "" {
+		err = c.tryDelete(ctx, key, "")
+	} else {
+		err = c.tryDeleteVersion(ctx, key, version)
+	}
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}

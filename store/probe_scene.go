@@ -45,7 +45,18 @@ func once[T any](s *scene, op string, request func(context.Context) (T, error)) 
 		var none T
 		return none, a.failed(Unsent, context.Cause(s.ctx))
 	}
-	return try(s.attempts, s.c, a, func(ctx context.Context, _ *watch) (T, error) { return request(ctx) })
+	v, err := try(s.attempts, s.c, a, func(ctx context.Context, _ *watch) (T, error) { return request(ctx) })
+	s.hear()
+	return v, err
+}
+
+// hear notes the name of the server, of the last answer to whomever.
+func (s *scene) hear() {
+	if name := s.c.Server(); name != "" {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.servers[name] = true
+	}
 }
 
 // A sending is how often a request may be sent.

@@ -78,14 +78,22 @@ func TestProbeFindsEachFlaw(t *testing.T) {
 	}
 }
 
-// What only racers show is found by them alone.
+// What only racers show is found by them alone. A PUT takes half the time that memstore leaves between look and
+// act, so that each DELETE has looked before one wins: who comes first is chance else.
 func TestProbeFindsRaces(t *testing.T) {
 	for _, flaw := range []store.Flaws{store.PutConditions, store.CompleteConditions, store.DeleteConditions} {
 		t.Run(flaw.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				for _, versioned := range []bool{true, false} {
 					newProbed(t, memstore.Options{Versioned: versioned, Races: flaw}).found(store.ProbeOptions{Versioned: versioned}, 0)
-					got := newProbed(t, memstore.Options{Versioned: versioned, Races: flaw}).found(store.ProbeOptions{Versioned: versioned, Races: true}, flaw)
+					p := newProbed(t, memstore.Options{Versioned: versioned, Races: flaw})
+					p.f.Hook(func(op, _ string, _ int) faultstore.Fault {
+						if op == "Put" {
+							return faultstore.Fault{Delay: time.Millisecond / 2}
+						}
+						return faultstore.Fault{}
+					})
+					got := p.found(store.ProbeOptions{Versioned: versioned, Races: true}, flaw)
 					if got.Races != flaw {
 						t.Errorf("found by racers: %s", got.Races)
 					}

@@ -79,7 +79,7 @@ func (c *Client) prepare(ctx context.Context, op string, p Permit, w Write, from
 		return nil, fmt.Errorf("%s %q: %w", op, from.Key, ErrTooLarge)
 	}
 	var err error
-	if r.props.Meta, err = c.addOwn(w.Props.Meta, w.ID, w.Base); err != nil {
+	if r.props.Meta, err = c.addOwn(w); err != nil {
 		return nil, fmt.Errorf("%s %q: %w", op, w.Key, err)
 	}
 	if w.Props.TagCount == 0 {
@@ -94,6 +94,9 @@ func (c *Client) prepare(ctx context.Context, op string, p Permit, w Write, from
 	case err != nil && ctx.Err() != nil:
 		return nil, unavailable(ctx, err)
 	case err != nil:
+		return nil, err
+	}
+	if r.tags, err = withLabels(r.tags, nil); err != nil { // a label is of one version
 		return nil, err
 	}
 	r.props.TagCount = 0

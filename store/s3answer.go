@@ -24,6 +24,16 @@ func takeAnswer(to *bytes.Buffer) func(*s3.Options) {
 	})
 }
 
+// copyAnswer is the option of an operation that copies the body of a successful answer.
+func copyAnswer(to *bytes.Buffer) func(*s3.Options) {
+	return onAnswer(func(r *smithyhttp.Response) error {
+		_, err := to.ReadFrom(r.Body)
+		r.Body.Close()
+		r.Body = io.NopCloser(bytes.NewReader(to.Bytes()))
+		return err
+	})
+}
+
 // wantRoot is the option of an operation that fails unless a successful answer is an XML document
 // of this name. The SDK takes any other one, as the page of a proxy, for an answer with nothing in
 // it.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -27,6 +28,9 @@ const (
 	headerTagging   = "X-Amz-Tagging"
 	headerTagCount  = "X-Amz-Tagging-Count"
 	headerVersion   = "X-Amz-Version-Id"
+	headerLockMode  = "X-Amz-Object-Lock-Mode"
+	headerLockUntil = "X-Amz-Object-Lock-Retain-Until-Date"
+	headerLegalHold = "X-Amz-Object-Lock-Legal-Hold"
 )
 
 // header gives the headers of a request that makes an object with these properties and tags.
@@ -106,6 +110,7 @@ func infoOf(key string, h http.Header) (Info, error) {
 	}
 	i.LastModified = wholeSeconds(modified)
 	i.Settled = settled(i, h.Get("Date"))
+	i.Lock = lockOf(h)
 	size := h.Get("Content-Length")
 	if r := h.Get("Content-Range"); r != "" {
 		size = r[strings.LastIndexByte(r, '/')+1:]
@@ -114,6 +119,20 @@ func infoOf(key string, h http.Header) (Info, error) {
 		return Info{}, fmt.Errorf("size in the answer: %w", err)
 	}
 	return i, nil
+}
+
+// lockOf reads what Object Lock keeps a version by. A time that cannot be read is in the future: it
+// keeps.
+func lockOf(h http.Header) Lock {
+	l := Lock{Mode: h.Get(headerLockMode), Hold: h.Get(headerLegalHold) == "ON"}
+	if l.Mode == "" {
+		return l
+	}
+	var err error
+	if l.Until, err = time.Parse(time.RFC3339, h.Get(headerLockUntil)); err != nil {
+		l.Until = time.Unix(math.MaxInt32, 0)
+	}
+	return l
 }
 
 // settleTime is what LastModified of a version that is made may be behind the moment at which

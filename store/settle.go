@@ -66,7 +66,7 @@ func (c *Client) look(ctx context.Context, key string, id WriteID, base Base, pa
 		case err == nil && info != nil:
 			return found{outcome: Landed, info: *info, over: named(current)}, nil
 		case err != nil && (hidden(err) || errors.Is(err, errLongHistory)):
-			return found{outcome: Changed, reason: fmt.Errorf("%w: %v", ErrConflict, err)}, nil
+			return found{outcome: Changed, reason: fmt.Errorf("%w, or may do so: %v", ErrOverlaid, err)}, nil
 		case err != nil:
 			return found{}, err
 		}

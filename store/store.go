@@ -42,6 +42,8 @@ type Info struct {
 	// server's own clock, that no later version of the key has the same. So a listing which shows
 	// this ETag and this time shows this version.
 	Settled bool
+	// Lock is complete after Head and Get, if the credentials may know of it.
+	Lock Lock
 	// Props is complete after Head and Get; a listing gives the storage class alone.
 	Props Props
 }
@@ -140,8 +142,10 @@ type Write struct {
 	Base Base
 	// Props are set on the new version. Where TagCount is not zero the tags of Base, in a
 	// copy those of the source, are read and carried over. The store adds our own keys
-	// (latchfs-write-id, latchfs-base, latchfs-host).
+	// (latchfs-write-id, latchfs-base) and the audit.
 	Props Props
+	// Audit is what the new version says of its author, for people.
+	Audit Audit
 	// Progress, if set, is told of bytes the server took, for deadlines that a moving
 	// upload resets. It is called from several goroutines.
 	Progress func(n int64)

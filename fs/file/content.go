@@ -34,11 +34,15 @@ type changes struct {
 	// owed: the content was changed through a handle, whose close or fsync answers for it.
 	// Other changes came by name, and who made them waits for their commit.
 	owed bool
+	user string // who made the last of them, for the audit; "" if that is not known
 }
 
 // and adds later changes to earlier ones.
 func (a changes) and(b changes) changes {
-	return changes{any: a.any || b.any, set: a.set | b.set, bytes: a.bytes || b.bytes, owed: a.owed || b.owed}
+	if !b.any {
+		return a
+	}
+	return changes{any: true, set: a.set | b.set, bytes: a.bytes || b.bytes, owed: a.owed || b.owed, user: b.user}
 }
 
 // pending tells that something is not in the bucket.

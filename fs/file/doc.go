@@ -38,8 +38,9 @@
 //	                                         Table.Attr and AttrOf (live.go)
 //	What does a dead process leave?          recover.go, recoverseals.go; what it kept beside a
 //	                                         name: keeper.go
-//	How is a name changed?                   make.go, unlink.go, rename.go; what becomes of its
-//	                                         directory meanwhile: parent.go
+//	How is a name changed?                   make.go, unlink.go, rename.go, and halfrenamed.go if
+//	                                         it comes half-way; what becomes of its directory
+//	                                         meanwhile: parent.go
 //
 // # Invariants
 //

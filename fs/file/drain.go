@@ -37,7 +37,7 @@ func (f *File) drain() {
 		}
 		if ctx.Err() == nil {
 			key := f.name()
-			f.t.said.Say(f.t.said.Named(seldom.Kind{Op: "save"}, key), slog.LevelError, "a file could not be saved; it is tried again", key, "err", err)
+			f.t.said.Say(f.t.said.Named(seldom.Kind{Op: "save"}, key), slog.LevelError, "another try follows: a file could not be saved", key, "err", err)
 		}
 		wait.For(ctx, retryPause, f.poke)
 		if ctx.Err() != nil {

@@ -13,6 +13,10 @@ var (
 	// ErrStale: the name holds another version than the one the caller has looked up.
 	// Linux looks the name up again and repeats the call, unseen by the program.
 	ErrStale = errors.New("the name holds another version than was looked up")
+	// ErrHalfRenamed: a file has its new name beside the old one, since somebody who takes no lease
+	// wrote under one of them meanwhile. It is not to be repeated unasked: what was written on the copy
+	// would be replaced.
+	ErrHalfRenamed = errors.New("changed by somebody else while it was renamed: both names are there")
 	// ErrConflicted: somebody else's version is under the name; ours is kept beside it.
 	ErrConflicted = errors.New("changed by somebody else, ours is kept in a conflict file")
 	// ErrUnsaved: the outcome is not known yet; the data is in the spool, synced to disk,

@@ -12,6 +12,7 @@ type Handle struct {
 	write  bool
 	append bool
 	opener uint32 // process that opened it, 0 if not known
+	user   string // who opened it, "" if not known
 
 	// The fields below are guarded by File.mu.
 
@@ -36,8 +37,8 @@ type failure struct {
 }
 
 // newHandle adds a handle to the file. f.mu is held.
-func (f *File) newHandle(r OpenRequest) *Handle {
-	h := &Handle{f: f, write: r.Write, append: r.Append}
+func (f *File) newHandle(ctx context.Context, r OpenRequest) *Handle {
+	h := &Handle{f: f, write: r.Write, append: r.Append, user: userOf(ctx)}
 	if r.Write {
 		h.opener = f.t.processOf(r.Caller.PID)
 		f.core.writers++

@@ -68,7 +68,7 @@ func (k keeper) put(ctx context.Context, c spool.Snapshot, base spool.Base) (sto
 		return info, err
 	}
 	list := strings.NewReader(ranges(c))
-	w := store.Write{Key: fitKey(info.Key, ".ranges"), ID: store.NewWriteID(), Props: info.Props}
+	w := store.Write{Key: fitKey(info.Key, ".ranges"), ID: store.NewWriteID(), Props: info.Props, Audit: store.Audit{What: store.WhatWrite}}
 	_, err = k.send(ctx, w, store.Body{ReaderAt: list, Size: list.Size()})
 	if k.seed != "" && errors.Is(err, store.ErrConflict) {
 		err = nil // a recovery that was cut off has written it
@@ -91,7 +91,7 @@ func (k keeper) try(ctx context.Context, suffix string, body store.Body) (store.
 	}
 	props := k.meta(ctx)
 	for n := 1; ; n++ {
-		w := store.Write{Key: keptName(beside, k.kind, k.t.o.Host, at, name, suffix), ID: id, Props: props}
+		w := store.Write{Key: keptName(beside, k.kind, k.t.o.Host, at, name, suffix), ID: id, Props: props, Audit: store.Audit{What: store.WhatWrite}}
 		if gone || k.t.above(w.Key) != k.t.above(k.key) {
 			w.Props.Meta = k.private(w)
 		}

@@ -49,7 +49,7 @@ func (t *Table) make(ctx context.Context, key, body string, a Attr) (Attr, error
 		c.end(0)
 		return Attr{}, err // cannot happen: there is room for our own keys
 	}
-	w := store.Write{Key: key, ID: store.NewWriteID(), Props: store.Props{Meta: meta}}
+	w := store.Write{Key: key, ID: store.NewWriteID(), Props: store.Props{Meta: meta}, Audit: store.Audit{User: userOf(ctx), What: store.WhatWrite}}
 	var info store.Info
 	c.hold.Bar()
 	err = t.carryOut(nameChange{

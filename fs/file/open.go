@@ -70,16 +70,16 @@ func (t *Table) open(ctx context.Context, r OpenRequest) (*Handle, Attr, error) 
 	case !c.exists():
 		return nil, Attr{}, fmt.Errorf("opening %q: %w", r.Key, store.ErrNotFound)
 	case r.Trunc && c.content.attr.Size > 0:
-		if err := f.truncate(0, true); err != nil {
+		if err := f.truncate(0, true, userOf(ctx)); err != nil {
 			return nil, Attr{}, fmt.Errorf("opening %q: %w", r.Key, err)
 		}
 	case r.Trunc:
 		now := time.Now() // as on any file system; the content is the same
-		if err := f.change(Change{Mtime: &now}, true, false); err != nil {
+		if err := f.change(ctx, Change{Mtime: &now}, true, false); err != nil {
 			return nil, Attr{}, fmt.Errorf("opening %q: %w", r.Key, err)
 		}
 	}
-	h := f.newHandle(r)
+	h := f.newHandle(ctx, r)
 	if r.Trunc {
 		h.wrote = c.content.n
 	}
@@ -108,14 +108,14 @@ func (t *Table) Create(ctx context.Context, r CreateRequest) (*Handle, Attr, err
 	before, now := c.content, time.Now()
 	c.content.attr = Attr{Mode: ModeRegular | r.Mode&modePerm, UID: r.UID, GID: r.GID, Mtime: now, Atime: now, Ctime: changedNow(c.content.attr.Ctime),
 		Number: cmp.Or(r.Number, Number(r.Key, 0))}
-	c.changed(changes{set: store.HasMode | store.HasUID | store.HasGID | store.HasMtime, bytes: true, owed: true})
+	c.changed(changes{set: store.HasMode | store.HasUID | store.HasGID | store.HasMtime, bytes: true, owed: true, user: userOf(ctx)})
 	// Without room in the spool nothing could save it, not even without a byte in it.
 	if err := f.spooled(); err != nil {
 		c.content = before
 		return nil, Attr{}, fmt.Errorf("creating %q: %w", r.Key, err)
 	}
 	r.Write = true
-	h := f.newHandle(r.OpenRequest)
+	h := f.newHandle(ctx, r.OpenRequest)
 	h.wrote = c.content.n
 	return h, c.content.attr, nil
 }
@@ -129,12 +129,12 @@ func (t *Table) openRead(ctx context.Context, r OpenRequest) (*Handle, Attr, err
 		return nil, Attr{}, err
 	}
 	defer f.leave()
-	if h, attr, err := f.follow(r, nil); h != nil || err != nil {
+	if h, attr, err := f.follow(ctx, r, nil); h != nil || err != nil {
 		return h, attr, err
 	}
 	info, err := t.look(ctx, r)
 	if errors.Is(err, store.ErrNotFound) {
-		if h, attr, ferr := f.follow(r, &store.Base{}); h != nil {
+		if h, attr, ferr := f.follow(ctx, r, &store.Base{}); h != nil {
 			return h, attr, ferr
 		}
 	}
@@ -142,12 +142,12 @@ func (t *Table) openRead(ctx context.Context, r OpenRequest) (*Handle, Attr, err
 		return nil, Attr{}, fmt.Errorf("opening %q: %w", r.Key, err)
 	}
 	base := info.Base()
-	if h, attr, err := f.follow(r, &base); h != nil || err != nil {
+	if h, attr, err := f.follow(ctx, r, &base); h != nil || err != nil {
 		return h, attr, err
 	}
 	f.mu.Lock()
 	defer f.unlock()
-	h := f.newHandle(r)
+	h := f.newHandle(ctx, r)
 	h.info, h.attr = info, t.Attributes(info)
 	h.pin = newPin(t.o.Reader.Pin(info))
 	return h, h.attr, nil
@@ -175,7 +175,7 @@ func (t *Table) look(ctx context.Context, r OpenRequest) (store.Info, error) {
 
 // follow opens a file for reading that is live here, if its lease is proved valid, or if what
 // was found in the bucket (nil: nobody has looked) is the version that it grew from.
-func (f *File) follow(r OpenRequest, found *store.Base) (*Handle, Attr, error) {
+func (f *File) follow(ctx context.Context, r OpenRequest, found *store.Base) (*Handle, Attr, error) {
 	f.mu.Lock()
 	defer f.unlock()
 	c := &f.core
@@ -185,7 +185,7 @@ func (f *File) follow(r OpenRequest, found *store.Base) (*Handle, Attr, error) {
 	case c.live() == nil || !c.exists():
 		return nil, Attr{}, nil
 	case c.followed(), found != nil && sameVersion(c.content.base.Base(), *found):
-		return f.newHandle(r), c.content.attr, nil
+		return f.newHandle(ctx, r), c.content.attr, nil
 	}
 	return nil, Attr{}, nil
 }

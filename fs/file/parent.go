@@ -33,6 +33,9 @@ type parent struct {
 	// both: an object has the name of the directory, in which something stays all the same.
 	// Other tools do that.
 	both bool
+	// up is what is above the directory if that has no key yet: it is made with the name, and has
+	// to be looked at twice as well. Nil if the directory is there, or is in the root.
+	up *parent
 }
 
 // above gives the key of the directory that a name is in, "" if that is the root.
@@ -75,10 +78,16 @@ func (t *Table) lookAbove(ctx context.Context, name string) (p parent, err error
 		return p, err
 	case object && !p.both: // what is only here does not make a directory of another host's file
 		return p, ErrNotDir
-	case len(inside) == 0 && t.liveBelow(p.dir) == "" && t.o.Lasting != nil && !t.o.Lasting(p.dir):
+	case len(inside) > 0 || t.liveBelow(p.dir) != "":
+		return p, nil
+	case t.o.Lasting != nil && !t.o.Lasting(p.dir):
 		return p, store.ErrNotFound
 	}
-	return p, nil
+	up, err := t.lookAbove(ctx, lease.Name(p.dir))
+	if up.dir != "" {
+		p.up = &up
+	}
+	return p, err
 }
 
 // markersSeen gives the markers to put back where they are gone. Of a directory that another host
@@ -147,6 +156,11 @@ func misplaced(err error) bool {
 // name for longer than limit and may make one. A marker that was there before and is gone is put
 // back, with the mode and owner that it had. It goes on until it is answered or ctx ends.
 func (t *Table) lookAgain(ctx context.Context, p parent, limit time.Duration) error {
+	if p.up != nil {
+		if err := t.lookAgain(ctx, *p.up, limit); err != nil {
+			return err
+		}
+	}
 	if p.dir == "" || p.both {
 		return nil
 	}
@@ -251,7 +265,7 @@ func (t *Table) putBack(ctx context.Context, p parent, limit time.Duration) (err
 
 // marker makes the marker of a claimed directory as it was.
 func (t *Table) marker(ctx context.Context, c *claim, was store.Info) (store.Info, error) {
-	w := store.Write{Key: c.f.name(), ID: store.NewWriteID(), Props: was.Props}
+	w := store.Write{Key: c.f.name(), ID: store.NewWriteID(), Props: was.Props, Audit: store.Audit{What: store.WhatWrite}}
 	w.Props.TagCount = 0 // tags are gone with the version that had them
 	info, err := t.put(ctx, c.hold, w, store.Body{ReaderAt: strings.NewReader("")})
 	if err == nil {

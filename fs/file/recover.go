@@ -49,16 +49,21 @@ func (r *Recovery) Close() { r.scan.Close() }
 // Run saves everything: what was sealed under its own name, in its order, if nobody else
 // wrote, else as a conflict file; what was never asked to be saved as a .recovered- file. It
 // aborts the uploads that were begun. It returns what it could not save, which stays in the
-// spool. The locks of the dead session must have been taken over before
+// spool, and an error if some of it may be saved by another try. What this bucket can never take
+// is not tried again before the next mount. The locks of the dead session must have been taken over before
 // (lockmgr.Manager.Takeover).
 func (r *Recovery) Run(ctx context.Context) (left []Left, err error) {
 	for _, f := range r.scan.Files {
-		if ferr := r.file(ctx, f); ferr != nil {
-			l := Left{Key: f.Key, Reason: ferr.Error(), Unanswered: errors.Is(ferr, store.ErrUnknownOutcome)}
-			if last := f.Last(); last != nil {
-				l.Bytes = last.Local()
-			}
-			left = append(left, l)
+		ferr := r.once(ctx, f)
+		if ferr == nil {
+			continue
+		}
+		l := Left{Key: f.Key, Reason: ferr.Error(), Unanswered: errors.Is(ferr, store.ErrUnknownOutcome)}
+		if last := f.Last(); last != nil {
+			l.Bytes = last.Local()
+		}
+		left = append(left, l)
+		if !hopeless(ferr) {
 			err = errors.Join(err, fmt.Errorf("recovering %q: %w", f.Key, ferr))
 		}
 	}
@@ -101,6 +106,24 @@ func (r *Recovery) outlive(ctx context.Context, key string) error {
 	}
 	c.end(0)
 	return nil
+}
+
+// once saves one file, unless an earlier recovery of this mount has found that it never can be.
+func (r *Recovery) once(ctx context.Context, f *spool.Found) error {
+	if err, known := r.t.hopeless.Load(r.seed(f)); known {
+		return err.(error)
+	}
+	err := r.file(ctx, f)
+	if hopeless(err) {
+		r.t.hopeless.Store(r.seed(f), err)
+	}
+	return err
+}
+
+// hopeless tells the errors of a commit that say the same of these bytes as long as this bucket is
+// mounted as it is. Other refusals, such as a right that is missing or a retention, end some day.
+func hopeless(err error) bool {
+	return errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrMetadataFull)
 }
 
 // file saves one file and drops it from the spool.
@@ -220,7 +243,7 @@ func (r *Recovery) attributes(ctx context.Context, f *spool.Found) error {
 		c.release(unanswered)
 	}()
 	if sameVersion(c.found.Base(), f.Base) {
-		w := store.Write{Key: f.Key, ID: store.NewWriteID(), Base: f.Base, Props: f.Props}
+		w := store.Write{Key: f.Key, ID: store.NewWriteID(), Base: f.Base, Props: f.Props, Audit: store.Audit{What: store.WhatMeta}}
 		var info store.Info
 		info, err = r.t.copy(ctx, c.hold, w, store.Source{Key: f.Key, Base: f.Base, Size: c.found.Size})
 		unanswered = errors.Is(err, store.ErrUnknownOutcome) && ctx.Err() != nil

@@ -140,7 +140,7 @@ func (r *Recovery) lookBelow(ctx context.Context, key string, info store.Info, b
 // commit sends a seal as the dead session would have. This attempt is ours, and whoever
 // recovers us has to know of it.
 func (r *Recovery) commit(ctx context.Context, c *claim, f *spool.Found, s *spool.FoundSeal) (*store.Info, error) {
-	w := store.Write{Key: f.Key, ID: s.ID, Base: s.Base, Props: s.Props}
+	w := store.Write{Key: f.Key, ID: s.ID, Base: s.Base, Props: s.Props, Audit: s.Audit}
 	var info store.Info
 	var err error
 	if s.Copy {

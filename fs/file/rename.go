@@ -18,7 +18,8 @@ import (
 // noReplace fails with fs.ErrExist then. It is a copy with conditions on both names and a
 // conditional delete of the source: for a moment a reader can see both names, never
 // neither. Dirty data is committed first. It waits at most a second each for that commit
-// and for the leases, and then fails with *lockmgr.HeldError.
+// and for the leases, and then fails with *lockmgr.HeldError. If somebody without a lease changes the
+// file meanwhile it fails with ErrStale, or with ErrHalfRenamed if the file has both names then.
 //
 // moved, if not nil, is told, exactly once, when the file has its new name, which version was
 // under the old one and which is under the new one: before Rename returns nil, or later if it
@@ -37,7 +38,7 @@ func (t *Table) rename(ctx context.Context, from, to string, noReplace bool, mov
 	if err := t.saveFirst(from); err != nil {
 		return err
 	}
-	r := &renaming{t: t, from: from, to: to, told: moved}
+	r := &renaming{t: t, from: from, to: to, user: userOf(ctx), told: moved}
 	if err := r.claim(ctx); err != nil {
 		return err
 	}
@@ -56,6 +57,7 @@ func (t *Table) rename(ctx context.Context, from, to string, noReplace bool, mov
 type renaming struct {
 	t        *Table
 	from, to string
+	user     string
 	src, dst *claim
 	told     func(was, now store.Base)
 	once     sync.Once
@@ -118,8 +120,12 @@ func (r *renaming) send(ctx context.Context, p store.Permit, waiting waiter) err
 	w := store.Write{
 		Key: r.to, ID: store.NewWriteID(), Base: r.dst.found.Base(), Props: withNumber(withMtime(src), r.to, numberOf(src)),
 		Unanswered: waiting.unanswered, Progress: waiting.progress,
+		Audit: store.Audit{User: r.user, What: store.WhatRename, From: r.from},
 	}
 	info, err := r.t.copy(ctx, p, w, store.Source{Key: r.from, Base: src.Base(), Size: src.Size})
+	if errors.Is(err, store.ErrOverlaid) {
+		return half(err)
+	}
 	if err == nil && w.Base.Absent() {
 		err = r.dst.settled(ctx, info, NameWait)
 	}
@@ -134,7 +140,10 @@ func (r *renaming) send(ctx context.Context, p store.Permit, waiting waiter) err
 			waiting.landed()
 		},
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrConflict):
+		return r.undo(ctx, p, waiting, info, err)
+	case err != nil:
 		return err
 	}
 	r.landed(info)

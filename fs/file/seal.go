@@ -72,7 +72,8 @@ func (f *File) seal() (*commit, error) {
 		copy:  !c.tail.bytes && (c.base.ETag != "" || last != nil),
 		local: f.local,
 	}
-	s := spool.Seal{ID: m.write.ID, Base: c.base.Base(), Props: props, Copy: m.copy}
+	m.write.Audit = f.audit(m.copy)
+	s := spool.Seal{ID: m.write.ID, Base: c.base.Base(), Props: props, Copy: m.copy, Audit: m.write.Audit}
 	if last != nil {
 		s.After, s.Base = last.write.ID, store.Base{}
 	}

@@ -13,11 +13,11 @@ import (
 // change applies a change to the file. It reaches the bucket with the next commit. One that
 // changes nothing leaves the file as it is. owed: a handle answers for it. journal: nobody waits
 // for its commit, so that the spool has to know of it. What fails has not happened. f.mu is held.
-func (f *File) change(ch Change, owed, journal bool) error {
+func (f *File) change(ctx context.Context, ch Change, owed, journal bool) error {
 	c := &f.core
 	n := c.content.n
 	if ch.Size != nil && *ch.Size != c.content.attr.Size {
-		if err := f.truncate(*ch.Size, owed); err != nil {
+		if err := f.truncate(*ch.Size, owed, userOf(ctx)); err != nil {
 			return err
 		}
 	}
@@ -28,7 +28,7 @@ func (f *File) change(ch Change, owed, journal bool) error {
 		}
 		attr.Ctime = changedNow(attr.Ctime)
 		c.content.attr = attr
-		c.changed(changes{set: set})
+		c.changed(changes{set: set, user: userOf(ctx)})
 	}
 	if !journal || c.content.n == n {
 		return nil
@@ -75,7 +75,7 @@ func (h *Handle) SetAttr(ctx context.Context, c Change) (Attr, error) {
 		return h.attr, nil
 	case h.write || detached:
 		defer f.unlock()
-		return f.changeOpen(h, c)
+		return f.changeOpen(ctx, h, c)
 	}
 	key, base := core.key, h.info.Base()
 	live := core.live() != nil
@@ -95,10 +95,10 @@ func (h *Handle) SetAttr(ctx context.Context, c Change) (Attr, error) {
 }
 
 // changeOpen applies a change that came through a handle that may write. f.mu is held.
-func (f *File) changeOpen(h *Handle, c Change) (Attr, error) {
+func (f *File) changeOpen(ctx context.Context, h *Handle, c Change) (Attr, error) {
 	content := &f.core.content
 	before := content.n
-	err := f.change(c, c.Size != nil, true)
+	err := f.change(ctx, c, c.Size != nil, true)
 	if content.n != before {
 		h.wrote = content.n
 	}
@@ -135,7 +135,7 @@ func (t *Table) setAttr(ctx context.Context, key string, c Change, accepts func(
 	}
 	defer f.leave()
 	defer f.done()
-	attr, alone, err := f.changeNamed(key, c)
+	attr, alone, err := f.changeNamed(ctx, key, c)
 	if err != nil {
 		return Attr{}, fmt.Errorf("changing %q: %w", key, err)
 	}
@@ -156,7 +156,7 @@ func (t *Table) setAttr(ctx context.Context, key string, c Change, accepts func(
 
 // changeNamed applies a change that came by name. alone: nobody has the file open for write,
 // so that nobody else will answer for the commit, and it has to be made now.
-func (f *File) changeNamed(key string, c Change) (attr Attr, alone bool, err error) {
+func (f *File) changeNamed(ctx context.Context, key string, c Change) (attr Attr, alone bool, err error) {
 	f.mu.Lock()
 	defer f.unlock()
 	core := &f.core
@@ -176,7 +176,7 @@ func (f *File) changeNamed(key string, c Change) (attr Attr, alone bool, err err
 		c.Size = nil
 	}
 	alone = !f.openForWrite()
-	if err := f.change(c, false, !alone); err != nil {
+	if err := f.change(ctx, c, false, !alone); err != nil {
 		return Attr{}, false, err
 	}
 	if !alone {

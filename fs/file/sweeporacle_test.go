@@ -159,7 +159,7 @@ func errnoName(err error) string {
 		err  error
 		name string
 	}{
-		{fs.ErrExist, "EEXIST"}, {ErrStale, "ESTALE"}, {ErrConflicted, "ESTALE"}, {reader.ErrChanged, "ESTALE"}, {ErrUnsaved, "EIO"},
+		{fs.ErrExist, "EEXIST"}, {ErrStale, "ESTALE"}, {ErrHalfRenamed, "EBUSY"}, {ErrConflicted, "ESTALE"}, {reader.ErrChanged, "ESTALE"}, {ErrUnsaved, "EIO"},
 		{ErrNoSpace, "ENOSPC"}, {ErrNotEmpty, "ENOTEMPTY"}, {ErrIsDir, "EISDIR"}, {ErrNotDir, "ENOTDIR"}, {lockmgr.ErrAccessDenied, "EACCES"},
 		{lockmgr.ErrUnavailable, "EIO"}, {store.ErrUnknownOutcome, "EIO"}, {store.ErrNotFound, "ENOENT"}, {store.ErrConflict, "ESTALE"},
 		{store.ErrAccessDenied, "EACCES"}, {store.ErrUnavailable, "EIO"}, {unix.EIO, "EIO"},

@@ -23,6 +23,7 @@ type Objects interface {
 	Put(ctx context.Context, p store.Permit, w store.Write, b store.Body) (store.Info, error)
 	Copy(ctx context.Context, p store.Permit, w store.Write, src store.Source) (store.Info, error)
 	Delete(ctx context.Context, p store.Permit, d store.Deletion) error
+	RemoveVersion(ctx context.Context, p store.Permit, key, version string) error
 	AbortUpload(ctx context.Context, key, upload string) error
 	Versioned(ctx context.Context) (bool, error)
 	Below(ctx context.Context, key, version string) (store.Version, error)
@@ -31,7 +32,8 @@ type Objects interface {
 	MaxSize() int64
 }
 
-// Options are what a Table works with. Objects, Locks, Spool and Reader are required.
+// Options are what a Table works with. Objects and Locks are required; so are Spool and Reader,
+// except where nothing is called but Locked.
 type Options struct {
 	Objects Objects
 	Locks   lease.Locks
@@ -76,6 +78,7 @@ type Table struct {
 	changedHere changed
 	reports     atomic.Int64 // commits that the log tells of
 	said        *seldom.Log  // what may come again and again
+	hopeless    sync.Map     // what a recovery can never save: Recovery.seed -> error
 
 	mu     sync.Mutex       // taken before any File.mu
 	files  map[string]*File // by key; a detached File is not in it

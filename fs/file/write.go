@@ -52,24 +52,24 @@ func (h *Handle) accept(p []byte, off int64, atEnd bool) (int, error) {
 		return 0, err
 	}
 	c.content.attr.Size = max(c.content.attr.Size, off+int64(len(p)))
-	f.touch(true)
+	f.touch(true, h.user)
 	h.wrote = c.content.n
 	return len(p), nil
 }
 
-// touch marks the content as changed now. owed: a handle answers for it. f.mu is held.
-func (f *File) touch(owed bool) {
+// touch marks the content as changed now, by a user. owed: a handle answers for it. f.mu is held.
+func (f *File) touch(owed bool, user string) {
 	now := time.Now()
 	a := &f.core.content.attr
 	if a.Atime.Equal(a.Mtime) { // it is not kept, and shown as the same
 		a.Atime = now
 	}
 	a.Mtime, a.Ctime = now, changedNow(a.Ctime)
-	f.core.changed(changes{set: store.HasMtime, bytes: true, owed: owed})
+	f.core.changed(changes{set: store.HasMtime, bytes: true, owed: owed, user: user})
 }
 
-// truncate sets the size. owed: a handle answers for it. f.mu is held.
-func (f *File) truncate(size int64, owed bool) error {
+// truncate sets the size for a user. owed: a handle answers for it. f.mu is held.
+func (f *File) truncate(size int64, owed bool, user string) error {
 	if size < 0 {
 		return ErrInvalid
 	}
@@ -86,6 +86,6 @@ func (f *File) truncate(size int64, owed bool) error {
 		return err
 	}
 	f.core.content.attr.Size = size
-	f.touch(owed)
+	f.touch(owed, user)
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/latchfs/latchfs/store"
@@ -19,6 +18,8 @@ type Version struct {
 	// and size. LastModified is as the server gave it.
 	Info    store.Info
 	Deleted bool
+	// Meta: it has the ETag and the size of the version before, as a change of attributes has.
+	Meta bool
 	// Time is when the version became the current one, as far as that is known: its
 	// LastModified, but never before the version that it replaced. A multipart upload has that of
 	// its start.
@@ -29,23 +30,61 @@ type Version struct {
 // has none. That of a directory gives those of its marker. It fails with the errors of the
 // store.
 func (h *History) Versions(ctx context.Context, key string) ([]Version, error) {
-	var versions []Version
-	err := h.pages(ctx, store.VersionOptions{Prefix: key}, func(page store.VersionPage) bool {
-		for _, v := range page.Versions {
-			if v.Info.Key != key {
-				return false // a key comes before all longer ones
-			}
-			versions = append(versions, Version{Info: v.Info, Deleted: v.Deleted})
-		}
-		return true
-	})
+	page, err := h.objects.ListVersions(ctx, store.VersionOptions{Prefix: key})
 	if err != nil {
 		return nil, fmt.Errorf("listing the versions of %q: %w", key, err)
 	}
-	slices.Reverse(versions) // S3 lists the newest first
+	return h.Rest(ctx, begin(key, page))
+}
+
+// A Beginning is the first page of the versions of a key.
+type Beginning struct {
+	key      string
+	versions []Version            // newest first
+	next     store.VersionOptions // the next page
+	more     bool                 // there is one
+}
+
+func begin(key string, first store.VersionPage) Beginning {
+	b := Beginning{key: key, next: store.VersionOptions{Prefix: key}}
+	b.take(first)
+	return b
+}
+
+// take adds a page.
+func (b *Beginning) take(page store.VersionPage) {
+	b.next.KeyMarker, b.next.VersionMarker = page.NextKey, page.NextVersion
+	b.more = page.NextKey != ""
+	for _, v := range page.Versions {
+		if v.Info.Key != b.key {
+			b.more = false // a key comes before all longer ones
+			break
+		}
+		b.versions = append(b.versions, Version{Info: v.Info, Deleted: v.Deleted})
+	}
+}
+
+// Rest returns what Versions would, with requests for what comes after the beginning alone. The
+// beginning is used up.
+func (h *History) Rest(ctx context.Context, b Beginning) ([]Version, error) {
+	for b.more {
+		page, err := h.objects.ListVersions(ctx, b.next)
+		if err != nil {
+			return nil, fmt.Errorf("listing the versions of %q: %w", b.key, err)
+		}
+		b.take(page)
+	}
+	order(b.versions)
+	return b.versions, nil
+}
+
+// order brings the versions of a key, which S3 lists newest first, into the order in which they were
+// made, and gives them their times and names.
+func order(versions []Version) {
+	slices.Reverse(versions)
 	setTimes(versions)
+	setMeta(versions)
 	setNames(versions)
-	return versions, nil
 }
 
 // setTimes lets the times follow the order of the versions.
@@ -61,76 +100,10 @@ func setTimes(versions []Version) {
 	}
 }
 
-// deletedSuffix ends the names of deletions.
-const deletedSuffix = "~deleted"
-
-// setNames names versions that are in order and have their times.
-func setNames(versions []Version) {
-	ids := shortIDs(versions)
-	for i := 0; i < len(versions); {
-		second := versions[i].Time.Unix()
-		end := i + 1
-		for end < len(versions) && versions[end].Time.Unix() == second {
-			end++
-		}
-		// Three digits, unless there are more than a thousand: then as many as keep the
-		// order of text.
-		width := max(3, len(fmt.Sprint(end-i-1)))
-		for n := range end - i {
-			v := &versions[i+n]
-			v.Name = fmt.Sprintf("%s.%0*d~%s", v.Time.Format("2006-01-02T15:04:05Z"), width, n, ids[i+n])
-			if v.Deleted {
-				v.Name += deletedSuffix
-			}
-		}
-		i = end
+// setMeta finds out which versions have the content of the one before.
+func setMeta(versions []Version) {
+	for i := 1; i < len(versions); i++ {
+		v, last := &versions[i], versions[i-1]
+		v.Meta = !v.Deleted && !last.Deleted && v.Info.ETag == last.Info.ETag && v.Info.Size == last.Info.Size
 	}
-}
-
-// shortID is how much of a version id a name shows, if that is enough.
-const shortID = 8
-
-// shortIDs returns the beginnings of the versions' ids, of eight characters or as many as it
-// takes for no older id to begin so: ids of some servers begin with the time. The older
-// one's stays as it was when there was no newer.
-func shortIDs(versions []Version) []string {
-	ids := make([]string, len(versions))
-	// The oldest id with this beginning; of the beginnings that only one has, the shortest alone
-	// is there.
-	older := make(map[string]string)
-	for i, v := range versions {
-		id := safe(v.Info.VersionID)
-		n := min(shortID, len(id))
-		for n < len(id) {
-			other, ok := older[id[:n]]
-			if !ok {
-				break
-			}
-			if n++; len(other) >= n {
-				older[other[:n]] = other
-			}
-		}
-		ids[i] = id[:n]
-		older[id[:n]] = id
-	}
-	return ids
-}
-
-// safe makes a version id part of a file's name: ids are opaque, and "~" ends them. On a
-// bucket that never was versioned there is none; S3 calls that version "null". No id looks like the
-// end of a deletion's name.
-func safe(id string) string {
-	if "~"+id == deletedSuffix {
-		return id + "_"
-	}
-	if id == "" {
-		return "null"
-	}
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
-			return r
-		}
-		return '_'
-	}, id)
 }

@@ -80,6 +80,8 @@ type Seal struct {
 	Props store.Props
 	// Copy: only the properties changed, and the version is made by a copy.
 	Copy bool
+	// Audit is who asked; zero in a journal of an older program.
+	Audit store.Audit `json:",omitzero"`
 }
 
 type truncation struct{ Size int64 }

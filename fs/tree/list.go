@@ -55,34 +55,25 @@ func sortByName(entries []Entry) {
 // said of single names. Tree.mu is held.
 func (t *Tree) entries(dir string, l *listing) []Entry {
 	entries := make([]Entry, 0, len(l.objects)+len(l.dirs))
-	dirs := make(map[string]bool, len(l.dirs))
+	taken := make(map[string]bool, len(l.objects)+len(l.dirs))
 	for name := range l.dirs {
 		if e, ok := t.dirEntry(dir, name, l.seen); ok {
-			dirs[name] = true
+			taken[name] = true
 			entries = append(entries, e)
 		}
 	}
-	var both []Entry
-	objects := make(map[string]bool, len(l.objects))
 	for name, listed := range l.objects {
-		e, ok := t.objectEntry(name, listed)
-		switch {
-		case !ok:
-		case dirs[name]:
-			both = append(both, e)
-		default:
-			objects[name] = true
+		if e, ok := t.objectEntry(name, listed); ok {
+			taken[name] = true
 			entries = append(entries, e)
 		}
 	}
 	for name := range t.lasting[dir] {
-		if !dirs[name] && !objects[name] {
-			dirs[name] = true
+		if !taken[name] {
 			entries = append(entries, Entry{Name: name, Key: dir + name + "/", Dir: true, Complete: true, Seen: time.Now()})
 		}
 	}
-	both = giveSuffixes(both, func(name string) bool { return dirs[name] || objects[name] })
-	return append(entries, both...)
+	return show(entries)
 }
 
 // objectEntry makes the entry of a listed object; ok is false if it was found to be gone

@@ -33,7 +33,7 @@ type Entry struct {
 // be, and with the errors of the store.
 func (t *Tree) Lookup(ctx context.Context, dir, name string) (Entry, error) {
 	e, err := t.lookup(ctx, dir, name)
-	if (errors.Is(err, store.ErrNotFound) || errors.Is(err, ErrNameTooLong)) && mayBeShown(name) {
+	if (errors.Is(err, store.ErrNotFound) || errors.Is(err, ErrNameTooLong)) && MayBeShown(name) {
 		e, err = t.lookupShown(ctx, dir, name, err)
 	}
 	if err != nil {

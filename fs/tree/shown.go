@@ -11,8 +11,8 @@ import (
 // suffix shows that an object shares its name with a directory.
 const suffix = "~file"
 
-// mayBeShown tells whether a name may be one that giveSuffixes gave.
-func mayBeShown(name string) bool {
+// MayBeShown tells whether a name may be one that giveSuffixes gave.
+func MayBeShown(name string) bool {
 	return strings.HasSuffix(name, suffix) && len(name) <= maxName
 }
 
@@ -32,6 +32,37 @@ func giveSuffixes(both []Entry, taken func(name string) bool) []Entry {
 		given[name] = true
 	}
 	return slices.DeleteFunc(both, func(e Entry) bool { return checkName(e.Name) != nil })
+}
+
+// Shown gives entries, each under the name of its key, the names and the order of List.
+func Shown(entries []Entry) []Entry {
+	entries = show(entries)
+	sortByName(entries)
+	return entries
+}
+
+// show is Shown without the order.
+func show(entries []Entry) []Entry {
+	dirs, objects := make(map[string]bool), make(map[string]bool)
+	for _, e := range entries {
+		if e.Dir {
+			dirs[e.Name] = true
+		}
+	}
+	shown := make([]Entry, 0, len(entries))
+	var both []Entry
+	for _, e := range entries {
+		switch {
+		case e.Dir:
+			shown = append(shown, e)
+		case dirs[e.Name]:
+			both = append(both, e)
+		default:
+			objects[e.Name] = true
+			shown = append(shown, e)
+		}
+	}
+	return append(shown, giveSuffixes(both, func(name string) bool { return dirs[name] || objects[name] })...)
 }
 
 // withSuffix puts the suffix n times at the end of a name, which it cuts to what fits.

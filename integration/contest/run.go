@@ -3,10 +3,13 @@ package contest
 import (
 	"context"
 	"encoding/json"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/latchfs/latchfs/integration/harness"
 )
@@ -18,6 +21,7 @@ type Plan struct {
 	Foreign *harness.Client // by which the foreign writer reaches the bucket
 	Flags   []string        // of the mounts
 	Expect  []string        // what their logs may say, as Host.Expect
+	Pauses  time.Duration   // longest one of the mounts; 0: they are not stopped
 }
 
 // Run makes one contest on an empty bucket. It returns what each job came to and leaves the judgement
@@ -57,6 +61,9 @@ func Run(b *harness.Bucket, p Plan) []Result {
 		for _, h := range hosts {
 			programs[i] = append(programs[i], h.Program("contest", string(job.Job), h.Path(string(job.Job)), h.Hostname, p.For.String(), strconv.FormatInt(p.Large, 10)))
 		}
+	}
+	for _, h := range hosts {
+		writing.Go(func() { stumble(ctx, h, p.Pauses) })
 	}
 	results := make([]Result, len(jobs))
 	lines := make([][]string, len(jobs))
@@ -108,4 +115,22 @@ func Run(b *harness.Bucket, p Plan) []Result {
 		}
 	}
 	return results
+}
+
+// stumble stops the mount now and then for a moment, as a loaded machine does, until ctx ends: what it
+// does by several requests lies open half-done.
+func stumble(ctx context.Context, h *harness.Host, longest time.Duration) {
+	if longest == 0 {
+		return
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(rand.N(2 * longest)):
+		}
+		unix.Kill(h.PID(), unix.SIGSTOP) // whoever waits for the mount finds out that it has ended
+		time.Sleep(rand.N(longest))
+		unix.Kill(h.PID(), unix.SIGCONT)
+	}
 }

@@ -40,3 +40,10 @@ func (s *Suite) LatchfsLocal() (string, error) {
 		return s.binary("LATCHFS_LOCAL_BIN", "latchfs-local", "integration/localserver/latchfs-local")
 	})
 }
+
+// Backdate is the path of the program that makes the versions of an embedded server older.
+func (s *Suite) Backdate() (string, error) {
+	return s.backdate.get(func() (string, error) {
+		return s.binary("LATCHFS_BACKDATE_BIN", "backdate", "integration/localserver/backdate")
+	})
+}

@@ -96,7 +96,12 @@ func (h *Host) Command(args ...string) *exec.Cmd {
 
 // named is a command that runs under the host's name.
 func (h *Host) named(program string, args ...string) *exec.Cmd {
-	cmd := exec.Command("/proc/self/exe", append([]string{h.Hostname, program}, args...)...)
+	return Named(h.Hostname, program, args...)
+}
+
+// Named is a command that runs under the name of a host.
+func Named(hostname, program string, args ...string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", append([]string{hostname, program}, args...)...)
 	cmd.Env = []string{roleVar + "=" + roleHost}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUTS}
 	return cmd

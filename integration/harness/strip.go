@@ -1,6 +1,9 @@
 package harness
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
 
 // Conditions are kinds of requests whose conditions a StrippingServer takes away.
 type Conditions uint
@@ -20,8 +23,17 @@ const (
 // the test.
 func (e *Env) StrippingServer(behind Endpoint, ignored Conditions) Endpoint {
 	e.Helper()
+	return e.StrippingBucket(behind, ignored, "")
+}
+
+// StrippingBucket is a StrippingServer that does so in one bucket alone.
+func (e *Env) StrippingBucket(behind Endpoint, ignored Conditions, bucket string) Endpoint {
+	e.Helper()
 	p := e.newProxy(behind.URL)
 	p.Rewrite = func(r *http.Request) {
+		if bucket != "" && !strings.HasPrefix(r.URL.Path, "/"+bucket+"/") {
+			return
+		}
 		switch conditionsOf(r) & ignored {
 		case 0:
 			return

@@ -38,6 +38,7 @@ type Suite struct {
 
 	latchfs  once[string]
 	local    once[string]
+	backdate once[string]
 	s3       once[Endpoint]
 	dynamo   once[Endpoint]
 	dynalite once[Endpoint]

@@ -18,12 +18,15 @@ import (
 // Version is the version that --version prints and lock sessions carry.
 const Version = "0.1.0"
 
-// Exit codes.
+// Exit codes. A command that works on several files does all it can, and exits with the highest.
 const (
-	ExitOK      = 0
-	ExitFailed  = 1
-	ExitUsage   = 2 // the command line was wrong; nothing was done
-	ExitUnsaved = 3 // files remain in the spool that are not in the bucket
+	ExitOK       = 0
+	ExitFailed   = 1
+	ExitUsage    = 2 // the command line was wrong; nothing was done
+	ExitUnsaved  = 3 // files remain in the spool that are not in the bucket
+	ExitChanged  = 4 // a condition did not hold: somebody was faster
+	ExitLocked   = 5 // locked by somebody else
+	ExitRetained = 6 // Object Lock refuses
 )
 
 // Stdio are the streams of a command. In is asked only by init, and only when it is a
@@ -44,7 +47,8 @@ func Run(ctx context.Context, args []string, std Stdio) int {
 		args = helpFirst(args)
 	}
 	if err == nil {
-		err = newApp(args, std).RunContext(ctx, args)
+		app := newApp(args, std)
+		err = app.RunContext(ctx, flagsFirst(app.Commands, args))
 	}
 	if _, said := errors.AsType[*reportedError](err); err != nil && !said {
 		fmt.Fprintln(std.Err, "latchfs: "+oneLine(err))
@@ -71,12 +75,32 @@ func newApp(args []string, std Stdio) *cli.App {
 			return usagef("a command is missing: see latchfs --help")
 		},
 	}
-	for _, cmd := range []*cli.Command{initCommand(std), mountCommand(args, std), umountCommand(std), doctorCommand(std), gcCommand(std)} {
+	app.Commands = commands(args, std)
+	for _, cmd := range app.Commands {
 		cmd.OnUsageError = onUsageError
 		cmd.HideHelpCommand = true // or it would hide a bucket named help
-		app.Commands = append(app.Commands, cmd)
 	}
 	return app
+}
+
+// commands gives all commands, in the order in which help shows them.
+func commands(args []string, std Stdio) []*cli.Command {
+	return []*cli.Command{
+		initCommand(std),
+		mountCommand(args, std),
+		umountCommand(std),
+		doctorCommand(std),
+		gcCommand(std),
+		logCommand(std),
+		catCommand(std),
+		diffCommand(std),
+		restoreCommand(std),
+		undeleteCommand(std),
+		undoCommand(std),
+		labelCommand(std),
+		pruneCommand(std),
+		lifecycleCommand(std),
+	}
 }
 
 func onUsageError(c *cli.Context, err error, sub bool) error {

@@ -28,7 +28,9 @@ func TestUsageErrorsAreOneLineAndExitTwo(t *testing.T) {
 		{[]string{"mount"}, "SOURCE is missing"},
 		{[]string{"mount", "bucket"}, "MOUNTPOINT is missing"},
 		{[]string{"mount", "bucket", "/mnt", "more"}, `"more" is too much`},
-		{[]string{"mount", "bucket", "/mnt", "-f"}, "flag -f comes after an argument"},
+		{[]string{"mount", "bucket", "/mnt", "--lock-timeout"}, "lock-timeout"},
+		{[]string{"mount", "bucket", "/mnt", "--nope"}, "nope"},
+		{[]string{"mount", "bucket", "/mnt", "--", "-f"}, `"-f" is too much`},
 		{[]string{"mount", "b", "/mnt"}, "names no bucket"},
 		{[]string{"mount", "--lock-timeout", "soon", "bucket", "/mnt"}, "lock-timeout"},
 		{[]string{"mount", "--lock-timeout", "0", "bucket", "/mnt"}, "--lock-timeout"},
@@ -88,6 +90,25 @@ func TestUsageErrorsAreOneLineAndExitTwo(t *testing.T) {
 		{[]string{"gc", "--state-dir", "", "bucket"}, "--state-dir"},
 		{[]string{"gc", "--region", "r", "local:data"}, "--region does not go with local:"},
 		{[]string{"mount", "--fsname", strings.Repeat("n", 1025), "bucket", "/mnt"}, "choose a name of at most 1024"},
+		{[]string{"log"}, "PATH is missing: write latchfs log [flags] PATH"},
+		{[]string{"log", "s3://bucket/a", "s3://bucket/b"}, `"s3://bucket/b" is too much`},
+		{[]string{"log", ""}, "a path is empty"},
+		{[]string{"log", "s3://bucket/a", "-p", "--cat"}, "-p does not go with --cat"},
+		{[]string{"log", "s3://bucket/a", "-p", "--json"}, "--json has no contents"},
+		{[]string{"log", "s3://bucket/a", "--deleted"}, "--deleted needs -r"},
+		{[]string{"log", "-r", "s3://bucket/a", "--deleted", "--cat"}, "--deleted has no contents"},
+		{[]string{"log", "s3://bucket/a", "--since", "soon"}, `--since: "soon" is no time: write`},
+		{[]string{"log", "s3://bucket/a", "--since", ""}, "--since is empty"},
+		{[]string{"log", "--since", "2h"}, "PATH is missing"},
+		{[]string{"log", "s3:///a"}, "names no bucket"},
+		{[]string{"log", "s3://bucket/.latchfs/bucket.json"}, "the program's own"},
+		{[]string{"log", "--endpoint-url", "nowhere", "s3://bucket/a"}, "--endpoint-url"},
+		{[]string{"log", "local:/none/a"}, "in no folder that latchfs keeps a bucket in"},
+		{[]string{"cat"}, "PATH is missing: write latchfs cat [flags] PATH[@REV]"},
+		{[]string{"cat", "s3://bucket/a", "--version-id", ""}, "--version-id is empty"},
+		{[]string{"diff"}, "PATH is missing"},
+		{[]string{"diff", "s3://bucket/a", "s3://bucket/b", "s3://bucket/c"}, "is too much"},
+		{[]string{"diff", "s3://bucket/a", "--json"}, "--json needs -r"},
 		{[]string{"umount"}, "MOUNTPOINT is missing"},
 		{[]string{"umount", "--state-dir", "/dev/null", "/mnt"}, "--state-dir /dev/null is not a directory"},
 		{[]string{"mount", "--state-dir", "/dev/null", "bucket", "/mnt"}, "--state-dir /dev/null is not a directory"},
@@ -104,7 +125,8 @@ func TestUsageErrorsAreOneLineAndExitTwo(t *testing.T) {
 
 func TestHelpAndVersion(t *testing.T) {
 	for _, c := range [][]string{{"--help"}, {"mount", "--help"}, {"init", "-h"}, {"umount", "--help"},
-		{"mount", "-h", "x", "y"}, {"mount", "x", "y", "-h"}, {"mount", "--nonsense", "-h"}, {"-h", "mount"}, {"init", "x", "--help"}, {"doctor", "--help"}, {"gc", "-h"}} {
+		{"mount", "-h", "x", "y"}, {"mount", "x", "y", "-h"}, {"mount", "--nonsense", "-h"}, {"-h", "mount"}, {"init", "x", "--help"}, {"doctor", "--help"}, {"gc", "-h"},
+		{"log", "x", "-h"}, {"cat", "--help"}, {"diff", "--help"}} {
 		if code, out, errs := run(t, c...); code != ExitOK || errs != "" || !strings.Contains(out, "latchfs") {
 			t.Errorf("%q: exit code %d, %q, %q", c, code, out, errs)
 		} else if strings.Contains(out, "default: 0s") || strings.Contains(out, "default: false") || strings.Contains(out, " value ") {
@@ -114,8 +136,8 @@ func TestHelpAndVersion(t *testing.T) {
 	if _, out, _ := run(t, "mount", "x", "-h"); !strings.Contains(out, "--spool-limit") {
 		t.Errorf("the help of mount is not that of mount:\n%s", out)
 	}
-	if code, _, errs := run(t, "mount", "--", "x", "-h"); code != ExitUsage || !strings.Contains(errs, "flag -h comes after an argument") {
-		t.Errorf("-h after --: exit code %d, %q", code, errs)
+	if code, _, errs := run(t, "mount", "--", "x", "-h"); code != ExitUsage || !strings.Contains(errs, `SOURCE "x"`) {
+		t.Errorf("-h after -- is no flag: exit code %d, %q", code, errs)
 	}
 	if code, out, _ := run(t, "--version"); code != ExitOK || !strings.Contains(out, Version) {
 		t.Errorf("--version: exit code %d, %q", code, out)

@@ -25,6 +25,7 @@ func doctorCommand(std Stdio) *cli.Command {
 			"It lists every key below SOURCE once. Exit code 0 if no line says fail, else 1.",
 		Flags: append(accessFlags(),
 			&cli.BoolFlag{Name: "no-probe", Usage: "do not try the server, which writes small objects below .latchfs/probe/ and removes them again", DisableDefaultText: true},
+			versionsDirFlag("by which the mounts show versions, as for mount"),
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON object a line: check, action, status, found, advice, count, keys", DisableDefaultText: true},
 		),
 		Action: func(c *cli.Context) error {
@@ -39,9 +40,13 @@ func doctorCommand(std Stdio) *cli.Command {
 			if err != nil {
 				return err
 			}
+			versions, err := parseVersionsDir(c)
+			if err != nil {
+				return err
+			}
 			ctx, stop := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)
 			defer stop()
-			o := doctor.Options{NoProbe: c.Bool("no-probe"),
+			o := doctor.Options{NoProbe: c.Bool("no-probe"), VersionsDir: versions,
 				Options: volume.Options{Source: source, Access: access, Log: slog.New(slog.DiscardHandler)}}
 			return runDoctor(ctx, o, c.Bool("json"), std.Out)
 		},
@@ -63,7 +68,7 @@ func runDoctor(ctx context.Context, o doctor.Options, asJSON bool, out io.Writer
 			fmt.Fprintln(out, doctor.Header())
 			header = true
 		}
-		fmt.Fprintln(out, l)
+		fmt.Fprintln(out, visible(l.String()))
 	})
 	if err == nil && failed {
 		return &reportedError{ExitFailed}

@@ -64,11 +64,6 @@ func wantArgs(c *cli.Context, names ...string) error {
 	for _, n := range names {
 		usage += " " + n
 	}
-	for _, a := range args {
-		if len(a) > 1 && a[0] == '-' {
-			return usagef("flag %s comes after an argument: write %s", a, usage)
-		}
-	}
 	for i, n := range names {
 		if len(args) <= i || args[i] == "" {
 			return usagef("%s is missing: write %s", n, usage)

@@ -3,11 +3,11 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
-	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -33,8 +33,10 @@ func gcCommand(std Stdio) *cli.Command {
 		ArgsUsage: "SOURCE",
 		Description: "Finds records of the lock table of which nobody can make use any more, session directories of this\n" +
 			"host in which nothing waits, multipart uploads with our checksums that are a week old, and what a\n" +
-			"probe of the server has left. What a living mount needs is never found. Where a request may still be\n" +
-			"under way, --yes waits for the lock table's delay first.",
+			"probe of the server has left. What a living mount needs is never found: a session that says it is\n" +
+			"alive is watched, and if it is silent, for at least the lock table's lease and at most twice that. Where\n" +
+			"a request may still be under way, --yes waits for the lock table's delay first. What cannot be looked at\n" +
+			"is named, and ends it with exit code 1 at last.",
 		Flags: append(accessFlags(), stateDirFlag(),
 			&cli.BoolFlag{Name: "yes", Usage: "remove what was found", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "json", Usage: "one JSON object for each line: kind, name, why, rest_seconds, and with --yes removed and error", DisableDefaultText: true},
@@ -83,17 +85,30 @@ func runGC(ctx context.Context, o gcOptions, std Stdio) error {
 		return err
 	}
 	defer v.Close()
+	o.GC.Tell = func(line string) { fmt.Fprintf(std.Err, "latchfs: %s\n", line) }
 	found, err := gc.Find(ctx, v, o.GC)
+	if ctx.Err() != nil {
+		return fmt.Errorf("interrupted: nothing was removed")
+	}
 	if err != nil {
 		return err
 	}
+	failed := 0
 	for _, left := range found.Left {
-		fmt.Fprintf(std.Err, "latchfs: not looked at: %s\n", left)
+		fmt.Fprintf(std.Err, "latchfs: not looked at: %s\n", oneLine(errors.New(left.Why)))
+		if left.Failed {
+			failed++
+		}
 	}
-	if !o.Yes {
-		return listItems(found.Items, o.JSON, std)
+	if o.Yes {
+		err = removeItems(ctx, found.Items, o.JSON, std)
+	} else {
+		err = listItems(found.Items, o.JSON, std)
 	}
-	return removeItems(ctx, found.Items, o.JSON, std)
+	if err == nil && failed > 0 {
+		return fmt.Errorf("%d could not be looked at: mend that and run it again", failed)
+	}
+	return err
 }
 
 // A gcLine is a line of gc --json; its fields are an interface.
@@ -122,7 +137,7 @@ func listItems(items []gc.Item, asJSON bool, std Stdio) error {
 	table := tabwriter.NewWriter(std.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "KIND\tNAME\tWHY")
 	for _, i := range items {
-		fmt.Fprintf(table, "%s\t%s\t%s\n", i.Kind, printable(i.Name), i.Why)
+		fmt.Fprintf(table, "%s\t%s\t%s\n", i.Kind, printable(i.Name), visible(i.Why))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -163,14 +178,4 @@ func removeItems(ctx context.Context, items []gc.Item, asJSON bool, std Stdio) e
 		return fmt.Errorf("%d of %d could not be removed: mend that and run it again", failed, len(items))
 	}
 	return nil
-}
-
-// printable is a name in one line without control characters.
-func printable(name string) string {
-	for _, r := range name {
-		if !strconv.IsPrint(r) || r == '\uFFFD' {
-			return strconv.Quote(name)
-		}
-	}
-	return name
 }

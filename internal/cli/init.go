@@ -117,7 +117,7 @@ func ask(std Stdio, question string) error {
 	if std.In == nil {
 		return errors.New("run it again with --yes to allow that")
 	}
-	if _, err := unix.IoctlGetTermios(int(std.In.Fd()), unix.TCGETS); err != nil {
+	if !isTerminal(std.In) {
 		return errors.New("run it again with --yes to allow that (there is no terminal to ask at)")
 	}
 	fmt.Fprint(std.Err, question+" [y/N] ")

@@ -16,6 +16,8 @@ import (
 	"github.com/latchfs/latchfs/internal/bytesize"
 	"github.com/latchfs/latchfs/internal/mount"
 	"github.com/latchfs/latchfs/internal/volume"
+	"github.com/latchfs/latchfs/internal/when"
+	"github.com/latchfs/latchfs/store"
 )
 
 func mountCommand(args []string, std Stdio) *cli.Command {
@@ -137,7 +139,11 @@ func mountFlags() []cli.Flag {
 		&cli.StringFlag{Name: "umask", Usage: "octal `BITS` taken from --file-mode and --dir-mode", Value: "0"},
 		&cli.BoolFlag{Name: "allow-other", Usage: "let other users in, by the permissions of the files", DisableDefaultText: true},
 		&cli.BoolFlag{Name: "read-only", Usage: "refuse every change", DisableDefaultText: true},
+		&cli.StringFlag{Name: "as-of", Usage: "show the bucket as it stood at `TIME`, read-only: a time of the past as 2026-11-22T18:29, 2h, 7d or yesterday, in the local zone unless it says one"},
 		&cli.BoolFlag{Name: "accept-degraded", Usage: "mount a server that cannot keep a DELETE from removing what others write meanwhile", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "show-versions", Usage: "list .versions in every directory: find, tar and rm -r then walk into it", DisableDefaultText: true},
+		versionsDirFlag("that shows the versions of what is in a directory; off: none does"),
+		&cli.StringFlag{Name: "audit", Usage: "what each version says of its author: `LEVEL` off, minimal (host and kind) or full (the user too)", Value: "minimal"},
 		&cli.StringFlag{Name: "fsname", Usage: "`NAME` that df and findmnt show", DefaultText: "SOURCE"},
 		&cli.GenericFlag{Name: "metadata-ttl", Usage: "`TIME` that names and attributes are believed; 0: they are asked for each time", Value: &timeValue{time.Second}},
 		&cli.StringFlag{Name: "log-level", Usage: "`LEVEL` of the log: debug, info, warn or error", Value: "info"},
@@ -145,6 +151,8 @@ func mountFlags() []cli.Flag {
 }
 
 var logLevels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+
+var auditLevels = map[string]store.AuditLevel{"off": store.AuditOff, "minimal": store.AuditMinimal, "full": store.AuditFull}
 
 // maxFsName is the most bytes of --fsname: mount(2) takes one page for all its options.
 const maxFsName = 1024
@@ -185,6 +193,9 @@ func parseMount(c *cli.Context) (o mountOptions, err error) {
 	if o.LogLevel, ok = logLevels[strings.ToLower(c.String("log-level"))]; !ok {
 		return o, usagef("--log-level %q: choose debug, info, warn or error", c.String("log-level"))
 	}
+	if o.Audit, ok = auditLevels[c.String("audit")]; !ok {
+		return o, usagef("--audit %q: choose off, minimal or full", c.String("audit"))
+	}
 	if o.LockTimeout, err = duration(c, "lock-timeout"); err != nil {
 		return o, err
 	}
@@ -212,6 +223,18 @@ func parseMount(c *cli.Context) (o mountOptions, err error) {
 			return o, usagef("--%s %q is not an octal mode: write for example %s", m.name, c.String(m.name), m.example)
 		}
 	}
+	if o.VersionsDir, err = parseVersionsDir(c); err != nil {
+		return o, err
+	}
+	if o.ShowVersions = c.Bool("show-versions"); o.ShowVersions && o.VersionsDir == mount.NoVersionsDir {
+		return o, usagef("--show-versions does not go with --versions-dir off: leave one of them out")
+	}
 	o.AllowOther, o.ReadOnly, o.AcceptDegraded = c.Bool("allow-other"), c.Bool("read-only"), c.Bool("accept-degraded")
+	if s := c.String("as-of"); s != "" {
+		if o.AsOf, err = when.Parse(s, time.Now(), time.Local); err != nil {
+			return o, usagef("--as-of %v", err)
+		}
+		o.ReadOnly = true
+	}
 	return o, nil
 }

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"os/signal"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -37,18 +39,33 @@ func umountCommand(std Stdio) *cli.Command {
 			}
 			ctx, stop := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)
 			defer stop()
-			said := ""
-			return mount.Unmount(ctx, c.Args().First(), stateDir, func(p mount.Progress) {
-				if p.Elsewhere != said && p.Elsewhere != "" {
-					fmt.Fprintf(std.Err, "latchfs: %s\n", p.Elsewhere)
-				}
-				said = p.Elsewhere
-				what := "finish"
-				if p.Files > 0 {
-					what = fmt.Sprintf("save %s in %d spool files", bytesize.Format(p.Bytes), p.Files)
-				}
-				fmt.Fprintf(std.Err, "latchfs: waiting for pid %d to %s\n", p.PID, what)
-			})
+			return mount.Unmount(ctx, c.Args().First(), stateDir, tellProgress(std.Err))
 		},
+	}
+}
+
+// progressAgain is the time after which the same progress is told again.
+const progressAgain = 10 * time.Second
+
+// tellProgress tells what an unmount waits for: at once, when it is something else, and now and then, so that
+// nobody takes it for stuck.
+func tellProgress(to io.Writer) func(mount.Progress) {
+	var last time.Time
+	var saving bool
+	var elsewhere string
+	return func(p mount.Progress) {
+		if p.Elsewhere != elsewhere && p.Elsewhere != "" {
+			fmt.Fprintf(to, "latchfs: %s\n", p.Elsewhere)
+		}
+		same := p.Elsewhere == elsewhere && (p.Files > 0) == saving
+		if same && !last.IsZero() && time.Since(last) < progressAgain {
+			return
+		}
+		last, saving, elsewhere = time.Now(), p.Files > 0, p.Elsewhere
+		what := "finish"
+		if saving {
+			what = fmt.Sprintf("save %s in %d spool files", bytesize.Format(p.Bytes), p.Files)
+		}
+		fmt.Fprintf(to, "latchfs: waiting for pid %d to %s\n", p.PID, what)
 	}
 }

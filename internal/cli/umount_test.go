@@ -6,7 +6,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/latchfs/latchfs/internal/mount"
 	"github.com/latchfs/latchfs/internal/statedir"
 )
 
@@ -69,4 +72,38 @@ func (w *removeOnProgress) Write(p []byte) (int, error) {
 	}
 	w.said += string(p)
 	return len(p), nil
+}
+
+// The same progress is not told every two seconds; another one is told at once.
+func TestProgressOfUmount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		tell := tellProgress(&out)
+		at := func(p mount.Progress) (said string) {
+			p.PID = 7
+			out.Reset()
+			tell(p)
+			time.Sleep(2 * time.Second)
+			return out.String()
+		}
+		for i, step := range []struct {
+			p    mount.Progress
+			want string
+		}{
+			{mount.Progress{Files: 2, Bytes: 2048}, "latchfs: waiting for pid 7 to save 2.0 KiB in 2 spool files\n"},
+			{mount.Progress{Files: 2, Bytes: 1024}, ""},
+			{mount.Progress{Files: 1, Bytes: 1024}, ""},
+			{mount.Progress{Files: 1, Bytes: 1024}, ""},
+			{mount.Progress{Files: 1, Bytes: 1024}, ""},
+			{mount.Progress{Files: 1, Bytes: 1024}, "latchfs: waiting for pid 7 to save 1.0 KiB in 1 spool files\n"},
+			{mount.Progress{}, "latchfs: waiting for pid 7 to finish\n"},
+			{mount.Progress{}, ""},
+			{mount.Progress{Elsewhere: "it is elsewhere"}, "latchfs: it is elsewhere\nlatchfs: waiting for pid 7 to finish\n"},
+			{mount.Progress{Elsewhere: "it is elsewhere"}, ""},
+		} {
+			if got := at(step.p); got != step.want {
+				t.Errorf("report %d: %q, want %q", i, got, step.want)
+			}
+		}
+	})
 }

@@ -4,8 +4,10 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/latchfs/latchfs/internal/volume"
+	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/store"
 	"github.com/latchfs/latchfs/store/faultstore"
 	"github.com/latchfs/latchfs/store/memstore"
@@ -83,10 +85,10 @@ func TestTransientAnswers(t *testing.T) {
 		}
 		wants(t, checkVersioning(t.Context(), w.c), "versioning", OK, "on")
 		wants(t, checkRetention(t.Context(), w.c), "object-lock", OK, "no default rule")
-		wants(t, checkKeys(t.Context(), w.c, "")[1], "markers-with-bytes", Warn, `1 of 1 keys`)
+		wants(t, checkKeys(t.Context(), w.c, "", versionsDir)[1], "markers-with-bytes", Warn, `1 of 1 keys`)
 		w.f.On("").Fail(store.Unsent, store.ErrUnavailable)
 		wants(t, checkVersioning(t.Context(), w.c), "versioning", Fail, "run doctor again")
-		for _, l := range checkKeys(t.Context(), w.c, "") {
+		for _, l := range checkKeys(t.Context(), w.c, "", versionsDir) {
 			wants(t, l, l.Check, Fail, "not known")
 		}
 	})
@@ -98,5 +100,16 @@ func TestKeysOfManyPages(t *testing.T) {
 	for i := range 2500 {
 		w.b.PutForeign(strings.Repeat("x", 1+i%200)+"//"+strings.Repeat("y", i/200), "")
 	}
-	wants(t, checkKeys(t.Context(), w.c, "")[0], "unnameable-keys", Warn, "2500 of 2500 keys")
+	wants(t, checkKeys(t.Context(), w.c, "", versionsDir)[0], "unnameable-keys", Warn, "2500 of 2500 keys")
+}
+
+// The line of the lock table tells how long a dead host has its locks.
+func TestTimesOfALockTable(t *testing.T) {
+	table := volume.LockTable{Name: volume.TableName{Backend: volume.BackendS3, Table: "locks"}, Config: lockmgr.Config{ID: "T",
+		Timing: lockmgr.Timing{Beat: 10 * time.Second, Lease: time.Minute, Delay: 30 * time.Second}}}
+	const plain = "s3:locks answers, id T, beat 10s, lease 1m0s, delay 30s"
+	if got := timesLine("lock-table", table, store.CopyConditions).Found; got != plain {
+		t.Errorf("%q", got)
+	}
+	wants(t, timesLine("lock-table", table, store.CompleteConditions), "lock-table", OK, plain+"; on this server 2m30s more until a lock of a dead host is taken over")
 }

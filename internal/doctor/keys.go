@@ -9,8 +9,8 @@ import (
 
 // checkKeys looks at every key below the prefix once: what a mount does not show, or not as
 // other tools do. The checks share the listing and its failure.
-func checkKeys(ctx context.Context, c *store.Client, prefix string) []Line {
-	s := scan{root: prefix}
+func checkKeys(ctx context.Context, c *store.Client, prefix, versions string) []Line {
+	s := scan{root: prefix, view: versions}
 	err := eachKey(ctx, c, prefix, s.see)
 	lines := []Line{
 		s.line("unnameable-keys", s.unnameable, "no path can name, so that a mount neither shows nor touches them",
@@ -19,8 +19,8 @@ func checkKeys(ctx context.Context, c *store.Client, prefix string) []Line {
 			"move the bytes to another key with another tool"),
 		s.line("file-and-directory", s.both, "are objects beside keys below their own name: a mount shows the object with ~file at its end",
 			"rename one of the two"),
-		s.line("versions-names", s.versions, "lie at or below the name .versions, which a mount shows its own directory by",
-			"rename them with another tool if they are to be seen"),
+		s.line("versions-names", s.versions, fmt.Sprintf("lie at or below the name %s, which a mount shows its own directory by", versions),
+			"mount with another --versions-dir if they are to be seen, or rename them with another tool"),
 	}
 	for i, l := range lines {
 		switch {

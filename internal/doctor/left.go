@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/latchfs/latchfs/internal/volume"
 	"github.com/latchfs/latchfs/store"
 )
 
@@ -46,7 +47,7 @@ func checkUploads(ctx context.Context, c *store.Client, prefix string) Line {
 	return Line{Check: check, Status: Warn, Count: stray.count, Keys: stray.first,
 		Found: fmt.Sprintf("%d of %d open uploads are older than a day, the oldest %s; %d of them ask for the checksums that latchfs asks for and may be its own, which nothing proves",
 			stray.count, all, days(oldest), ours),
-		Advice: "abort those that nobody works on (latchfs gc finds those with its checksums that are a week old), or set a lifecycle rule AbortIncompleteMultipartUpload"}
+		Advice: "abort those that nobody works on (latchfs gc finds those with its checksums that are a week old), or let the service do it: latchfs lifecycle set --abort-uploads 7d"}
 }
 
 // days writes an age of a day or more.
@@ -84,4 +85,54 @@ func checkLeftovers(ctx context.Context, c *store.Client) Line {
 		return ok(check, "%d versions below %s, of a probe that is under way", all, store.ProbePrefix)
 	}
 	return ok(check, "none")
+}
+
+// leftovers are the lines about what probes have left in the bucket, and in that of the lock table if there
+// is one.
+func leftovers(ctx context.Context, v *volume.Volume, unseen bool) []Line {
+	lines := []Line{checkLeftovers(ctx, v.Bucket)}
+	switch {
+	case v.Bond == nil:
+		return lines
+	case unseen:
+		if inBucket(v) {
+			lines = append(lines, notSeen(lockLeftovers))
+		}
+		return lines
+	}
+	locks, err := v.LockBucket(ctx)
+	switch {
+	case err != nil:
+		return append(lines, undecided(lockLeftovers, err))
+	case locks == nil:
+		return lines
+	}
+	return append(lines, checkLockLeftovers(ctx, locks))
+}
+
+const lockLeftovers = "lock-probe-leftovers"
+
+// checkLockLeftovers: the same in the bucket of the lock table, which keeps no versions.
+func checkLockLeftovers(ctx context.Context, c *store.Client) Line {
+	var left finding
+	for o := (store.ListOptions{Prefix: store.ProbePrefix}); ; {
+		page, err := c.List(ctx, o)
+		if err != nil {
+			return undecided(lockLeftovers, err)
+		}
+		for _, info := range page.Objects {
+			if c.ServerNow().Sub(info.LastModified) >= store.ProbeTime {
+				left.add(info.Key)
+			}
+		}
+		if o.Token = page.Next; o.Token == "" {
+			break
+		}
+	}
+	if left.count == 0 {
+		return ok(lockLeftovers, "none")
+	}
+	return Line{Check: lockLeftovers, Status: Warn, Count: left.count, Keys: left.first,
+		Found:  fmt.Sprintf("%d objects below %s in the bucket of the lock table were left by probes that did not end", left.count, store.ProbePrefix),
+		Advice: "remove them with latchfs gc --yes"}
 }

@@ -80,3 +80,23 @@ func TestProbeLeftovers(t *testing.T) {
 		wants(t, checkLeftovers(t.Context(), w.c), "probe-leftovers", Fail, "right")
 	})
 }
+
+// The same in the bucket of a lock table, by rights that its users have.
+func TestProbeLeftoversBesideTheLocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(memstore.Options{})
+		w.f.On("ListVersions").Fail(store.Refused, store.ErrAccessDenied)
+		w.b.PutForeign("v1/config", "x")
+		w.b.PutForeign(store.ProbePrefix+"a", "x")
+		wants(t, checkLockLeftovers(t.Context(), w.c), "lock-probe-leftovers", OK, "none")
+		time.Sleep(store.ProbeTime)
+		w.b.PutForeign(store.ProbePrefix+"b", "x")
+		l := checkLockLeftovers(t.Context(), w.c)
+		wants(t, l, "lock-probe-leftovers", Warn, "1 objects below .latchfs/probe/")
+		if l.Count != 1 || l.Keys[0] != store.ProbePrefix+"a" {
+			t.Errorf("%+v", l)
+		}
+		w.f.On("List").Fail(store.Refused, store.ErrAccessDenied)
+		wants(t, checkLockLeftovers(t.Context(), w.c), "lock-probe-leftovers", Fail, "right")
+	})
+}

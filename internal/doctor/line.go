@@ -38,7 +38,7 @@ func (l Line) String() string {
 	if l.Action != "" {
 		what = l.Action
 	}
-	s := fmt.Sprintf("%-6s  %-34s  %s", l.Status, what, l.Found)
+	s := fmt.Sprintf("%-6s  %-35s  %s", l.Status, what, l.Found)
 	for i, k := range l.Keys {
 		s += [...]string{": ", ", "}[min(i, 1)] + strconv.Quote(k)
 	}

@@ -94,14 +94,17 @@ type trier interface {
 }
 
 // checkPermissions: each action that a mount, doctor or init needs and that can be tried without
-// changing anything, by its name.
-func checkPermissions(ctx context.Context, v *volume.Volume) []Line {
+// changing anything, by its name. Of a lock table that is unseen nothing is tried.
+func checkPermissions(ctx context.Context, v *volume.Volume, unseen bool) []Line {
 	const check, lockCheck = "permission", "lock-permission"
 	names := v.Names()
 	found := try(ctx, bucketTrials(v.Bucket, findThing(ctx, v.Bucket, v.Bond != nil)))
 	lines := found.lines(check, iam.On(iam.Bucket, iam.Objects), names)
 	if v.Bond == nil {
 		return lines
+	}
+	if unseen {
+		return append(lines, notSeen(lockCheck))
 	}
 	bucket, err := v.LockBucket(ctx)
 	if err != nil {

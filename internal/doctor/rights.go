@@ -132,7 +132,7 @@ func users(u iam.Use) string {
 	for _, is := range []struct {
 		use  iam.Use
 		name string
-	}{{iam.Read, "every mount"}, {iam.Write, "every mount that is not read-only"}, {iam.Init, "init"}, {iam.Care, "doctor"}} {
+	}{{iam.Read, "every mount"}, {iam.Write, "every mount that is not read-only"}, {iam.Init, "init"}, {iam.Care, "doctor"}, {iam.History, "label, prune, undelete and lifecycle"}} {
 		if u.Has(is.use) && !(is.use == iam.Write && u.Has(iam.Read)) {
 			who = append(who, is.name)
 		}

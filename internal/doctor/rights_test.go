@@ -102,3 +102,13 @@ func TestTrialsAreOfTheTable(t *testing.T) {
 		t.Error("what a server does not implement is no refusal")
 	}
 }
+
+// The longest name of an action leaves the columns as they are.
+func TestColumns(t *testing.T) {
+	want := strings.Index(Header(), "FOUND")
+	for _, a := range iam.On(iam.Bucket, iam.Objects, iam.LockBucket, iam.LockObjects, iam.LockTable) {
+		if l := (Line{Action: a.Name, Status: OK, Found: "granted"}).String(); strings.Index(l, "granted") != want {
+			t.Errorf("%q: what was found is not in column %d", l, want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/latchfs/latchfs/internal/volume"
@@ -11,6 +12,8 @@ type Options struct {
 	volume.Options
 	// NoProbe: the server is not tried, which would write; what bucket.json knows of it is told.
 	NoProbe bool
+	// VersionsDir is the name by which the mounts show versions; "": .versions; "off": they show none.
+	VersionsDir string
 }
 
 // Run makes all checks of a source and hands each line to tell as soon as it is known. It fails
@@ -23,6 +26,7 @@ func Run(ctx context.Context, o Options, tell func(Line)) error {
 	}
 	defer v.Close()
 	var versioning, retention Line
+	var unseen bool // the lock table
 	var permissions []Line
 	one := func(l Line) []Line { return []Line{l} }
 	for i, check := range []func() []Line{
@@ -30,15 +34,16 @@ func Run(ctx context.Context, o Options, tell func(Line)) error {
 		func() []Line { return one(checkClock(v.Bucket)) },
 		func() []Line { versioning = checkVersioning(ctx, v.Bucket); return one(versioning) },
 		func() []Line { retention = checkRetention(ctx, v.Bucket); return one(retention) },
+		func() []Line { return one(checkLifecycle(ctx, v.Bucket)) },
 		func() []Line { return one(checkBond(ctx, v)) },
-		func() []Line { return one(checkTable(ctx, v)) },
-		func() []Line { permissions = checkPermissions(ctx, v); return permissions },
+		func() (lines []Line) { lines = make([]Line, 1); lines[0], unseen = checkTable(ctx, v); return lines },
+		func() []Line { permissions = checkPermissions(ctx, v, unseen); return permissions },
 		func() []Line {
-			return checkServer(ctx, v, o.prover(retention, permissions), versioning.Status == OK)
+			return checkServer(ctx, v, o.prover(retention, permissions), versioning.Status == OK, unseen)
 		},
-		func() []Line { return checkKeys(ctx, v.Bucket, v.Source.Prefix) },
+		func() []Line { return checkKeys(ctx, v.Bucket, v.Source.Prefix, cmp.Or(o.VersionsDir, versionsDir)) },
 		func() []Line { return one(checkUploads(ctx, v.Bucket, v.Source.Prefix)) },
-		func() []Line { return one(checkLeftovers(ctx, v.Bucket)) },
+		func() []Line { return leftovers(ctx, v, unseen) },
 	} {
 		lines := check()
 		if ctx.Err() != nil { // what a check made of that is nobody's business
@@ -63,8 +68,8 @@ func (o Options) prover(retention Line, permissions []Line) prover {
 		return prover{unsafe: "what that writes may be retained (see object-lock)"}
 	}
 	for _, l := range permissions {
-		if l.Action == "s3:DeleteObjectVersion" && l.Status != OK {
-			return prover{unsafe: "what that writes could not be removed (see s3:DeleteObjectVersion)"}
+		if (l.Action == "s3:DeleteObjectVersion" || l.Action == "s3:AbortMultipartUpload") && l.Status != OK {
+			return prover{unsafe: "what that writes could not be removed (see " + l.Action + ")"}
 		}
 	}
 	return prover{}

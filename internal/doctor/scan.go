@@ -12,8 +12,11 @@ const (
 	firstKeys = 10
 	// ownDir holds what latchfs itself keeps, at the root of the bucket.
 	ownDir = ".latchfs/"
-	// versionsDir is the name below which a mount shows the versions of a directory.
+	// versionsDir is the name below which a mount shows the versions of a directory, unless it was
+	// told another one.
 	versionsDir = ".versions"
+	// noVersionsDir says that it shows none.
+	noVersionsDir = "off"
 )
 
 // A finding is the keys of one kind: how many, and the first of them.
@@ -33,6 +36,7 @@ func (f *finding) add(key string) {
 // in mind no more than some of them, however many there are.
 type scan struct {
 	root string // the prefix
+	view string // the name of the virtual directory
 	keys int
 
 	unnameable finding // no path can name them
@@ -78,7 +82,7 @@ func (s *scan) see(key string, size int64) {
 	case size > 0:
 		s.filled.add(key)
 	}
-	if slices.Contains(strings.Split(key[len(s.root):], "/"), versionsDir) {
+	if slices.Contains(strings.Split(key[len(s.root):], "/"), s.view) && s.view != noVersionsDir {
 		s.versions.add(key)
 	}
 }

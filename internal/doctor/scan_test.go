@@ -9,7 +9,7 @@ import (
 )
 
 func scanned(root string, keys ...string) *scan {
-	s := &scan{root: root}
+	s := &scan{root: root, view: versionsDir}
 	for _, k := range keys {
 		s.see(k, int64(len(k)))
 	}
@@ -56,7 +56,7 @@ func TestScanNamesTheFirst(t *testing.T) {
 	if l.Status != Warn || l.Count != 25 || len(l.Keys) != firstKeys || l.Keys[9] != "a//09" {
 		t.Errorf("%+v", l)
 	}
-	const want = `warn    check                               25 of 25 keys are odd: "a//00", "a//01", "a//02", "a//03", "a//04", "a//05", "a//06", "a//07", "a//08", "a//09", ...; rename them`
+	const want = `warn    check                                25 of 25 keys are odd: "a//00", "a//01", "a//02", "a//03", "a//04", "a//05", "a//06", "a//07", "a//08", "a//09", ...; rename them`
 	if l.String() != want {
 		t.Errorf("printed %q, want %q", l, want)
 	}
@@ -95,6 +95,19 @@ func TestScanBothModel(t *testing.T) {
 		got := slices.Sorted(slices.Values(plain.both.first))
 		if !slices.Equal(got, want) {
 			t.Fatalf("seed %d: of %q it finds %q, want %q", seed, keys, got, want)
+		}
+	}
+}
+
+// Keys that a mount hides are those of the name by which it shows versions.
+func TestScanOfAnotherView(t *testing.T) {
+	for view, want := range map[string]int{versionsDir: 2, "history": 1, "other": 0, noVersionsDir: 0} {
+		s := &scan{view: view}
+		for _, k := range []string{"a/.versions", "a/.versions/x", "a/history/x", "off/x"} {
+			s.see(k, 0)
+		}
+		if s.versions.count != want {
+			t.Errorf("%s: %q", view, s.versions.first)
 		}
 	}
 }

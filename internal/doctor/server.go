@@ -59,8 +59,8 @@ func (s prover) prove(ctx context.Context, check string, c *store.Client, flaws 
 	}
 	switch {
 	case p.known && p.Left > 0:
-		p.about = Line{Status: Warn, Found: fmt.Sprintf("%s was tried, with racers; %d small objects or versions could not be removed again", s.server, p.Left),
-			Advice: "see s3:DeleteObjectVersion and object-lock"}
+		p.about = Line{Status: Warn, Found: fmt.Sprintf("%s was tried, with racers; %d small objects, versions or uploads could not be removed again", s.server, p.Left),
+			Advice: "see s3:DeleteObjectVersion, s3:AbortMultipartUpload and object-lock"}
 	case p.known:
 		p.about = ok(check, "%s was tried, with racers", s.server)
 	case s.recalled:
@@ -78,23 +78,31 @@ func (s prover) prove(ctx context.Context, check string, c *store.Client, flaws 
 
 // checkServer lets the server show what it does with conditions, reads and listings, on the bucket
 // and on the bucket of the lock table: with racers, as init does, and without keeping the verdict.
-func checkServer(ctx context.Context, v *volume.Volume, s prover, versioned bool) []Line {
+func checkServer(ctx context.Context, v *volume.Volume, s prover, versioned, unseen bool) []Line {
 	s.server = v.Server()
 	s.verdict, s.recalled = v.Known()
 	p := s.prove(ctx, "server", v.Bucket, s.verdict.Flaws, store.ProbeOptions{Versioned: versioned, Races: true})
-	lines := p.lines(^store.Flaws(0))
+	lines := p.lines(^store.Flaws(0), "")
 	if v.Bond == nil {
 		return lines
 	}
+	if unseen {
+		if inBucket(v) {
+			lines = append(lines, notSeen("lock-server"))
+		}
+		return lines
+	}
 	if bucket, err := v.LockBucket(ctx); err == nil && bucket != nil {
-		p = s.prove(ctx, "lock-server", bucket, s.verdict.Table, store.ProbeOptions{Races: true, Only: tableFlaws})
-		lines = append(lines, p.lines(tableFlaws)...)
+		s.verdict, s.recalled = v.KnownTable()
+		p = s.prove(ctx, "lock-server", bucket, s.verdict.Flaws, store.ProbeOptions{Races: true, Only: tableFlaws})
+		lines = append(lines, p.lines(tableFlaws, v.DynamoCommand())...)
 	}
 	return lines
 }
 
-// lines says how it is known, then one line for each group of what was looked for.
-func (p proof) lines(of store.Flaws) []Line {
+// lines says how it is known, then one line for each group of what was looked for. Of the bucket of a lock
+// table move is the command that moves the locks elsewhere.
+func (p proof) lines(of store.Flaws, move string) []Line {
 	lines := []Line{p.about}
 	for _, s := range served {
 		if !of.Has(s.flaw) || !p.known {
@@ -109,7 +117,7 @@ func (p proof) lines(of store.Flaws) []Line {
 				l.Status = Fail
 			}
 			if of == tableFlaws {
-				l = lockFlaw(l, s.flaw)
+				l = lockFlaw(l, s.flaw, move)
 			}
 		case p.denies(s.by):
 			l.Status, l.Found, l.Advice = Warn, "not known: these credentials may not make the request", "see the permissions above"
@@ -120,9 +128,9 @@ func (p proof) lines(of store.Flaws) []Line {
 }
 
 // lockFlaw says what a flaw does to locks.
-func lockFlaw(l Line, f store.Flaws) Line {
+func lockFlaw(l Line, f store.Flaws, move string) Line {
 	if f.Has(store.PutConditions) {
-		l.Status, l.Advice = Fail, "two hosts could hold one lock; keep the locks in DynamoDB (latchfs init --lock dynamodb:TABLE), or use another server"
+		l.Status, l.Advice = Fail, "two hosts could hold one lock; keep the locks in DynamoDB with "+move+", or use another server"
 		return l
 	}
 	l.Status, l.Advice = Warn, "records of locks that nobody holds stay in the bucket; nothing has to be done"

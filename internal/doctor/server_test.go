@@ -18,7 +18,7 @@ func provedLines(t *testing.T, s prover, w world, versioned bool, of store.Flaws
 		o.Only = of
 	}
 	all := map[string]Line{}
-	for _, l := range s.prove(t.Context(), "server", w.c, kept, o).lines(of) {
+	for _, l := range s.prove(t.Context(), "server", w.c, kept, o).lines(of, "latchfs init --rebind x") {
 		all[l.Check] = l
 	}
 	return all
@@ -123,10 +123,11 @@ func TestProbeIsSafe(t *testing.T) {
 	fine := ok("object-lock", "none")
 	granted := []Line{{Action: "s3:DeleteObjectVersion", Status: OK}}
 	for says, p := range map[string]prover{
-		"--no-probe":             Options{NoProbe: true}.prover(fine, granted),
-		"object-lock":            Options{}.prover(Line{Status: Warn}, granted),
-		"s3:DeleteObjectVersion": Options{}.prover(fine, []Line{{Action: "s3:DeleteObjectVersion", Status: Warn}}),
-		"":                       Options{}.prover(fine, granted),
+		"--no-probe":              Options{NoProbe: true}.prover(fine, granted),
+		"object-lock":             Options{}.prover(Line{Status: Warn}, granted),
+		"s3:DeleteObjectVersion":  Options{}.prover(fine, []Line{{Action: "s3:DeleteObjectVersion", Status: Warn}}),
+		"s3:AbortMultipartUpload": Options{}.prover(fine, append(granted, Line{Action: "s3:AbortMultipartUpload", Status: Fail})),
+		"":                        Options{}.prover(fine, granted),
 	} {
 		if (p.unsafe == "") != (says == "") || !strings.Contains(p.unsafe, says) {
 			t.Errorf("%q, want %q", p.unsafe, says)

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/latchfs/latchfs/internal/volume"
@@ -24,28 +25,54 @@ func checkBond(ctx context.Context, v *volume.Volume) Line {
 		}
 		return l
 	}
+	if err := v.CheckBond(); err != nil {
+		return Line{Check: check, Status: Fail, Found: oneLine(err)}
+	}
 	return ok(check, "%s names lock table %s:%s", store.BucketConfigKey, v.Bond.Lock.Backend, v.Bond.Lock.Table)
 }
 
-// checkTable: the lock table is there, is the one of the bond, and can be used.
-func checkTable(ctx context.Context, v *volume.Volume) Line {
+// checkTable: the lock table is there, is the one of the bond, and can be used. unseen: nothing else
+// can be said of it, since it is gone or another one is about to be named.
+func checkTable(ctx context.Context, v *volume.Volume) (_ Line, unseen bool) {
 	const check = "lock-table"
 	if v.Bond == nil {
-		return Line{Check: check, Status: Warn, Found: "not looked at: nothing names it", Advice: "see bond"}
+		return Line{Check: check, Status: Warn, Found: "not looked at: nothing names it", Advice: "see bond"}, true
+	}
+	if v.Bond.Rebind != nil {
+		return Line{Check: check, Status: Warn, Found: "not looked at: another one is about to be named", Advice: "see bond"}, true
 	}
 	t, err := lockTable(ctx, v)
 	if err != nil {
-		return Line{Check: check, Status: Fail, Found: oneLine(err)}
+		_, gone := errors.AsType[*volume.TableGoneError](err)
+		return Line{Check: check, Status: Fail, Found: oneLine(err)}, gone
 	}
-	found := ok(check, "%s answers, id %s, beat %s, lease %s, delay %s", t.Name, t.Config.ID, t.Config.Beat, t.Config.Lease, t.Config.Delay)
+	known, _ := v.Known()
+	found := timesLine(check, t, known.Flaws)
 	bucket, err := v.LockBucket(ctx)
 	if err != nil {
-		return undecided(check, err)
+		return undecided(check, err), false
 	}
 	if bucket == nil {
-		return found
+		return found, false
 	}
-	return checkLockBucket(ctx, check, t.Name, bucket, found)
+	return checkLockBucket(ctx, check, t.Name, bucket, found), false
+}
+
+// notSeen is the line of a check of a lock table of which nothing can be said.
+func notSeen(check string) Line {
+	return Line{Check: check, Status: Warn, Found: "not looked at", Advice: "see lock-table"}
+}
+
+// inBucket tells whether the lock table of the bond is a bucket.
+func inBucket(v *volume.Volume) bool { return v.Bond.Lock.Backend == volume.BackendS3 }
+
+// timesLine tells the times of a lock table, and how much longer a dead host has its locks on a server with such flaws.
+func timesLine(check string, t volume.LockTable, f store.Flaws) Line {
+	l := ok(check, "%s answers, id %s, beat %s, lease %s, delay %s", t.Name, t.Config.ID, t.Config.Beat, t.Config.Lease, t.Config.Delay)
+	if late := f.Late(); late > 0 {
+		l.Found += fmt.Sprintf("; on this server %s more until a lock of a dead host is taken over, since one request may make 5 GiB", late)
+	}
+	return l
 }
 
 const (

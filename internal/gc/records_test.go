@@ -2,6 +2,7 @@ package gc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/latchfs/latchfs/internal/volume"
+	"github.com/latchfs/latchfs/internal/wait"
 	"github.com/latchfs/latchfs/lockmgr"
 	"github.com/latchfs/latchfs/lockmgr/memtable"
 )
@@ -22,11 +24,12 @@ type world struct {
 	*testing.T
 	server *memtable.Server
 	table  volume.LockTable
+	spare  map[string]bool
 }
 
 func newWorld(t *testing.T) *world {
 	server := memtable.NewServer()
-	return &world{t, server, volume.LockTable{
+	return &world{T: t, server: server, table: volume.LockTable{
 		Name: volume.TableName{Backend: volume.BackendS3, Table: "locks"}, Table: server.Table(), Config: lockmgr.Config{Timing: times},
 	}}
 }
@@ -48,6 +51,26 @@ func (w *world) session(sid string, state lockmgr.State) {
 	if err != nil {
 		w.Fatal(err)
 	}
+	if state == lockmgr.Alive {
+		w.beat(sid, w.server.Table(), 0)
+	}
+}
+
+// beat beats a session from now on, but in a pause that begins in ten seconds.
+func (w *world) beat(sid string, host *memtable.Table, pause time.Duration) {
+	go func() {
+		for n := 0; ; n++ {
+			if n == 10 && !wait.For(w.Context(), pause, nil) {
+				return
+			}
+			ctx, cancel := context.WithTimeout(w.Context(), times.Beat)
+			_, err := host.Beat(ctx, sid)
+			cancel()
+			if errors.Is(err, lockmgr.ErrSessionDead) || !wait.For(w.Context(), times.Beat, nil) {
+				return
+			}
+		}
+	}()
 }
 
 func (w *world) lock(bucket, key, sid string) {
@@ -60,11 +83,21 @@ func (w *world) lock(bucket, key, sid string) {
 
 func (w *world) find() []Item {
 	w.Helper()
-	items, err := lockRecords(w.Context(), w.table, bucketID)
-	if err != nil {
+	f := w.look()
+	if len(f.Left) != 0 {
+		w.Errorf("not looked at: %+v", f.Left)
+	}
+	return f.Items
+}
+
+func (w *world) look() (f Found) {
+	w.Helper()
+	began := time.Now() // in a synctest bubble, whose clock CLOCK_BOOTTIME is not
+	o := Options{Now: func() time.Duration { return time.Since(began) }}
+	if err := f.lockRecords(w.Context(), w.table, bucketID, w.spare, o); err != nil {
 		w.Fatal(err)
 	}
-	return items
+	return f
 }
 
 // remove removes items, and gives a word for what became of each.

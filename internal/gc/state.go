@@ -13,31 +13,35 @@ import (
 )
 
 // directories finds the session directories of dead mounts of this bucket in which nothing waits.
-// A mount of the bucket removes them too; where there will be none, they would stay.
-func directories(stateDir, bucketID string, table lockmgr.Table) ([]Item, error) {
+// A mount of the bucket removes them too; where there will be none, they would stay. It gives the sessions
+// whose records are closed when they go.
+func (f *Found) directories(stateDir, bucketID string, table lockmgr.Table) (closed map[string]bool) {
+	closed = map[string]bool{}
 	all, err := statedir.Scan(stateDir)
 	if err != nil {
-		return nil, fmt.Errorf("state directory %s: %w", stateDir, err)
+		f.left(true, "state directory %s: %v", stateDir, err)
 	}
-	var items []Item
 	for _, s := range all {
 		if s.Mount.BucketID != bucketID {
 			continue
 		}
 		dead, err := takeEmpty(stateDir, s.Name)
 		if err != nil {
-			return nil, err
+			f.left(!errors.Is(err, statedir.ErrOtherMachine) && !errors.Is(err, statedir.ErrLocalLocks), "%v", err)
 		}
 		if dead == nil {
 			continue
 		}
 		dead.Close()
-		items = append(items, Item{Kind: State, Name: filepath.Join(stateDir, s.Name),
+		for _, sid := range dead.Mount().SIDs {
+			closed[sid] = true
+		}
+		f.Items = append(f.Items, Item{Kind: State, Name: filepath.Join(stateDir, s.Name),
 			Why:    fmt.Sprintf("the mount at %s is dead and nothing waits in it", s.Mount.Mountpoint),
 			remove: func(ctx context.Context) (bool, error) { return removeState(ctx, stateDir, s.Name, table) },
 		})
 	}
-	return items, nil
+	return closed
 }
 
 // takeEmpty takes the lock of a session directory, which proves that its mount is dead. It gives
@@ -53,6 +57,9 @@ func takeEmpty(stateDir, name string) (*statedir.Dir, error) {
 	empty, err := spool.Empty(dead.Spool())
 	if err != nil || !empty {
 		dead.Close()
+		if err != nil {
+			err = fmt.Errorf("session directory %s: %w", filepath.Join(stateDir, name), err)
+		}
 		return nil, err
 	}
 	return dead, nil
@@ -66,7 +73,7 @@ func removeState(ctx context.Context, stateDir, name string, table lockmgr.Table
 		return false, err
 	}
 	for _, sid := range dead.Mount().SIDs {
-		_, err := insist(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, table.CloseSession(ctx, sid) })
+		_, err := lockmgr.Insist(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, table.CloseSession(ctx, sid) })
 		if err != nil {
 			dead.Close()
 			return false, fmt.Errorf("closing its lock session %s: %w", sid, err)

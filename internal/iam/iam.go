@@ -45,10 +45,11 @@ func (r Resource) ARN(n Names) string {
 type Use uint8
 
 const (
-	Read  Use = 1 << iota // a read-only mount, and every other
-	Write                 // a mount that is not read-only
-	Init                  // latchfs init
-	Care                  // doctor, and the probe of what a server does
+	Read    Use = 1 << iota // a read-only mount, and every other
+	Write                   // a mount that is not read-only
+	Init                    // latchfs init
+	Care                    // doctor, and the probe of what a server does
+	History                 // latchfs label, prune, undelete and lifecycle
 )
 
 // Mount is every mount that is not read-only.

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/user"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,10 +18,13 @@ import (
 	"github.com/latchfs/latchfs/fs/reader"
 	"github.com/latchfs/latchfs/fs/spool"
 	"github.com/latchfs/latchfs/fs/tree"
+	"github.com/latchfs/latchfs/internal/label"
 	"github.com/latchfs/latchfs/internal/procfs"
 	"github.com/latchfs/latchfs/internal/statedir"
+	"github.com/latchfs/latchfs/internal/usernames"
 	"github.com/latchfs/latchfs/internal/volume"
 	"github.com/latchfs/latchfs/lockmgr"
+	"github.com/latchfs/latchfs/store"
 )
 
 const (
@@ -39,7 +40,7 @@ const (
 
 // openVolume reaches the bucket and reads its bond to a lock table.
 func (m *Mount) openVolume(ctx context.Context) (err error) {
-	m.volume, err = volume.Open(ctx, volume.Options{Source: m.o.Source, Access: m.o.Access, Host: m.host, Log: m.log})
+	m.volume, err = volume.Open(ctx, volume.Options{Source: m.o.Source, Access: m.o.Access, Host: m.host, Audit: m.o.Audit, Log: m.log})
 	if err != nil {
 		return err
 	}
@@ -50,8 +51,13 @@ func (m *Mount) openVolume(ctx context.Context) (err error) {
 	if m.versioned, err = m.volume.Versioned(ctx); err != nil {
 		return err
 	}
-	if !m.versioned {
-		m.log.Warn("the bucket keeps no versions: .versions stays empty, and a changed file ends its readers with ESTALE", "bucket", m.o.Source.Bucket)
+	switch {
+	case m.versioned && !m.o.AsOf.IsZero():
+		m.log.Info("everything is shown as it stood", "at", m.o.AsOf.UTC())
+	case !m.o.AsOf.IsZero():
+		return fmt.Errorf("bucket %s keeps no versions, so that nothing tells how it stood at %s: mount it without --as-of", m.o.Source.Bucket, m.o.AsOf.UTC().Format(time.RFC3339))
+	case !m.versioned:
+		m.log.Warn("the bucket keeps no versions: what is overwritten is gone, and a changed file ends its readers with ESTALE", "bucket", m.o.Source.Bucket)
 	}
 	return nil
 }
@@ -89,7 +95,12 @@ func (m *Mount) openTable(ctx context.Context) (err error) {
 	if m.o.FlushTimeout == 0 {
 		m.o.FlushTimeout = m.table.FlushTimeout()
 	}
-	return m.table.CheckFlushTimeout(m.o.FlushTimeout)
+	use, warning, err := m.table.AllowFlushTimeout(m.o.FlushTimeout)
+	if warning != "" {
+		m.log.Warn(warning)
+	}
+	m.o.FlushTimeout = use
+	return err
 }
 
 // openState makes the session directory and the spool in it.
@@ -136,8 +147,8 @@ func (m *Mount) openFiles(context.Context) error {
 	var holder func(context.Context, string) (lockmgr.Holder, error)
 	if !o.ReadOnly {
 		manager := lockmgr.New(m.table.Table, m.table.Config, lockmgr.Options{
-			BucketID: m.volume.Bond.ID, Host: m.host, User: userName(), PID: os.Getpid(), Version: o.Version,
-			Name: m.dir.Name(), Log: m.log,
+			BucketID: m.volume.Bond.ID, Host: m.host, User: volume.UserName(), PID: os.Getpid(), Version: o.Version,
+			Name: m.dir.Name(), Log: m.log, Bound: m.volume.Bound,
 			LocalDead: func(name string) bool { return statedir.Dead(o.StateDir, name) },
 			OnSession: func(sid string) error {
 				return m.dir.Update(func(d *statedir.Mount) { d.SIDs = append(d.SIDs, sid) })
@@ -154,16 +165,22 @@ func (m *Mount) openFiles(context.Context) error {
 	defaults := file.Defaults{UID: o.UID, GID: o.GID, FileMode: o.FileMode &^ o.Umask, DirMode: o.DirMode &^ o.Umask}
 	ahead := reader.New(m.volume.Bucket, readBudget)
 	names := tree.New(m.volume.Bucket, tree.Options{Prefix: o.Source.Prefix, TTL: o.MetadataTTL, Ahead: lookAhead, MaxTarget: file.MaxTarget})
+	versions := lfs.NewVersions()
 	files := file.NewTable(file.Options{
 		Objects: m.volume.Bucket, Root: o.Source.Prefix, Locks: locks, Spool: m.spool, Reader: ahead, Host: m.host, Defaults: defaults,
 		LockTimeout: o.LockTimeout, FlushTimeout: o.FlushTimeout, Quiet: m.table.Config.Delay, Log: m.log,
-		Changed: names.Note, Lasting: names.Lasting, Marker: names.Marker,
+		Changed: lfs.Changed(names, versions), Lasting: names.Lasting, Marker: names.Marker,
 	})
 	m.files = files
 	m.front = lfs.Config{
-		Holder: holder, Tree: names, Files: files, Reader: ahead, History: history.New(m.volume.Bucket), Defaults: defaults,
+		Holder: holder, Tree: names, Files: files, Reader: ahead, History: history.New(m.volume.Bucket), Versions: versions, Defaults: defaults,
+		Past: history.NewPast(m.volume.Bucket, history.PastOptions{Prefix: o.Source.Prefix, TTL: o.MetadataTTL}), AsOf: o.AsOf,
 		ReadOnly: o.ReadOnly, AllowOther: o.AllowOther, NoExec: o.NoExec, NoATime: o.NoATime, MetadataTTL: o.MetadataTTL,
+		Labels: label.Finder{Bucket: m.volume.Bucket}, DirLabels: dirLabels{label.Moments{Objects: m.volume.Bucket}}, VersionsName: o.VersionsDir, ShowVersions: o.ShowVersions,
 		FsName: cmp.Or(o.FsName, o.Source.String()), Log: m.log,
+	}
+	if o.Audit == store.AuditFull {
+		m.front.UserName = new(usernames.Names).Of
 	}
 	return nil
 }
@@ -189,13 +206,6 @@ func (m *Mount) attach(ctx context.Context) (err error) {
 	m.device = at.Device
 	m.enter()
 	return m.dir.Update(func(d *statedir.Mount) { d.Device = at.Device })
-}
-
-func userName() string {
-	if u, err := user.Current(); err == nil {
-		return u.Username
-	}
-	return strconv.Itoa(os.Getuid())
 }
 
 // noLocks stands for the locks of a read-only mount, in which nothing asks for one.

@@ -53,7 +53,7 @@ func elsewhere(fs procfs.FS, device string) string {
 func mountpointOf(p procfs.Process, device string) (string, error) {
 	all, err := p.Mounts()
 	for _, m := range all {
-		if m.Device == device {
+		if m.Device == device && ours(m) { // the kernel gives the number of one that has ended to any other
 			return m.Mountpoint, nil
 		}
 	}

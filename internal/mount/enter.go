@@ -19,6 +19,7 @@ func (m *Mount) enter() {
 		Session: m.dir.Name(), StateDir: m.o.StateDir, Mountpoint: m.o.Mountpoint, Device: m.device, PID: os.Getpid(),
 		Source: m.o.Source.String(), Region: a.Region, Profile: a.Profile,
 		Endpoint: withoutPassword(a.Endpoint), DynamoDBEndpoint: withoutPassword(a.DynamoDBEndpoint), PathStyle: a.PathStyle,
+		VersionsDir: m.o.VersionsDir,
 	})
 	if err != nil {
 		m.log.Info("the mount is not in the registry of this host: other commands need --state-dir", "err", err)

@@ -14,13 +14,13 @@ import (
 // closeTimeout bounds the last words to the lock table.
 const closeTimeout = 10 * time.Second
 
-// finish saves what was sealed until ctx ends, detaches, gives the locks back and
+// finish saves what was sealed until ctx ends, or the bucket is bound to another lock table, detaches, gives the locks back and
 // leaves in the state directory only what is not in the bucket.
 func (m *Mount) finish(ctx context.Context) error {
 	defer m.takeOut()
 	m.recoverer.stop()
-	left, err := m.files.Shutdown(ctx)
-	if err != nil && !errors.Is(err, context.Canceled) { // that is the limit; left says what it cut
+	left, err := m.shutdown(ctx)
+	if err != nil && !errors.Is(err, context.Canceled) { // that is the limit, or another lock table; left says what was cut
 		m.log.Error("saving open files", "err", err)
 	}
 	m.detach()

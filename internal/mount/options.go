@@ -3,7 +3,9 @@ package mount
 import (
 	"time"
 
+	lfs "github.com/latchfs/latchfs/fs"
 	"github.com/latchfs/latchfs/internal/volume"
+	"github.com/latchfs/latchfs/store"
 )
 
 // Options say what is mounted where, and how.
@@ -25,10 +27,24 @@ type Options struct {
 	Umask             uint32 // is taken from both modes
 	AllowOther        bool
 	ReadOnly          bool
-	NoExec, NoATime   bool // as in mount(8)
+	Audit             store.AuditLevel // what each commit says of its author
+	NoExec, NoATime   bool             // as in mount(8)
+	// AsOf: everything is shown as it stood at this time; zero: as it is. Such a mount is ReadOnly.
+	AsOf time.Time
 	// AcceptDegraded: a server that ignores the conditions of DELETE is mounted all the same.
 	AcceptDegraded bool
+
+	// VersionsDir is the name by which each directory shows its versions; "": the default;
+	// NoVersionsDir: none does. ShowVersions: it is listed.
+	VersionsDir  string
+	ShowVersions bool
 
 	// Stopping is called once, when a mount that is served begins to end; nil: nobody asks.
 	Stopping func()
 }
+
+// Values of VersionsDir.
+const (
+	DefaultVersionsDir = lfs.VersionsName
+	NoVersionsDir      = lfs.NoVersions
+)

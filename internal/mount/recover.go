@@ -27,9 +27,11 @@ type recoverer struct {
 	first  chan struct{} // closed after the first look
 	done   chan struct{}
 
-	// aside are sessions with nothing left but what nobody can read: it stays for a person to
-	// look at.
+	// aside are sessions with nothing left but what nobody can read, or this bucket never takes: it stays
+	// for a person to look at, and for the next mount.
 	aside sync.Map // session name -> true
+
+	tries tries
 }
 
 func (m *Mount) startRecoverer() *recoverer {
@@ -77,7 +79,7 @@ func (m *Mount) recoverDead(ctx context.Context, r *recoverer, first bool) {
 		if s.Mount.BucketID != m.volume.Bond.ID || s.Name == m.dir.Name() {
 			continue
 		}
-		if _, known := r.aside.Load(s.Name); known {
+		if _, known := r.aside.Load(s.Name); known || !r.tries.due(s.Name) {
 			continue
 		}
 		dead, err := statedir.TryTake(m.o.StateDir, s.Name)
@@ -89,9 +91,12 @@ func (m *Mount) recoverDead(ctx context.Context, r *recoverer, first bool) {
 			continue
 		}
 		each.Go(func() {
-			if err := m.recoverOne(ctx, r, dead); err != nil && ctx.Err() == nil {
-				m.log.Error("recovering a dead session", "name", dead.Name(), "mountpoint", s.Mount.Mountpoint, "err", err)
+			err := m.recoverOne(ctx, r, dead)
+			if err == nil || ctx.Err() != nil {
+				return
 			}
+			pause := r.tries.failed(s.Name)
+			m.log.Error("recovering a dead session", "name", dead.Name(), "mountpoint", s.Mount.Mountpoint, "again_in", pause, "err", err)
 		})
 	}
 	each.Wait()
@@ -129,7 +134,7 @@ func (m *Mount) recoverOne(ctx context.Context, r *recoverer, dead *statedir.Dir
 		return fmt.Errorf("closing its lock session: %w", err)
 	}
 	if len(left) > 0 {
-		m.log.Warn("what a dead session left cannot be read and stays", "dir", dead.Path(), "files", describe(left))
+		m.log.Warn("what a dead session left cannot be read, or never be saved, and stays; the next mount tries again", "dir", dead.Path(), "files", describe(left))
 		r.aside.Store(dead.Name(), true)
 		return nil
 	}

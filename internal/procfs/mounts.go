@@ -14,6 +14,7 @@ import (
 type Mount struct {
 	ID         string // as mnt_id in fdinfo; a bind mount has one of its own
 	Device     string // "major:minor"
+	Root       string // the directory of the file system that is seen here; "/" unless a part of it is bound
 	Mountpoint string
 	Type       string // for example fuse.latchfs
 	Source     string
@@ -60,7 +61,7 @@ func (p Process) MountAt(path string) (m Mount, ok bool, err error) {
 	return m, ok, nil
 }
 
-// parseMounts reads the format of proc(5): id, device and mount point before the separator
+// parseMounts reads the format of proc(5): id, device, root and mount point before the separator
 // "-", type, source and the file system's options after it.
 func parseMounts(r io.Reader) ([]Mount, error) {
 	var all []Mount
@@ -72,7 +73,7 @@ func parseMounts(r io.Reader) ([]Mount, error) {
 		if !ok || len(head) < 6 || len(tail) < 2 {
 			return nil, fmt.Errorf("unexpected line %q", lines.Text())
 		}
-		m := Mount{ID: head[0], Device: head[2], Mountpoint: unescape(head[4]), Type: tail[0], Source: unescape(tail[1])}
+		m := Mount{ID: head[0], Device: head[2], Root: unescape(head[3]), Mountpoint: unescape(head[4]), Type: tail[0], Source: unescape(tail[1])}
 		if len(tail) > 2 {
 			m.Options = tail[2]
 		}

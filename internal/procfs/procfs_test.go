@@ -176,9 +176,9 @@ func TestParseMounts(t *testing.T) {
 `
 	got, err := parseMounts(strings.NewReader(in))
 	want := []Mount{
-		{ID: "22", Device: "8:1", Mountpoint: "/", Type: "ext4", Source: "/dev/sda1", Options: "rw"},
-		{ID: "36", Device: "0:52", Mountpoint: "/mnt/with space", Type: "fuse.latchfs", Source: `s3://b/a\b`, Options: "rw,user_id=0"},
-		{ID: "37", Device: "0:53", Mountpoint: "/x", Type: "tmpfs", Source: "tmpfs", Options: "rw"},
+		{ID: "22", Device: "8:1", Root: "/", Mountpoint: "/", Type: "ext4", Source: "/dev/sda1", Options: "rw"},
+		{ID: "36", Device: "0:52", Root: "/", Mountpoint: "/mnt/with space", Type: "fuse.latchfs", Source: `s3://b/a\b`, Options: "rw,user_id=0"},
+		{ID: "37", Device: "0:53", Root: "/sub", Mountpoint: "/x", Type: "tmpfs", Source: "tmpfs", Options: "rw"},
 	}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%+v, %v\nwant %+v", got, err, want)

@@ -22,11 +22,13 @@ const (
 	maxSize = 64 << 10
 )
 
-// A Found is an entry and whether the process of its mount lives.
+// A Found is an entry, whether the process of its mount lives, and since when it has been there. Of
+// those with the same Device the newest is that of the mount: its number was free again.
 type Found struct {
 	Entry
-	Live bool
-	path string
+	Live  bool
+	Since time.Time
+	path  string
 }
 
 // Read gives the entries in dir, which the calling user or root must own. What is no entry of ours
@@ -64,7 +66,11 @@ func read(path string) (Found, error) {
 		return Found{}, err
 	}
 	defer f.Close()
-	found := Found{path: path}
+	i, err := f.Stat()
+	if err != nil {
+		return Found{}, err
+	}
+	found := Found{path: path, Since: i.ModTime()}
 	text, err := io.ReadAll(io.LimitReader(f, maxSize))
 	if err != nil {
 		return found, err

@@ -47,6 +47,8 @@ type Entry struct {
 	Endpoint         string `json:"endpoint_url,omitempty"`
 	DynamoDBEndpoint string `json:"dynamodb_endpoint_url,omitempty"`
 	PathStyle        bool   `json:"force_path_style,omitempty"`
+	// VersionsDir is the name of .versions in this mount, "off" if it shows none; "" is .versions.
+	VersionsDir string `json:"versions_dir,omitempty"`
 }
 
 const (
@@ -57,6 +59,16 @@ const (
 
 // Dir is the directory of the calling user; "" if he has none.
 func Dir() string { return dirOf(os.Geteuid(), os.Getenv("XDG_RUNTIME_DIR")) }
+
+// Dirs are the directories that the calling user can believe: his own, and that of root, whose mounts
+// other users may be let into.
+func Dirs() []string {
+	own, roots := Dir(), dirOf(0, "")
+	if own == "" || own == roots {
+		return []string{roots}
+	}
+	return []string{own, roots}
+}
 
 func dirOf(uid int, runtime string) string {
 	switch {

@@ -26,6 +26,14 @@ func TestDir(t *testing.T) {
 	}
 }
 
+// Root's directory can be believed by everybody, and is there once.
+func TestDirs(t *testing.T) {
+	dirs := Dirs()
+	if own := Dir(); own != "" && dirs[0] != own || dirs[len(dirs)-1] != "/run/latchfs" || len(dirs) > 2 || len(dirs) == 2 && dirs[0] == dirs[1] {
+		t.Errorf("%q; one's own is %q", dirs, own)
+	}
+}
+
 func add(t *testing.T, dir string, e Entry) *Registration {
 	t.Helper()
 	r, err := Add(dir, e)
@@ -201,5 +209,20 @@ func TestUnfinished(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 2 || left[0].Name() != unfinished+"fresh" {
 		t.Errorf("left: %v", left)
+	}
+}
+
+// Of two mounts that were given the same number one after the other, the later one is known as such.
+func TestSince(t *testing.T) {
+	dir := t.TempDir()
+	before := time.Now().Add(-time.Second)
+	add(t, dir, Entry{Session: "A", StateDir: "/s", Device: "0:58"})
+	if err := os.Chtimes(filepath.Join(dir, "A"+suffix), time.Time{}, before); err != nil {
+		t.Fatal(err)
+	}
+	add(t, dir, Entry{Session: "B", StateDir: "/s", Device: "0:58"})
+	all, err := Read(dir)
+	if err != nil || len(all) != 2 || !all[0].Since.Equal(before) || !all[1].Since.After(all[0].Since) {
+		t.Errorf("%+v, %v; want B after A", all, err)
 	}
 }

@@ -2,8 +2,11 @@
 package shell
 
 import (
+	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // plain is a word that means itself in every POSIX shell. A tilde means a home directory only at
@@ -26,4 +29,31 @@ func Join(words ...string) string {
 		quoted[i] = Quote(w)
 	}
 	return strings.Join(quoted, " ")
+}
+
+// Visible is Quote for a word that may have control characters in it, which must not reach a terminal
+// as they are: bash, zsh and POSIX 2024 read $'...'.
+func Visible(word string) string {
+	if !utf8.ValidString(word) || strings.ContainsFunc(word, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return escaped(word)
+	}
+	return Quote(word)
+}
+
+func escaped(word string) string {
+	var b strings.Builder
+	b.WriteString("$'")
+	for i := range len(word) {
+		switch c := word[i]; {
+		case c == '\n':
+			b.WriteString(`\n`)
+		case c == '\'', c == '\\':
+			b.WriteString(`\` + string(c))
+		case c < ' ', c > '~':
+			fmt.Fprintf(&b, `\%03o`, c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String() + "'"
 }

@@ -2,6 +2,8 @@ package shell
 
 import (
 	"os/exec"
+	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -39,5 +41,19 @@ func TestJoinIsReadBack(t *testing.T) {
 	}
 	if string(out) != want {
 		t.Errorf("%q, want %q", out, want)
+	}
+}
+
+// What a terminal would act on is written so that it does not, and bash reads it back.
+func TestVisible(t *testing.T) {
+	for _, word := range []string{"a b", "/mnt/x", "a\nb\n", "\x1b[31mred", "it's\t\\", "bad\xff1", "ü\r1", "\u009b1m", "\u202eabc", ""} {
+		text := Visible(word)
+		if strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) || r == '\uFFFD' }) {
+			t.Errorf("%q is shown as %q", word, text)
+		}
+		out, err := exec.Command("bash", "-c", "printf %s "+text).Output()
+		if err != nil || string(out) != word {
+			t.Errorf("%q: bash reads %s as %q, %v", word, text, out, err)
+		}
 	}
 }

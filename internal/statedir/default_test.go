@@ -8,9 +8,9 @@ import (
 // Root's state is the host's; that of others is where their programs keep state.
 func TestDefault(t *testing.T) {
 	for _, tt := range []struct{ xdg, home, want string }{
-		{"/x/state", "/home/me", "/x/state/latchfs"},
-		{"", "/home/me", "/home/me/.local/state/latchfs"},
-		{"relative", "/home/me", "/home/me/.local/state/latchfs"}, // the XDG specification: to be ignored
+		{"/x/state", "/users/me", "/x/state/latchfs"},
+		{"", "/users/me", "/users/me/.local/state/latchfs"},
+		{"relative", "/users/me", "/users/me/.local/state/latchfs"}, // the XDG specification: to be ignored
 		{"", "", ""},
 	} {
 		t.Setenv("XDG_STATE_HOME", tt.xdg)

@@ -44,6 +44,12 @@ func (v *Volume) bind(ctx context.Context, o InitOptions) error {
 	if err := v.checkTable(cfg); err != nil {
 		return err
 	}
+	if fence := v.Bond.Rebind; fence != nil {
+		if err := v.lift(ctx, *fence); err != nil {
+			return err
+		}
+		o.Say("bond: the bucket is not being bound to lock table %s any more", fenceTable(*fence))
+	}
 	o.Say("bond: %s in the bucket names lock table %s already", store.BucketConfigKey, n)
 	return nil
 }
@@ -71,6 +77,14 @@ func (v *Volume) chooseTable(o InitOptions) (TableName, error) {
 	asked := o.Table
 	if v.Bond != nil {
 		n := boundTable(*v.Bond)
+		if fence := v.Bond.Rebind; fence != nil {
+			if !o.Rebind {
+				return n, v.checkFence(fence)
+			}
+			if asked == nil {
+				return fenceTable(*fence), nil
+			}
+		}
 		switch {
 		case asked == nil || *asked == n:
 			return n, nil

@@ -42,6 +42,24 @@ func (r *reach) explainBucket(err error) error {
 	return fmt.Errorf("bucket %s at %s: %w", r.src.Bucket, r.where(), err)
 }
 
+// ofTable gives an error of the bucket of a lock table the kind that one of the table has.
+func ofTable(err error) error {
+	for _, kind := range []struct{ of, is error }{
+		{store.ErrNoBucket, lockmgr.ErrNoTable}, {store.ErrAccessDenied, lockmgr.ErrAccessDenied}, {store.ErrUnavailable, lockmgr.ErrUnavailable},
+	} {
+		if errors.Is(err, kind.of) {
+			return fmt.Errorf("%w: %w", kind.is, err)
+		}
+	}
+	return err
+}
+
+// A TableGoneError says that the lock table that the bucket is bound to is not there any more, and what to do.
+type TableGoneError struct{ text string }
+
+// Error implements error.
+func (e *TableGoneError) Error() string { return e.text }
+
 // explainTable does the same for the lock table.
 func (v *Volume) explainTable(err error, n TableName) error {
 	r := v.at
@@ -53,8 +71,8 @@ func (v *Volume) explainTable(err error, n TableName) error {
 	case hasNone:
 		return fmt.Errorf("lock table %s at %s does not take these credentials: %s (%w)", n, r.whereTable(n), none.Advice, none.Err)
 	case errors.Is(err, lockmgr.ErrNoTable) && v.Bond != nil:
-		return fmt.Errorf("the bucket's lock table %s (id %s) is gone from %s: restore it, or, if no host has the bucket mounted, bind the bucket to a new one with %s",
-			n, v.Bond.Lock.TableID, r.whereTable(n), r.initCommand(n.String(), rebindFlag))
+		return &TableGoneError{fmt.Sprintf("the bucket's lock table %s (id %s) is gone from %s: restore it, or, if no host has the bucket mounted, bind the bucket to a new one with %s",
+			n, v.Bond.Lock.TableID, r.whereTable(n), r.initCommand(n.String(), rebindFlag))}
 	case errors.Is(err, lockmgr.ErrForeignTable) && v.Bond != nil:
 		return fmt.Errorf("%s is not a lock table this version of latchfs can use (%w): upgrade latchfs, or, if no host has the bucket mounted, bind the bucket to another one with %s",
 			n, err, r.initCommand(n.another().String(), rebindFlag))

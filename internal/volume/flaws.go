@@ -6,9 +6,6 @@ import (
 	"github.com/latchfs/latchfs/store"
 )
 
-// Known gives the verdict about this server that bucket.json keeps.
-func (v *Volume) Known() (store.Verdict, bool) { return v.known() }
-
 // Server names the server in messages.
 func (v *Volume) Server() string { return v.server() }
 

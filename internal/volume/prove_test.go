@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,14 +23,25 @@ type proven struct {
 	b        *memstore.Bucket
 	f        *faultstore.Store
 	endpoint string
-	header   string
+	header   atomic.Value // a string
 	degraded bool
 	said     []string
+	locks    *memstore.Bucket // the bucket of the lock table, once bound to it
+	f2       *faultstore.Store
+}
+
+// bind binds the bucket to a lock table in a bucket on the same server.
+func (p *proven) bind(id string, o memstore.Options) {
+	p.locks = memstore.New(o)
+	p.f2 = faultstore.New(p.locks)
+	text := regexp.MustCompile(`"lock":[^}]*}`).ReplaceAllString(strings.ReplaceAll(p.config(), "\n", ""), `"lock":{"backend":"s3","table":"locks","table_id":"`+id+`"}`)
+	p.b.PutForeign(store.BucketConfigKey, strings.ReplaceAll(text, `"lock": {`, `"lock":{`))
 }
 
 func newProven(t *testing.T, o memstore.Options) *proven {
 	o.Versioned = true
-	p := &proven{T: t, b: memstore.New(o), endpoint: "http://e/", header: "s/1"}
+	p := &proven{T: t, b: memstore.New(o), endpoint: "http://e/"}
+	p.header.Store("s/1")
 	p.f = faultstore.New(p.b)
 	p.b.PutForeign(store.BucketConfigKey, `{"format":1,"id":"i","lock":{"backend":"dynamodb","table":"t"}}`)
 	return p
@@ -40,13 +53,20 @@ type named struct {
 	p *proven
 }
 
-func (n named) Server() string { return n.p.header }
+func (n named) Server() string { return n.p.header.Load().(string) }
 
 // volume reaches the bucket as a new process does.
 func (p *proven) volume() *Volume {
 	p.Helper()
 	src := Source{Bucket: "b"}
 	v := &Volume{Source: src, Bucket: store.New(named{p.f, p}, store.Options{}), at: &reach{src: src, Access: Access{Endpoint: p.endpoint, Region: "r"}}}
+	v.at.asked.Endpoint = p.endpoint
+	v.at.dial = func(_ context.Context, c store.S3Config) (store.API, error) {
+		if c.Bucket != "locks" {
+			return nil, fmt.Errorf("bucket %s", c.Bucket)
+		}
+		return named{p.f2, p}, nil
+	}
 	if err := v.ReadBond(p.Context()); err != nil {
 		p.Fatal(err)
 	}
@@ -122,7 +142,7 @@ func TestProveKeepsTheVerdict(t *testing.T) {
 	if p.config() != first || len(p.b.History(store.BucketConfigKey)) != 2 {
 		t.Errorf("written again: %s", p.config())
 	}
-	p.header = "s/2"
+	p.header.Store("s/2")
 	p.mounts(0, true)
 	p.endpoint = "http://other"
 	p.mounts(0, true)
@@ -144,16 +164,15 @@ func TestProveJoinsRaces(t *testing.T) {
 		p.mounts(flaw, false, "true the S3 server \"s/1\" at http://e/ ")
 		p.mounts(flaw, false, says)
 	}
-	old := store.Flaws(store.CopyConditions | store.CompleteConditions)
-	flaws, races := join(store.Probed{Flaws: store.PartSource}, true, old, store.CompleteConditions, false)
-	if flaws != store.PartSource|store.CompleteConditions || races != store.CompleteConditions {
-		t.Errorf("joined %s, races %s", flaws, races)
+	s := subject{bucket: newProven(t, memstore.Options{}).volume().Bucket}
+	old := lesson{known: store.Verdict{Flaws: store.CopyConditions | store.CompleteConditions, Races: store.CompleteConditions}, recalled: true,
+		found: store.Probed{Flaws: store.PartSource}}
+	if now := s.verdict(old); now.Flaws != store.PartSource|store.CompleteConditions || now.Races != store.CompleteConditions {
+		t.Errorf("joined %+v", now)
 	}
-	if flaws, races := join(store.Probed{Flaws: store.PartSource}, true, old, store.CompleteConditions, true); flaws != store.PartSource || races != 0 {
-		t.Errorf("raced again %s, races %s", flaws, races)
-	}
-	if flaws, races := join(store.Probed{}, false, old, store.CompleteConditions, false); flaws != old || races != store.CompleteConditions {
-		t.Errorf("not proved %s, races %s", flaws, races)
+	old.races = true
+	if now := s.verdict(old); now.Flaws != store.PartSource || now.Races != 0 {
+		t.Errorf("raced again %+v", now)
 	}
 }
 
@@ -208,69 +227,35 @@ func TestProveOnAWS(t *testing.T) {
 	}
 }
 
-// Where Object Lock keeps what a probe writes, init asks first, and a mount goes by what init found.
-func TestProveUnderRetention(t *testing.T) {
-	p := newProven(t, memstore.Options{Retention: store.Retention{Mode: "GOVERNANCE", Days: 1}, Flaws: store.CopyConditions})
-	p.mounts(0, false, "true the S3 server \"s/1\" at http://e/ is not proved: Object Lock would keep")
-	if err := p.init(false); err != nil {
-		t.Error(err)
-	}
-	p.says("What is written to bucket b stays", "not proved")
-	if keys := p.b.Keys(); len(keys) != 1 {
-		t.Errorf("written %q", keys)
-	}
-	if err := p.init(true); err != nil {
-		t.Error(err)
-	}
-	p.says("What is written to bucket b stays", "small objects or versions of the probe stay", "of CopyObject")
-	p.mounts(store.CopyConditions, false, "false the S3 server")
-}
-
-// Who may not write below .latchfs/probe/ is told so and mounts, or goes by what is known.
-func TestProveDenied(t *testing.T) {
-	p := newProven(t, memstore.Options{Flaws: store.CopyConditions})
-	p.f.On("Put").Key(".latchfs/probe/*/*").Fail(store.Refused, store.ErrAccessDenied)
-	p.mounts(0, false, "true the S3 server \"s/1\" at http://e/ is not proved: these credentials may not write below .latchfs/probe/ in bucket b")
-	if strings.Contains(p.config(), "http://e") {
-		t.Error("what was not proved is kept")
-	}
-	if err := p.init(true); err != nil {
-		t.Error(err)
-	}
-	p.says("is not proved")
-	p.f.Heal()
-	if err := p.init(true); err != nil {
-		t.Error(err)
-	}
-	p.f.On("Put").Key(".latchfs/probe/*/*").Fail(store.Refused, store.ErrAccessDenied)
-	p.mounts(store.CopyConditions, false, "of CopyObject")
-}
-
-// What credentials may not ask is not known of the server: no verdict is kept that others would take
-// for the whole.
-func TestProveInPart(t *testing.T) {
-	p := newProven(t, memstore.Options{Flaws: store.CopyConditions})
-	p.f.On("Copy").Fail(store.Refused, store.ErrAccessDenied)
-	p.mounts(0, true, "is proved in part: these credentials lack s3:PutObject and s3:PutObjectTagging")
-	if strings.Contains(p.config(), "http://e") {
-		t.Error("a verdict in part is kept")
-	}
-	p.f.Heal()
-	p.mounts(store.CopyConditions, true, "of CopyObject")
-	if !strings.Contains(p.config(), "http://e") {
-		t.Error("the whole verdict is not kept")
-	}
-}
-
-// Who cannot remove what a probe writes leaves it once, not at every mount.
-func TestProveThatLeavesVersions(t *testing.T) {
+// A verdict under the name that a server had before its probe is about no other: where several servers stand
+// behind one address, what each of them is known to do wrong counts, and nothing is kept.
+func TestProveBehindABalancer(t *testing.T) {
 	p := newProven(t, memstore.Options{})
-	p.f.On("DeleteVersion").Fail(store.Refused, store.ErrAccessDenied)
-	p.mounts(0, true, "false the S3 server \"s/1\" at http://e/ is proved in part: these credentials lack s3:DeleteObjectVersion", "stay below .latchfs/probe/ in bucket b")
-	before := p.b.Count("Put")
-	p.mounts(0, false)
-	if p.b.Count("Put") != before {
-		t.Error("the second mount probes again")
+	swap := func() {
+		p.f.Hook(func(op, _ string, _ int) faultstore.Fault {
+			switch op {
+			case "Copy":
+				p.header.Store("s/2")
+			case "Delete": // the last kind of request that races: it is the first server again
+				p.header.Store("s/1")
+			}
+			return faultstore.Fault{}
+		})
+	}
+	swap()
+	before := p.config()
+	p.mounts(0, true, `false the S3 server at http://e/ says that it is "s/1", and "s/2"`)
+	if p.config() != before {
+		t.Errorf("kept %s", p.config())
+	}
+	p.f.Heal()
+	if err := store.New(p.f, store.Options{}).KeepVerdicts(t.Context(), store.Verdict{Endpoint: "http://e", Server: "s/2", Flaws: store.WrongReads}); err != nil {
+		t.Fatal(err)
+	}
+	p.header.Store("s/1")
+	swap()
+	if _, err := p.prove(); err == nil || !strings.Contains(err.Error(), "--read-only") {
+		t.Errorf("what the other is known to do: %v", err)
 	}
 }
 

@@ -36,6 +36,9 @@ type reach struct {
 	AccessKey, SecretKey string                 // static, for an embedded server
 	credentials          *awsclient.Credentials // of all clients; nil for an embedded server
 
+	// dial reaches a bucket; nil is store.DialS3.
+	dial func(ctx context.Context, c store.S3Config) (store.API, error)
+
 	src   Source
 	asked Access              // in the user's own words
 	local *localserver.Server // nil for a source that is not local
@@ -91,7 +94,11 @@ func reachSource(ctx context.Context, src Source, a Access, log *slog.Logger) (*
 
 // bucket gives the bucket of that name; nothing is sent yet.
 func (r *reach) bucket(ctx context.Context, name string, o store.Options) (*store.Client, error) {
-	api, err := store.DialS3(ctx, store.S3Config{
+	dial := r.dial
+	if dial == nil {
+		dial = store.DialS3
+	}
+	api, err := dial(ctx, store.S3Config{
 		Bucket: name, Region: r.Region, Endpoint: r.Endpoint, Profile: r.Profile, PathStyle: r.PathStyle,
 		AccessKey: r.AccessKey, SecretKey: r.SecretKey, Credentials: r.credentials,
 	})
@@ -163,21 +170,29 @@ func (r *reach) initCommand(table string, flags ...string) string {
 	if strings.HasPrefix(table, BackendS3+":") {
 		dynamo = "" // init refuses it with such a table
 	}
+	asked := r.asked
+	asked.DynamoDBEndpoint = dynamo
+	words = append(words, asked.Flags()...)
+	if table != "" {
+		words = append(words, "--lock", table)
+	}
+	return shell.Join(append(words, "s3://"+r.src.Bucket)...)
+}
+
+// Flags are the flags of a command that say the same.
+func (a Access) Flags() (words []string) {
 	for _, f := range []struct{ name, value string }{
-		{"--region", r.asked.Region}, {"--endpoint-url", shown(r.asked.Endpoint)},
-		{"--dynamodb-endpoint-url", shown(dynamo)}, {"--profile", r.asked.Profile},
+		{"--region", a.Region}, {"--endpoint-url", shown(a.Endpoint)},
+		{"--dynamodb-endpoint-url", shown(a.DynamoDBEndpoint)}, {"--profile", a.Profile},
 	} {
 		if f.value != "" {
 			words = append(words, f.name, f.value)
 		}
 	}
-	if r.asked.PathStyle {
+	if a.PathStyle {
 		words = append(words, "--force-path-style")
 	}
-	if table != "" {
-		words = append(words, "--lock", table)
-	}
-	return shell.Join(append(words, "s3://"+r.src.Bucket)...)
+	return words
 }
 
 // newTable is the lock table to propose for a bucket that has none. Another server than AWS seldom

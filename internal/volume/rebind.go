@@ -15,9 +15,11 @@ import (
 // rebindFlag is the flag of init that sets InitOptions.Rebind.
 const rebindFlag = "--rebind"
 
+// listTime bounds the reading of all records of a lock table, which may be of many buckets.
+const listTime = 5 * time.Minute
+
 // mayRebind tells whether the bucket gets another lock table than that of its bond, after it has
-// asked. Whether a host has the bucket mounted is what nobody but the user can know: the sessions
-// that would show it are in the table that is gone, or in one that is out of reach from here.
+// asked: a mount that nobody sees from here, since the table is gone or out of reach, is ended by that.
 func (v *Volume) mayRebind(ctx context.Context, t lockmgr.Table, n TableName, o InitOptions) (bool, error) {
 	if v.Bond == nil || !o.Rebind {
 		return false, nil
@@ -33,10 +35,10 @@ func (v *Volume) mayRebind(ctx context.Context, t lockmgr.Table, n TableName, o 
 	if err := v.notMountedHere(o); err != nil {
 		return false, err
 	}
-	question := fmt.Sprintf("Bucket %s is bound to lock table %s (id %s). A host that has it mounted would go on with that one and not wait for the others. Is the bucket mounted nowhere, so that it can be bound to %s?",
+	question := fmt.Sprintf("Bucket %s is bound to lock table %s (id %s). A host that has it mounted could save nothing more until it mounts it again. Is the bucket mounted nowhere, so that it can be bound to %s?",
 		v.Source.Bucket, was, v.Bond.Lock.TableID, n)
 	if err := o.Confirm(question); err != nil {
-		return false, fmt.Errorf("bucket %s stays bound to lock table %s (id %s), which a host that has it mounted would go on asking: %w",
+		return false, fmt.Errorf("bucket %s stays bound to lock table %s (id %s), without which a host that has it mounted could save nothing more: %w",
 			v.Source.Bucket, was, v.Bond.Lock.TableID, err)
 	}
 	return true, nil
@@ -58,106 +60,123 @@ func (v *Volume) notMountedHere(o InitOptions) error {
 // directories of all hosts hold what was not saved yet (LOCKS P6), and a mount that nobody thought
 // of would ask a table that was made anew under the old name for the same locks as the others.
 func (v *Volume) rebind(ctx context.Context, n TableName, cfg lockmgr.Config, o InitOptions) error {
-	// The locks in the old table kept others from what a request could still change after its mount
-	// had died. With them gone, only waiting does.
-	before, err := v.living(ctx)
+	before := *v.Bond
+	was := boundTable(before)
+	old, err := v.at.table(ctx, was)
 	if err != nil {
 		return err
 	}
-	quiet := max(v.quietTime(ctx, cfg), 2*before.beat)
-	o.Say("bond: waiting %s, until no request of a mount that has just ended can land any more", quiet)
-	if !wait.For(ctx, quiet, nil) {
-		return fmt.Errorf("the bond was not changed: %w", ctx.Err())
-	}
-	if err := v.notMountedHere(o); err != nil {
-		return err // somebody has mounted it while we waited
-	}
-	if err := v.notInUse(ctx, before); err != nil {
-		return err
+	have, err := readTable(ctx, old)
+	seen := err == nil && have.ID == before.Lock.TableID
+	if !seen {
+		have.Timing = was.defaultTiming(v.Source) // what it had nobody knows
 	}
 	v.keepTime(cfg)
-	bond, base, err := v.Bucket.ReadBucketConfig(ctx)
+	fence, err := v.fence(ctx, n, !seen)
+	if err == nil && seen {
+		seen, err = v.endSessions(ctx, old, have, o)
+		if err == nil && !seen {
+			err = v.fenceBlind(ctx, fence)
+		}
+	}
+	if err == nil {
+		if err = v.emptied(ctx, have, cfg, seen, o); err == nil {
+			err = v.bindTo(ctx, n, cfg, fence)
+		}
+	}
 	if err != nil {
-		return fmt.Errorf("reading %s: %w", store.BucketConfigKey, v.at.explainBucket(err))
+		if left := v.lift(ctx, fence); left != nil {
+			return fmt.Errorf("%w (that it was begun still stands in %s, until it is run again: %w)", err, store.BucketConfigKey, left)
+		}
+		return err
 	}
-	old := v.Bond
-	if boundTable(bond) != boundTable(*old) || bond.Lock.TableID != old.Lock.TableID || bond.ID != old.ID {
-		return changedMeanwhile()
-	}
-	bond.Lock.Backend, bond.Lock.Table, bond.Lock.TableID = n.Backend, n.Table, cfg.ID
-	err = v.Bucket.WriteBucketConfig(ctx, bond, base)
-	if errors.Is(err, store.ErrConflict) {
-		return changedMeanwhile()
-	}
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", store.BucketConfigKey, v.at.explainBucket(err))
-	}
-	o.Say("bond: %s names lock table %s (id %s) now, instead of %s (id %s)", store.BucketConfigKey, n, cfg.ID, boundTable(*old), old.Lock.TableID)
-	v.Bond = &bond
+	o.Say("bond: %s names lock table %s (id %s) now, instead of %s (id %s)", store.BucketConfigKey, n, cfg.ID, was, before.Lock.TableID)
 	return nil
 }
 
-// living are the sessions of a lock table that are not known to be dead.
-type living struct {
-	sessions map[string]lockmgr.Session
-	beat     time.Duration // of the table
+// emptied ends when nobody uses the table of the bond any more, before which the fence stands, and nothing
+// of a mount that did can land any more: the locks that kept others from that are not asked for again. seen tells that
+// all who used the table have ended; else the fence says so.
+func (v *Volume) emptied(ctx context.Context, have, new lockmgr.Config, seen bool, o InitOptions) error {
+	quiet := max(have.Delay, new.Delay) + v.Bond.Late()
+	if !seen {
+		quiet += lockmgr.BoundTerm
+	}
+	o.Say("bond: waiting %s, until no request of a mount that has just ended can land any more", quiet)
+	if !wait.For(ctx, quiet, nil) {
+		return fmt.Errorf("the bond was not changed: %w", context.Cause(ctx))
+	}
+	return v.notMountedHere(o) // somebody may have mounted it while we waited
 }
 
-// living reads those of the table of the bond. One that is gone, out of reach or another one has none.
-func (v *Volume) living(ctx context.Context) (l living, err error) {
+// bindTo writes the table into the bond, if the fence still stands.
+func (v *Volume) bindTo(ctx context.Context, n TableName, cfg lockmgr.Config, fence store.Rebind) error {
+	return v.changeBond(ctx, func(b *store.BucketConfig) error {
+		if b.Rebind == nil || b.Rebind.ID != fence.ID {
+			return changedMeanwhile()
+		}
+		b.Rebind = nil
+		b.Lock.Backend, b.Lock.Table, b.Lock.TableID = n.Backend, n.Table, cfg.ID
+		return nil
+	})
+}
+
+// endSessions watches the living sessions of the table of the bond for its lease, and declares those dead
+// that do not beat: they could come back else. It fails if one beats. Of which bucket it is no record
+// says: where buckets share a table, it may be of another one. It tells whether it saw all: a record that is damaged, or
+// of a later version, may be that of a mount that lives.
+func (v *Volume) endSessions(ctx context.Context, t lockmgr.Table, have lockmgr.Config, o InitOptions) (all bool, err error) {
 	was := boundTable(*v.Bond)
-	t, err := v.at.table(ctx, was)
-	if err != nil {
-		return l, err
-	}
-	have, err := readTable(ctx, t)
-	if err != nil || have.ID != v.Bond.Lock.TableID {
-		return l, nil
-	}
-	l = living{sessions: map[string]lockmgr.Session{}, beat: have.Beat}
-	err = t.(lockmgr.Records).Records(ctx, func(r lockmgr.Record) error {
-		if s := r.Session; s != nil && s.State == lockmgr.Alive {
-			l.sessions[s.SID] = *s
+	var first []lockmgr.Session
+	all = true
+	listing, cancel := context.WithTimeout(ctx, listTime)
+	defer cancel()
+	err = t.(lockmgr.Records).Records(listing, func(r lockmgr.Record) error {
+		s := r.Session
+		switch {
+		case s == nil:
+		case errors.Is(r.Err, lockmgr.ErrForeignTable) || r.Err == nil && !s.State.Known():
+			all = false
+			o.Say("bond: session %q in %s cannot be read, so that all mounts that have their locks there have to stop", s.SID, was)
+		case r.Err != nil:
+			return r.Err
+		case s.State == lockmgr.Alive:
+			first = append(first, *s)
 		}
 		return nil
 	})
 	if err != nil {
-		return l, v.explainTable(err, was)
+		return false, v.explainTable(err, was)
 	}
-	return l, nil
-}
-
-// notInUse fails if a session of the table of the bond beats, or has begun since then. Of which
-// bucket it is no record says: where buckets share a table, it may be of another one.
-func (v *Volume) notInUse(ctx context.Context, before living) error {
-	now, err := v.living(ctx)
-	if err != nil {
-		return err
+	if len(first) == 0 {
+		return all, nil
 	}
-	for sid, s := range now.sessions {
-		if was, ok := before.sessions[sid]; !ok || was.Beat != s.Beat {
-			return fmt.Errorf("lock table %s is in use by a mount on host %s (pid %d), which would go on with it: unmount that first, also if it is of another bucket that keeps its locks there, and run this again",
-				boundTable(*v.Bond), s.Host, s.PID)
+	o.Say("bond: watching %s for %s, since mounts that live may have their sessions there (now %d)", was, have.Lease, len(first))
+	for began := time.Now(); ; {
+		over := time.Since(began) >= have.Lease
+		for i, s := range first {
+			now, err := insist(ctx, func(ctx context.Context) (lockmgr.Session, error) {
+				ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+				defer cancel()
+				if over && s.State == lockmgr.Alive {
+					return t.KillSession(ctx, s)
+				}
+				return t.GetSession(ctx, s.SID)
+			})
+			if err != nil {
+				return false, v.explainTable(err, was)
+			}
+			if now.State == lockmgr.Alive && (over || now.Beat != s.Beat) {
+				return false, fmt.Errorf("lock table %s is in use by a mount on host %s (pid %d), which would go on with it: unmount that first, also if it is of another bucket that keeps its locks there, and run this again",
+					was, s.Host, s.PID)
+			}
+			first[i] = now
+		}
+		if over {
+			return all, nil
+		}
+		if !wait.For(ctx, min(have.Beat, have.Lease-time.Since(began)), nil) {
+			return false, fmt.Errorf("the bond was not changed: %w", context.Cause(ctx))
 		}
 	}
-	return nil
-}
-
-// quietTime is the time after which nothing can land of mounts that used the table of the bond, nor
-// of those that will use another one. What was set in a table that is gone nobody knows: then it
-// is the default.
-func (v *Volume) quietTime(ctx context.Context, new lockmgr.Config) time.Duration {
-	was := boundTable(*v.Bond)
-	old := was.defaultTiming(v.Source).Delay
-	if t, err := v.at.table(ctx, was); err == nil {
-		if have, err := t.ReadConfig(ctx); err == nil && have.ID == v.Bond.Lock.TableID {
-			old = have.Delay
-		}
-	}
-	known, _ := v.known()
-	return max(old, new.Delay) + known.Flaws.Late()
-}
-
-func changedMeanwhile() error {
-	return fmt.Errorf("somebody else changed %s meanwhile: run this again", store.BucketConfigKey)
 }

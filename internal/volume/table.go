@@ -16,6 +16,8 @@ type LockTable struct {
 	Name   TableName
 	Table  lockmgr.Table
 	Config lockmgr.Config
+	// Late is the part of the delay in Config that is not the table's: it comes of what the server does wrong.
+	Late time.Duration
 }
 
 // LockTable reaches the lock table that the bucket is bound to, refuses one that only has
@@ -48,15 +50,15 @@ func (v *Volume) removesRecords() bool {
 	if v.at.onAWS() {
 		return true
 	}
-	known, proved := v.known()
-	return (proved || v.tableProved) && !(known.Table | v.Verdict.Table).Has(store.DeleteConditions)
+	return v.lockProved && !(v.lockVerdict.Flaws | v.lockVerdict.Unknown).Has(store.DeleteConditions)
 }
 
 // on gives the table as a mount uses it on such a server, which has to be known by then: whoever takes over
 // the lock of a dead host waits longer, if what that has sent may land later than others' requests (LOCKS
 // P4.3). Every mount finds the same of the server.
 func (t LockTable) on(f store.Flaws) LockTable {
-	t.Config.Delay += f.Late()
+	t.Late = f.Late()
+	t.Config.Delay += t.Late
 	return t
 }
 
@@ -71,13 +73,20 @@ func (t LockTable) LockTimeout() time.Duration { return 2 * (t.Config.Lease + t.
 // FlushTimeout is how long a close waits by default for the bucket's answer.
 func (t LockTable) FlushTimeout() time.Duration { return 2 * (t.Config.Stall() + t.Config.Delay) }
 
-// CheckFlushTimeout refuses a time that would end before an unanswered attempt can be
-// looked up (LOCKS P4.4), with a UsageError.
-func (t LockTable) CheckFlushTimeout(d time.Duration) error {
-	if least := 2*t.Config.Stall() + t.Config.Delay; d < least {
-		return Usagef("--flush-timeout %s is too short for lock table %s: give it %s or more", d, t.Name, least.Round(time.Millisecond)+time.Millisecond)
+// AllowFlushTimeout refuses a time that would end before an unanswered attempt can be looked up (LOCKS
+// P4.4), with a UsageError. One that is long enough for the table, and too short only because of what the server does
+// wrong, is raised, and warning says so in one line: a line in /etc/fstab may be older than what is known of the server.
+func (t LockTable) AllowFlushTimeout(d time.Duration) (use time.Duration, warning string, err error) {
+	own := t.Config
+	own.Delay -= t.Late
+	least := 2*own.Stall() + own.Delay
+	if d < least {
+		return 0, "", Usagef("--flush-timeout %s is too short for lock table %s: give it %s or more", d, t.Name, least.Round(time.Millisecond)+time.Millisecond)
 	}
-	return nil
+	if least = 2*t.Config.Stall() + t.Config.Delay; d < least {
+		return least, fmt.Sprintf("--flush-timeout %s is too short for the S3 server, where a request that was given up may land %s later than on others: it is %s here; give it that or more", d, t.Late, least), nil
+	}
+	return d, "", nil
 }
 
 // boundTable gives the name of the table that a bond names.

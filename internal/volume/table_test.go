@@ -2,6 +2,7 @@ package volume
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -20,15 +21,31 @@ func TestTimesFollowFromTheTable(t *testing.T) {
 	if got, want := table.FlushTimeout(), 80*time.Second; got != want {
 		t.Errorf("a close waits %s, want %s", got, want)
 	}
-	if err := table.CheckFlushTimeout(table.FlushTimeout()); err != nil {
-		t.Errorf("the default is refused: %v", err)
+	for _, d := range []time.Duration{table.FlushTimeout(), 50 * time.Second} {
+		if use, warning, err := table.AllowFlushTimeout(d); use != d || warning != "" || err != nil {
+			t.Errorf("%s: %s, %q, %v", d, use, warning, err)
+		}
 	}
-	if err := table.CheckFlushTimeout(50 * time.Second); err != nil {
-		t.Errorf("two attempts and a delay are refused: %v", err)
-	}
-	err := table.CheckFlushTimeout(50*time.Second - 1)
+	_, _, err := table.AllowFlushTimeout(50*time.Second - 1)
 	if _, usage := errors.AsType[*UsageError](err); !usage || !strings.Contains(err.Error(), "dynamodb:locks: give it 50.001s or more") {
 		t.Errorf("less than that: %v", err)
+	}
+}
+
+// A time that was long enough until more was known of the server is raised, and no mount fails for it.
+func TestFlushTimeoutFollowsFromTheServer(t *testing.T) {
+	table := LockTable{Name: TableName{BackendDynamo, "locks"}, Config: lockmgr.Config{
+		Timing: lockmgr.Timing{Beat: 3 * time.Second, Lease: 20 * time.Second, Delay: 30 * time.Second},
+	}}.on(store.CompleteConditions)
+	for _, c := range []struct{ asked, use time.Duration }{{50 * time.Second, 200 * time.Second}, {199 * time.Second, 200 * time.Second}, {200 * time.Second, 200 * time.Second}, {time.Hour, time.Hour}} {
+		use, warning, err := table.AllowFlushTimeout(c.asked)
+		says := fmt.Sprintf("--flush-timeout %s is too short for the S3 server, where a request that was given up may land 2m30s later than on others: it is 3m20s here", c.asked)
+		if use != c.use || err != nil || (warning != "") != (c.asked < c.use) || warning != "" && !strings.HasPrefix(warning, says) {
+			t.Errorf("%s: %s, %q, %v", c.asked, use, warning, err)
+		}
+	}
+	if _, _, err := table.AllowFlushTimeout(50*time.Second - 1); err == nil {
+		t.Error("what no server allows is not refused")
 	}
 }
 

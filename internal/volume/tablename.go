@@ -46,6 +46,10 @@ func ParseTableName(s string) (TableName, error) {
 		return n, nil
 	case backend == BackendS3 && bucketName.MatchString(table):
 		return n, nil
+	case backend == BackendDynamo && table != "":
+		return n, Usagef("--lock %q names no lock table: the name of a DynamoDB table has 3 to 255 letters, digits, underscores, dots and hyphens", s)
+	case backend == BackendS3 && table != "":
+		return n, Usagef("--lock %q names no lock table: the name of a bucket has 3 to 63 letters, digits, dots and hyphens", s)
 	}
 	return n, Usagef("--lock %q names no lock table: write dynamodb:TABLE or s3:BUCKET", s)
 }

@@ -26,3 +26,17 @@ func TestParseTableName(t *testing.T) {
 		}
 	}
 }
+
+// A value that has the form that the message asks for is told what else is wrong.
+func TestNameOfNoTable(t *testing.T) {
+	for in, says := range map[string]string{
+		"redis:table": "write dynamodb:TABLE or s3:BUCKET",
+		"s3:":         "write dynamodb:TABLE or s3:BUCKET",
+		"dynamodb:lt": "3 to 255 letters",
+		"s3:ab":       "3 to 63 letters",
+	} {
+		if _, err := ParseTableName(in); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: %v; want %q", in, err, says)
+		}
+	}
+}

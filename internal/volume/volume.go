@@ -23,7 +23,9 @@ type Options struct {
 	Source Source
 	Access Access
 	Host   string // the name of this host, which is noted with what is written
-	Log    *slog.Logger
+	// Audit says how much of its author each commit carries.
+	Audit store.AuditLevel
+	Log   *slog.Logger
 	// Existing: a local source that is not there yet is an error, and is not made.
 	Existing bool
 }
@@ -38,11 +40,14 @@ type Volume struct {
 	Verdict store.Verdict
 
 	at    *reach
+	host  string
 	log   *slog.Logger
 	table *store.Probed // of the lock table's bucket, once init has probed it
 	fresh bool          // versioning was just switched on
-	// tableProved: this process has probed the lock table's bucket as a whole.
-	tableProved bool
+	// lockVerdict is what is known of the server on the lock table's bucket, by Prove or Recall, if it is on one;
+	// lockProved: all that is asked there.
+	lockVerdict store.Verdict
+	lockProved  bool
 }
 
 // Open reaches the bucket and reads its bond to a lock table. A local source that has none
@@ -84,12 +89,12 @@ func Dial(ctx context.Context, o Options) (*Volume, error) {
 	if err != nil {
 		return nil, err
 	}
-	bucket, err := at.bucket(ctx, o.Source.Bucket, store.Options{Host: o.Host, Log: o.Log})
+	bucket, err := at.bucket(ctx, o.Source.Bucket, store.Options{Host: o.Host, Audit: o.Audit, Log: o.Log})
 	if err != nil {
 		at.discard()
 		return nil, err
 	}
-	return &Volume{Source: o.Source, Bucket: bucket, at: at, log: o.Log}, nil
+	return &Volume{Source: o.Source, Bucket: bucket, at: at, host: o.Host, log: o.Log}, nil
 }
 
 // Table gives the lock table that the bucket is bound to, whatever state it is in; nothing is sent
@@ -131,6 +136,16 @@ func (v *Volume) Check(ctx context.Context) error {
 	return nil
 }
 
+// Explain adds to an error of the bucket what to do about it. Other errors stay as they are.
+func (v *Volume) Explain(err error) error {
+	for _, known := range []error{store.ErrNoBucket, store.ErrAccessDenied, store.ErrRefused, store.ErrUnavailable} {
+		if errors.Is(err, known) {
+			return v.at.explainBucket(err)
+		}
+	}
+	return err
+}
+
 // Where names the place that the bucket is asked at.
 func (v *Volume) Where() string { return v.at.where() }
 
@@ -164,10 +179,11 @@ func (v *Volume) ReadBond(ctx context.Context) error {
 	return nil
 }
 
-// CheckBond fails if the bucket was not set up. Its lock table is not asked.
+// CheckBond fails if the bucket was not set up, or is being bound to another lock table. Its lock
+// table is not asked.
 func (v *Volume) CheckBond() error {
 	if v.Bond != nil {
-		return nil
+		return v.checkFence(v.Bond.Rebind)
 	}
 	return fmt.Errorf("bucket %s has no %s, which binds it to its lock table: run %s",
 		v.Source.Bucket, store.BucketConfigKey, v.at.initCommand(""))

@@ -29,10 +29,13 @@ func (t *Table) scan(ctx context.Context, prefix string, use func(lockmgr.Record
 		FilterExpression:          aws.String("begins_with(p, :prefix)"),
 		ExpressionAttributeValues: item{":prefix": str(prefix)}}
 	for {
-		t.requests.Add("records")
-		out, err := t.api.Scan(ctx, in)
+		out, err := lockmgr.Insist(ctx, func(ctx context.Context) (*dynamodb.ScanOutput, error) {
+			t.requests.Add("records")
+			out, err := t.api.Scan(ctx, in)
+			return out, t.explain("records", err)
+		})
 		if err != nil {
-			return t.explain("records", err)
+			return err
 		}
 		for _, it := range out.Items {
 			if r, ok := readRecord(it); ok {

@@ -2,7 +2,6 @@ package memtable
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/latchfs/latchfs/lockmgr"
 )
@@ -31,7 +30,7 @@ func (t *Table) Remove(ctx context.Context, r lockmgr.Record) (bool, error) {
 func (s *Server) records() (all []lockmgr.Record) {
 	for sid := range s.sessions {
 		ses := s.session(sid)
-		all = append(all, lockmgr.Record{Session: &ses, Rev: fmt.Sprint(ses.State, ses.Beat)})
+		all = append(all, lockmgr.Record{Session: &ses, Rev: ses.Rev})
 	}
 	for _, l := range s.locks {
 		all = append(all, lockmgr.Record{Lock: &l, Rev: l.Nonce})
@@ -48,7 +47,7 @@ func (s *Server) remove(r lockmgr.Record) bool {
 		return true
 	}
 	sid := r.Session.SID
-	if now, ok := s.sessions[sid]; !ok || fmt.Sprint(now.State, now.Beat) != r.Rev {
+	if now := s.session(sid); now.State == lockmgr.Missing || now.Rev != r.Rev {
 		return false
 	}
 	delete(s.sessions, sid)

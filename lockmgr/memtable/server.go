@@ -4,6 +4,7 @@ package memtable
 
 import (
 	"crypto/rand"
+	"fmt"
 	"sync"
 
 	"github.com/latchfs/latchfs/lockmgr"
@@ -58,10 +59,13 @@ func (s *Server) DeleteSession(sid string) {
 // The verbs below are applied under mu.
 
 func (s *Server) session(sid string) lockmgr.Session {
-	if ses := s.sessions[sid]; ses != nil {
-		return *ses
+	ses := s.sessions[sid]
+	if ses == nil {
+		return lockmgr.Session{SID: sid}
 	}
-	return lockmgr.Session{SID: sid}
+	now := *ses
+	now.Rev = fmt.Sprint(ses.State, ses.Beat)
+	return now
 }
 
 func (s *Server) init(wish lockmgr.Config) (lockmgr.Config, bool, error) {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -22,12 +24,11 @@ func (t *Table) ReadConfig(ctx context.Context) (lockmgr.Config, error) {
 		return lockmgr.Config{}, err
 	}
 	if etag == "" {
-		t.requests.Add("config")
-		out, err := t.api.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &t.bucket, MaxKeys: aws.Int32(1)})
+		empty, err := t.empty(ctx)
 		if err != nil {
-			return lockmgr.Config{}, t.explain("config", err)
+			return lockmgr.Config{}, err
 		}
-		if len(out.Contents) == 0 {
+		if empty {
 			return lockmgr.Config{}, fmt.Errorf("bucket %s is empty: %w", t.bucket, lockmgr.ErrNoTable)
 		}
 		// Once more: another init may have written it since.
@@ -42,6 +43,28 @@ func (t *Table) ReadConfig(ctx context.Context) (lockmgr.Config, error) {
 	c := lockmgr.Config{Schema: rec.Schema, ID: rec.ID,
 		Timing: lockmgr.Timing{Beat: ms(rec.BeatMS), Lease: ms(rec.LeaseMS), Delay: ms(rec.DelayMS)}}
 	return c, c.Check()
+}
+
+// probePrefix is where a probe of the server writes (store.ProbePrefix). What is left there is nobody's.
+const probePrefix = ".latchfs/probe/"
+
+// empty tells whether the bucket holds nothing but what probes of the server have left.
+func (t *Table) empty(ctx context.Context) (bool, error) {
+	in := &s3.ListObjectsV2Input{Bucket: &t.bucket, MaxKeys: aws.Int32(1)}
+	for {
+		t.requests.Add("config")
+		out, err := t.api.ListObjectsV2(ctx, in)
+		if err != nil {
+			return false, t.explain("config", err)
+		}
+		if len(out.Contents) == 0 || in.StartAfter != nil {
+			return len(out.Contents) == 0, nil
+		}
+		if !strings.HasPrefix(aws.ToString(out.Contents[0].Key), probePrefix) {
+			return false, nil
+		}
+		in.StartAfter = aws.String(probePrefix + string(utf8.MaxRune)) // what is beyond all of them
+	}
 }
 
 // Init implements lockmgr.Table.

@@ -137,7 +137,7 @@ func (t *Table) get(ctx context.Context, c *s3.Client, verb, key string, rec any
 		return "", t.explain(verb, err)
 	}
 	if err := decode(body, rec); err != nil {
-		return "", fmt.Errorf("lock bucket %s: %s is damaged: %w: %w", t.bucket, key, lockmgr.ErrForeignTable, err)
+		return "", fmt.Errorf("lock bucket %s: %q is damaged: %w: %w", t.bucket, key, lockmgr.ErrForeignTable, err)
 	}
 	return aws.ToString(out.ETag), nil
 }

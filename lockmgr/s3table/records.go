@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -20,14 +21,14 @@ const readsAtOnce = 16
 var _ lockmgr.Records = (*Table)(nil)
 
 // Records implements lockmgr.Records: a request for each thousand records and one for each of
-// them. Mail of a session without a record is given as a session that is Missing.
+// them. One that cannot be read is given as such, and those after it are read all the same. Mail of a session without a record is given as a session that is Missing.
 func (t *Table) Records(ctx context.Context, use func(lockmgr.Record) error) error {
 	have := map[string]bool{}
-	err := t.each(ctx, sessionKey(""), func(key string) (lockmgr.Record, bool, error) {
+	err := t.each(ctx, sessionKey(""), func(ctx context.Context, key string) (lockmgr.Record, error) {
 		var rec session
 		etag, err := t.get(ctx, t.api, "records", key, &rec)
 		s := rec.public(strings.TrimPrefix(key, sessionKey("")), etag)
-		return lockmgr.Record{Session: &s, Rev: etag}, etag != "", err
+		return lockmgr.Record{Session: &s, Rev: etag}, err
 	}, func(r lockmgr.Record) error {
 		have[r.Session.SID] = true
 		return use(r)
@@ -38,43 +39,51 @@ func (t *Table) Records(ctx context.Context, use func(lockmgr.Record) error) err
 	if err := t.mailOfNobody(ctx, have, use); err != nil {
 		return err
 	}
-	return t.each(ctx, "v1/lock/", func(key string) (lockmgr.Record, bool, error) {
+	return t.each(ctx, "v1/lock/", func(ctx context.Context, key string) (lockmgr.Record, error) {
 		var rec lock
 		etag, err := t.get(ctx, t.api, "records", key, &rec)
 		l := rec.public()
-		l.Name = string(rec.Name)
-		return lockmgr.Record{Lock: &l, Rev: etag}, etag != "" && lockKey(l.Name) == key, err
+		switch l.Name = string(rec.Name); {
+		case err == nil && etag != "" && lockKey(l.Name) != key:
+			err = fmt.Errorf("lock bucket %s: %q is of another name: %w", t.bucket, key, lockmgr.ErrForeignTable)
+			fallthrough
+		case err != nil:
+			l = lockmgr.Lock{Name: key}
+		}
+		return lockmgr.Record{Lock: &l, Rev: etag}, err
 	}, use)
 }
 
 // each reads the records below a prefix, some at a time, and gives them to use one after the
 // other. What has gone meanwhile is left out.
-func (t *Table) each(ctx context.Context, prefix string, read func(key string) (lockmgr.Record, bool, error), use func(lockmgr.Record) error) error {
+func (t *Table) each(ctx context.Context, prefix string, read func(ctx context.Context, key string) (lockmgr.Record, error), use func(lockmgr.Record) error) error {
 	return t.pages(ctx, prefix, "", func(out *s3.ListObjectsV2Output) error {
-		type result struct {
-			record lockmgr.Record
-			there  bool
-			err    error
-		}
 		for from := 0; from < len(out.Contents); from += readsAtOnce {
 			some := out.Contents[from:min(from+readsAtOnce, len(out.Contents))]
-			results := make([]result, len(some))
+			results := make([]lockmgr.Record, len(some))
 			var reads sync.WaitGroup
 			for i, o := range some {
 				reads.Go(func() {
-					r := &results[i]
-					r.record, r.there, r.err = read(aws.ToString(o.Key))
+					r, err := lockmgr.Insist(ctx, func(ctx context.Context) (lockmgr.Record, error) { return read(ctx, aws.ToString(o.Key)) })
+					r.Err = err
+					results[i] = r
 				})
 			}
 			reads.Wait()
+			if err := context.Cause(ctx); err != nil {
+				return err
+			}
+			if len(results) > 1 && !slices.ContainsFunc(results, func(r lockmgr.Record) bool { return !errors.Is(r.Err, lockmgr.ErrUnavailable) }) {
+				return results[0].Err // it is not about each of them
+			}
 			for _, r := range results {
-				if r.err != nil {
-					return r.err
-				}
-				if !r.there {
+				switch {
+				case r.Err != nil && !errors.Is(r.Err, lockmgr.ErrUnavailable) && !errors.Is(r.Err, lockmgr.ErrForeignTable):
+					return r.Err // it is not about this record
+				case r.Err == nil && r.Rev == "":
 					continue
 				}
-				if err := use(r.record); err != nil {
+				if err := use(r); err != nil {
 					return err
 				}
 			}
@@ -106,16 +115,22 @@ func (t *Table) pages(ctx context.Context, prefix, delimiter string, use func(*s
 		in.Delimiter = &delimiter
 	}
 	for {
-		t.requests.Add("records")
-		out, err := t.api.ListObjectsV2(ctx, in)
+		out, err := lockmgr.Insist(ctx, func(ctx context.Context) (*s3.ListObjectsV2Output, error) {
+			t.requests.Add("records")
+			out, err := t.api.ListObjectsV2(ctx, in)
+			return out, t.explain("records", err)
+		})
 		if err != nil {
-			return t.explain("records", err)
+			return err
 		}
 		if err := use(out); err != nil {
 			return err
 		}
-		if !aws.ToBool(out.IsTruncated) || aws.ToString(out.NextContinuationToken) == "" {
+		if !aws.ToBool(out.IsTruncated) {
 			return nil
+		}
+		if aws.ToString(out.NextContinuationToken) == "" {
+			return fmt.Errorf("lock bucket %s: a listing is cut off without a way to continue it: %w", t.bucket, lockmgr.ErrUnavailable)
 		}
 		in.ContinuationToken = out.NextContinuationToken
 	}

@@ -42,6 +42,23 @@ func (s *Store) Tags(ctx context.Context, key, version string) (string, error) {
 	})
 }
 
+// SetTags implements store.API.
+func (s *Store) SetTags(ctx context.Context, key, version, tags string) error {
+	return s.send(ctx, call{"SetTags", key}, func(ctx context.Context) error {
+		return s.api.SetTags(ctx, key, version, tags)
+	})
+}
+
+// Lifecycle implements store.API.
+func (s *Store) Lifecycle(ctx context.Context) (store.Lifecycle, error) {
+	return send(ctx, s, call{"Lifecycle", ""}, body{}, s.api.Lifecycle)
+}
+
+// SetLifecycle implements store.API.
+func (s *Store) SetLifecycle(ctx context.Context, l store.Lifecycle) error {
+	return s.send(ctx, call{"SetLifecycle", ""}, func(ctx context.Context) error { return s.api.SetLifecycle(ctx, l) })
+}
+
 // Put implements store.API.
 func (s *Store) Put(ctx context.Context, in store.PutRequest) (store.Info, error) {
 	return send(ctx, s, call{"Put", in.Key}, body{&in.Body, in.Size}, func(ctx context.Context) (store.Info, error) {

@@ -25,9 +25,9 @@ import (
 // it did.
 var (
 	reads = []string{"Head", "Get", "List", "ListVersions", "Tags", "HeadBucket", "Versioning",
-		"DefaultRetention", "ListUploads"}
+		"DefaultRetention", "ListUploads", "Lifecycle"}
 	writes = []string{"Put", "Copy", "Delete", "DeleteVersion", "CreateUpload", "UploadPart", "CopyPart", "CompleteUpload", "AbortUpload",
-		"CreateBucket", "EnableVersioning"}
+		"CreateBucket", "EnableVersioning", "SetTags", "SetLifecycle"}
 )
 
 // errReset is what the client sees of a connection that broke.

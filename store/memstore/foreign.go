@@ -58,6 +58,15 @@ func (b *Bucket) Retain(r store.Retention) {
 	b.retention = r
 }
 
+// Lock locks a version.
+func (b *Bucket) Lock(key, id string, l store.Lock) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	locked := *b.objects[key][b.index(key, id)]
+	locked.lock = l
+	b.objects[key][b.index(key, id)] = &locked
+}
+
 // Keys gives the keys of all objects, in order of their bytes.
 func (b *Bucket) Keys() []string {
 	b.mu.Lock()

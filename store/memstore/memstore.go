@@ -52,6 +52,7 @@ type Bucket struct {
 	versioning versioning
 	missing    bool
 	retention  store.Retention
+	lifecycle  store.Lifecycle
 }
 
 type versioning int

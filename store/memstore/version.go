@@ -26,6 +26,7 @@ type version struct {
 	modified time.Time
 	props    store.Props // with TagCount
 	tags     string
+	lock     store.Lock
 }
 
 // newVersion makes a version of what a request says besides the bytes.
@@ -161,7 +162,7 @@ func (b *Bucket) made(key string, v *version) store.Info {
 // info is what the answer to HEAD says.
 func (b *Bucket) info(key string, v *version) store.Info {
 	i := b.made(key, v)
-	i.Size, i.LastModified, i.Props = int64(len(v.body)), v.modified, v.props
+	i.Size, i.LastModified, i.Props, i.Lock = int64(len(v.body)), v.modified, v.props, v.lock
 	i.Props.Meta = maps.Clone(v.props.Meta)
 	return i
 }

@@ -121,7 +121,8 @@ func (b *Bucket) DeleteVersion(ctx context.Context, key, version string) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if i := b.index(key, version); i >= 0 && b.retention != (store.Retention{}) && !b.objects[key][i].deleted {
+	i := b.index(key, version)
+	if i >= 0 && !b.objects[key][i].deleted && (b.retention != (store.Retention{}) || b.objects[key][i].lock.Keeps(b.now())) {
 		return c.refused("ObjectLocked")
 	}
 	b.remove(key, version)

@@ -150,6 +150,11 @@ func testVersionPages(e *env) {
 	if !reflect.DeepEqual(after, whole[4*n:]) {
 		e.Errorf("after a/c/d: %q", e.lines(after))
 	}
+	// A marker that nobody has as a key: what follows a directory.
+	behind, _ := e.allVersions(store.VersionOptions{Prefix: e.prefix, KeyMarker: e.key("a/\U0010FFFF")})
+	if !reflect.DeepEqual(behind, whole[4*n:]) {
+		e.Errorf("behind the directory a: %q", e.lines(behind))
+	}
 	// Continued where the page before ended, though newer versions have come since.
 	if e.versioned {
 		first, err := e.ListVersions(ctx, store.VersionOptions{Prefix: e.prefix, Max: 2})

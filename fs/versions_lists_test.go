@@ -31,8 +31,8 @@ func TestVersionListsAreBounded(t *testing.T) {
 		l := versionLists{lists: make(map[string]*versionList)}
 		for i := range 1000 {
 			key := fmt.Sprint(i)
-			l.put(key, make([]history.Version, i%100), time.Second)
-			if _, ok := l.get(key); !ok {
+			l.put(key, make([]history.Version, i%100), time.Now())
+			if _, ok := l.get(key, keepLists); !ok {
 				t.Fatalf("list %d is not kept", i)
 			}
 			time.Sleep(time.Nanosecond)
@@ -40,20 +40,20 @@ func TestVersionListsAreBounded(t *testing.T) {
 		if _, weight := l.kept(t); weight > maxListedVersions || weight < maxListedVersions-100 {
 			t.Errorf("%d versions are kept", weight)
 		}
-		if _, ok := l.get("0"); ok {
+		if _, ok := l.get("0", keepLists); ok {
 			t.Error("the first list is still kept")
 		}
-		l.put("huge", make([]history.Version, 2*maxListedVersions), time.Second)
-		_, ok := l.get("huge")
+		l.put("huge", make([]history.Version, 2*maxListedVersions), time.Now())
+		_, ok := l.get("huge", keepLists)
 		if n, _ := l.kept(t); !ok || n != 1 {
 			t.Errorf("a long list is kept: %v, beside %d others", ok, n-1)
 		}
-		l.put("empty", nil, time.Second)
-		l.put("unbelieved", make([]history.Version, 1), 0)
+		l.put("empty", nil, time.Now())
+		l.put("late", make([]history.Version, 1), time.Now().Add(-keepLists))
 		if n, weight := l.kept(t); n != 1 || weight != 1 {
 			t.Errorf("%d lists are kept, of weight %d", n, weight)
 		}
-		time.Sleep(time.Second)
+		time.Sleep(keepLists)
 		synctest.Wait()
 		if n, _ := l.kept(t); n != 0 {
 			t.Errorf("%d lists are kept that nobody believes", n)
@@ -67,7 +67,7 @@ func TestLastVersionGoesWithItsList(t *testing.T) {
 		l := versionLists{lists: make(map[string]*versionList)}
 		one, two := make([]history.Version, 2), make([]history.Version, 2)
 		l.putLast("k", one, file.Attr{Mode: 1}) // it is not kept
-		l.put("k", one, time.Second)
+		l.put("k", one, time.Now())
 		if a := l.last("k", one); a != nil {
 			t.Errorf("%+v, which nobody kept", a)
 		}
@@ -83,11 +83,11 @@ func TestLastVersionGoesWithItsList(t *testing.T) {
 		if a := l.last("k", two); a != nil {
 			t.Errorf("%+v beside another list", a)
 		}
-		l.put("k", two, time.Second)
+		l.put("k", two, time.Now())
 		if a := l.last("k", two); a != nil {
 			t.Errorf("%+v of the list before", a)
 		}
-		time.Sleep(time.Second)
+		time.Sleep(keepLists)
 		synctest.Wait()
 		if a := l.last("k", two); a != nil {
 			t.Errorf("%+v for ever", a)
@@ -105,7 +105,7 @@ func TestVersionsAreNotKept(t *testing.T) {
 				w.bucket.PutForeign(fmt.Sprintf("d/f%d", i), fmt.Sprint(j))
 			}
 		}
-		view := w.find(w.find(root, "d"), versionsName)
+		view := w.find(w.find(root, "d"), VersionsName)
 		names := w.bucket.History("d/f7")
 		for i := range 20 {
 			d := w.openDir(w.find(view, fmt.Sprintf("f%d", i)))
@@ -127,7 +127,7 @@ func TestVersionsAreNotKept(t *testing.T) {
 		if n := w.bucket.Count("ListVersions") - before; n != 1 { // our own
 			t.Errorf("the look-ups took %d listings", n)
 		}
-		time.Sleep(testTTL)
+		time.Sleep(keepLists)
 		synctest.Wait()
 		if n, _ := w.front.lists.kept(t); n != 0 {
 			t.Errorf("%d lists are kept for ever", n)

@@ -6,13 +6,43 @@ import (
 
 	"github.com/latchfs/latchfs/fs/file"
 	"github.com/latchfs/latchfs/fs/history"
+	"github.com/latchfs/latchfs/fs/tree"
+	"github.com/latchfs/latchfs/store"
 )
 
 // maxListedVersions bounds the weight of all lists that are kept, at about 0.5 KiB for each
 // version.
 const maxListedVersions = 10_000
 
-// versionLists keeps the versions of names as they were listed a moment ago, since ls -l looks
+// Versions is what a mount remembers for a while of the versions in its bucket.
+type Versions struct {
+	lists versionLists
+	begun beginnings
+}
+
+// NewVersions returns one that remembers nothing.
+func NewVersions() *Versions {
+	return &Versions{versionLists{lists: make(map[string]*versionList)}, beginnings{kept: make(map[string]*beginning)}}
+}
+
+// Forget lets the versions of a key be listed anew, since this host has changed it.
+func (v *Versions) Forget(key string) {
+	v.lists.forget(key)
+	v.begun.forget(key)
+}
+
+// Changed is what the open files of a mount tell of their changes to: its names and its versions.
+func Changed(names *tree.Tree, versions *Versions) func(key string, i *store.Info) {
+	return func(key string, i *store.Info) {
+		names.Note(key, i)
+		versions.Forget(key)
+	}
+}
+
+// keepLists is how long a list is kept to tell which version a name is of.
+const keepLists = time.Minute
+
+// versionLists keeps the versions of names as they were listed a while ago, since ls -l looks
 // up each name that it has read. The nodes keep no list: the kernel may know them for ever.
 //
 // INVARIANT: held is the weight of lists, and at most maxListedVersions, unless a single list
@@ -26,32 +56,34 @@ type versionLists struct {
 type versionList struct {
 	versions []history.Version
 	last     *file.Attr // of the last one that is no deletion; nil: not known yet
-	at       time.Time  // when it was kept
+	at       time.Time  // when the bucket was asked for it
 	expiry   *time.Timer
 }
 
 // weight is that of the versions and of the list itself.
 func (v *versionList) weight() int { return 1 + len(v.versions) }
 
-// get returns the versions of a key, if they are kept.
-func (l *versionLists) get(key string) ([]history.Version, bool) {
+// get returns the versions of a key, if they were listed within this time.
+func (l *versionLists) get(key string, within time.Duration) ([]history.Version, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if v := l.lists[key]; v != nil {
+	if v := l.lists[key]; v != nil && time.Since(v.at) < within {
 		return v.versions, true
 	}
 	return nil, false
 }
 
-// put keeps the versions of a key for so long, at the expense of those that were kept first.
-func (l *versionLists) put(key string, versions []history.Version, keep time.Duration) {
+// put keeps the versions of a key, which were asked for at that time, at the expense of the lists that
+// are oldest.
+func (l *versionLists) put(key string, versions []history.Version, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.drop(key)
+	keep := keepLists - time.Since(at)
 	if keep <= 0 {
 		return
 	}
-	v := &versionList{versions: versions, at: time.Now()}
+	v := &versionList{versions: versions, at: at}
 	v.expiry = time.AfterFunc(keep, func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -106,7 +138,7 @@ func (l *versionLists) drop(key string) {
 	}
 }
 
-// oldest is the key whose list was kept first. l.mu is held.
+// oldest is the key whose list is the oldest. l.mu is held.
 func (l *versionLists) oldest() (key string) {
 	var at time.Time
 	for k, v := range l.lists {
