@@ -73,7 +73,8 @@ func onAnotherHost(b *harness.Bucket, args ...string) harness.Output {
 	b.Helper()
 	program, err := b.Suite.Latchfs()
 	b.Must(err)
-	const hidden = `mount -t tmpfs none /run && exec "$0" "$@"`
+	// The mounts of the tests are shared with copies of their namespace: what is mounted here must not come back, and what is unmounted there must go here too.
+	const hidden = `mount --make-rslave / && mount -t tmpfs none /run && exec "$0" "$@"`
 	cmd := exec.Command("sh", append([]string{"-c", hidden, program}, args...)...)
 	cmd.Env = append(b.Environ(), "XDG_RUNTIME_DIR=/run", "PATH=/usr/sbin:/usr/bin:/sbin:/bin")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS}

@@ -28,15 +28,16 @@ type changer struct {
 
 func newChanger(t *testing.T) *changer {
 	c := &changer{shelf: newShelf(t), locks: memtable.NewServer()}
-	c.s = c.session("alpha")
+	c.s = c.session("alpha", time.Minute)
 	t.Cleanup(func() { c.s.Close() })
 	return c
 }
 
-func (c *changer) session(host string) *change.Session {
+// session gives a session of a host that waits so long for names that others have.
+func (c *changer) session(host string, wait time.Duration) *change.Session {
 	m := lockmgr.New(c.locks.Table(), lockmgr.Config{Schema: 1, ID: "t", Timing: lockmgr.Timing{Beat: time.Second, Lease: 20 * time.Second, Delay: time.Second}},
 		lockmgr.Options{BucketID: "b", Name: host, Host: host, User: "ann", PID: 7})
-	return change.New(c.bucket, m, "", 10*time.Second, change.Options{Host: host, LockTimeout: 10 * time.Millisecond})
+	return change.New(c.bucket, m, "", 10*time.Second, change.Options{Host: host, LockTimeout: wait})
 }
 
 // run runs a command on a place.
@@ -135,8 +136,12 @@ func TestRestoreFails(t *testing.T) {
 	for _, key := range []string{"d/a", "d/b", "d/c"} {
 		c.foreign(key, "new!")
 	}
-	other := c.session("beta")
+	other := c.session("beta", time.Minute)
 	defer other.Close()
+	patient := c.s
+	defer func() { c.s = patient }()
+	c.s = c.session("gamma", 2*time.Second) // long enough for what nobody has, on a loaded machine too
+	defer c.s.Close()
 	err := other.Locked(t.Context(), "d/b", func(*file.Locked) error {
 		code, out, errs := c.restore("-r", c.at("d", at))
 		if code != ExitLocked || out != "" || !strings.Contains(errs, "s3://bucket/d/b: it is open for write or locked at beta (ann, pid 7)") || !strings.Contains(errs, "2 of 3 changed") {
