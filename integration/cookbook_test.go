@@ -217,7 +217,8 @@ var varies = []struct {
 	as   string
 }{
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d[.:]\d\d[.:]\d\d(\.\d+)?Z?`), "TIME"},
-	{regexp.MustCompile(`TIME\.\d{3}~`), "TIME.PLACE~"}, // among the versions of the same second
+	{regexp.MustCompile(`: (created|exists), beat`), ": MADE, beat"}, // by an earlier run with the same server of lock tables
+	{regexp.MustCompile(`TIME\.\d{3}~`), "TIME.PLACE~"},              // among the versions of the same second
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d`), "DAY"},
 	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "VERSION"}, // the embedded server's
 	{regexp.MustCompile(`\b[0-9a-f]{8,20}\b`), "ID"},
