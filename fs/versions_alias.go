@@ -25,8 +25,8 @@ type aliasNode struct {
 	attr   file.Attr
 }
 
-// alias looks up what the word stands for now: all that names a version after PATH@ in a command. That changes as time goes on and with each version, so
-// the kernel keeps nothing.
+// alias looks up the version that a word means, which may be all that names a version after PATH@ in a
+// command. What it means changes as time goes on and with each version, so the kernel keeps nothing.
 func (n *nameNode) alias(ctx context.Context, word string, out *fuse.EntryOut) (*fs.Inode, error) {
 	versions, err := n.f.versions(ctx, n.key)
 	if err != nil {
