@@ -27,7 +27,17 @@ func (r *renaming) undo(ctx context.Context, p store.Permit, waiting waiter, mad
 	if stands, err := r.sourceStands(ctx); err != nil || !stands {
 		return half(errors.Join(conflict, err))
 	}
-	err := r.t.delete(ctx, p, store.Deletion{Key: r.to, Base: made.Base(), Unanswered: waiting.unanswered})
+	// DELETE has a condition on the ETag alone, and whoever copies the same file to the same name, as a backup, makes
+	// a version with the ETag of ours.
+	now, err := r.t.current(ctx, r.to)
+	switch {
+	case err == nil && now.ETag == "":
+		r.t.changed(r.to, nil)
+		return conflict
+	case err != nil || now.VersionID != made.VersionID:
+		return half(errors.Join(conflict, err))
+	}
+	err = r.t.delete(ctx, p, store.Deletion{Key: r.to, Base: made.Base(), Unanswered: waiting.unanswered})
 	switch {
 	case err == nil, errors.Is(err, store.ErrNotFound):
 		r.t.changed(r.to, nil)

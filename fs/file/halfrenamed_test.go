@@ -34,6 +34,8 @@ func TestRenameOfWhatIsChangedMeanwhile(t *testing.T) {
 			map[string]string{"a": theirs, "b": onCopy}, ErrHalfRenamed, theirs, onCopy},
 		{"under the old name, beside a file that is replaced", memstore.Options{Versioned: true}, "old", "Delete", "a",
 			map[string]string{"a": theirs}, ErrHalfRenamed, theirs, copied},
+		{"somebody copies the same bytes to the new name", memstore.Options{Versioned: true}, "", "Delete", "a",
+			map[string]string{"a": theirs, "b": copied}, ErrHalfRenamed, theirs, copied},
 		{"where no version tells what was changed", memstore.Options{}, "", "Delete", "a",
 			map[string]string{"a": theirs}, ErrHalfRenamed, theirs, copied},
 		{"over a copy that is an upload", memstore.Options{Versioned: true, Flaws: store.CopyConditions}, "", "Head", "b",

@@ -16,7 +16,11 @@ import (
 // directory has, or may get, a file of its name.
 func (w *witness) takenBack(v *edition) bool {
 	made := v.prev
-	if !made.there() || made.prev.there() || made.by != v.by && len(v.by.recovering) == 0 || !strings.Contains(lease.Name(v.key), "/") {
+	if !made.there() || made.prev.there() || made.by != v.by && len(v.by.recovering) == 0 {
+		return false
+	}
+	// Outside a directory nothing is taken back but the copy of a rename whose source has changed.
+	if !strings.Contains(lease.Name(v.key), "/") && !w.underway(v.by, v.key, "rename") {
 		return false
 	}
 	if w.history(v.key).acked(v.seq) >= made.n {
