@@ -77,12 +77,29 @@ func (f *File) conflictThen(ctx context.Context, cause error, then func()) {
 	then()
 	f.mu.Lock()
 	f.tellAll(told)
+	f.tellOfChange(told)
 	f.core.content.drop()
 	if local != nil {
 		local = f.take()
 	}
 	f.unlock()
 	f.t.discard(local)
+}
+
+// tellOfChange tells who has the file open for write that a change by name, for which nobody waits, will not
+// be made: that call was answered because their commit would have made it. Who wrote what is not saved is told of all
+// that anyway. f.mu is held.
+func (f *File) tellOfChange(err error) {
+	c := &f.core.content
+	if !c.tail.any {
+		return
+	}
+	for h := range f.handles {
+		if h.write && h.wrote > c.saved {
+			return
+		}
+	}
+	f.remember(err, c.n, nil)
 }
 
 // park gives up a commit that the bucket refuses for good, and the lease is released. Bytes

@@ -239,3 +239,36 @@ func TestExpiredLeaseSingleAttempt(t *testing.T) {
 		}
 	})
 }
+
+// A change by name goes with the next commit of who has the file open for write. If there will be none, since the
+// file is another host's by now, the close of who had it open says so, though nothing was written through
+// it: nobody else can. It says so once.
+func TestLostLeaseWithAChangeByName(t *testing.T) {
+	for _, changed := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHost(t, newBucket(), newLockTable())
+			defer h.stop()
+			h.b.put("a", "base")
+			x, r := h.open("a", "r+"), h.open("a", "r")
+			if mode := uint32(0o606); changed {
+				if _, err := h.SetAttr(t.Context(), "a", Change{Mode: &mode}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			h.b.put("a", "theirs")
+			h.locks.lose("a")
+			synctest.Wait()
+			if err := x.Flush(t.Context(), Caller{}); errors.Is(err, ErrConflicted) != changed || !changed && err != nil {
+				t.Errorf("changed %v: close: %v", changed, err)
+			}
+			for _, again := range []*Handle{x, r} {
+				if err := h.close(again); err != nil {
+					t.Errorf("changed %v: a second close, or that of a reader: %v", changed, err)
+				}
+			}
+			if kept := h.b.like(".conflict-"); len(kept) > 0 || h.b.get("a") != "theirs" {
+				t.Errorf("kept %v, name %q", kept, h.b.get("a"))
+			}
+		})
+	}
+}
